@@ -1,0 +1,78 @@
+import type {
+  AgentSpec,
+  Author,
+  DurableEvent,
+  DurableEventInit,
+  Json,
+  LiveEventInit,
+  ModelCallOptions,
+  ModelPart,
+  PeerId,
+  PermissionAnswer,
+  PromptId,
+  SessionId,
+  StopReason,
+  Usage,
+  WireError,
+} from '@qmtcode/protocol'
+
+/** One turn as a session hands it to the loop: what happened so far, where to write, whom to ask. */
+export interface TurnContext {
+  sessionId: SessionId
+  turnId: string
+  promptId: PromptId
+  agent: AgentSpec
+  /** The session's own choice over the agent's, `provider/model`. */
+  model?: string
+  mode: 'build' | 'plan'
+  /** Absolute directory. */
+  workspace: string
+  /** Who wrote the prompt. */
+  author: Author
+  /** Tool permissions the session was created with, over the configuration's. */
+  allow: readonly string[]
+  /** The whole log, this turn's `turn.started` last. A resumed turn finds its earlier steps in it. */
+  events: readonly DurableEvent[]
+  /** Resolves when the event is on disk. */
+  append(event: DurableEventInit): Promise<DurableEvent>
+  publish(event: LiveEventInit): void
+  /** Asks whoever may answer and waits, durably; `deny` with a reason where nobody can. Aborts with the turn. */
+  ask(request: { callId: string; tool: string; input: Json; summary: string }): Promise<{ answer: PermissionAnswer; reason?: string }>
+  signal: AbortSignal
+}
+
+export interface TurnOutcome {
+  stopReason: StopReason
+  usage: Usage
+  error?: WireError
+}
+
+/** Runs a turn to its end. Never throws for what a model or a tool does: that is the outcome. */
+export type RunTurn = (turn: TurnContext) => Promise<TurnOutcome>
+
+/** Where a model call goes, and why: the data of `route.chosen`. */
+export interface ChosenRoute {
+  agentId: string
+  /** `provider/model`. */
+  model: string
+  /** Node name. */
+  node: string
+  peerId?: PeerId
+  reason: string
+  tried: { node: string; peerId?: PeerId; error: string }[]
+}
+
+export interface RoutedCall {
+  agent: AgentSpec
+  model?: string
+  options: ModelCallOptions
+  sessionId: SessionId
+  /** Peer ids the request has passed; for calls made on behalf of a peer. */
+  origin?: string[]
+  signal: AbortSignal
+}
+
+export interface Router {
+  /** Resolves when the route is settled. Throws peer_unreachable, model_unavailable, not_admitted, forbidden, ambiguous, not_found: with what to do. */
+  open(call: RoutedCall): Promise<{ route: ChosenRoute; parts: AsyncIterable<ModelPart> }>
+}

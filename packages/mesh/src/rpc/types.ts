@@ -1,0 +1,59 @@
+import type { CallContext, Contract, ContractClient, ContractHandlers, PeerId } from '@qmtcode/protocol'
+
+/**
+ * What rpc needs of a transport: a libp2p stream, a socket, or a pair in memory.
+ * Nothing here throws: a failure arrives once, by `onClose`.
+ */
+export interface ByteStream {
+  /** Queues `bytes`, which the stream then owns. False: wait for `onDrain` before more. After the end it is a no-op that returns true. */
+  send(bytes: Uint8Array): boolean
+  /** At most one listener each. Data that arrives before `onData` is set, or while paused, is kept by the transport within its own bound. */
+  onData(listener: (bytes: Uint8Array) => void): void
+  onDrain(listener: () => void): void
+  /** Called once. Without an error the end may be clean or a killed peer: only our frames tell. */
+  onClose(listener: (error?: Error) => void): void
+  pause(): void
+  resume(): void
+  /** Ends our side after what is queued. */
+  close(): void
+  /** Ends both sides now. */
+  reset(reason: Error): void
+  /** Groups the writes of all streams of one connection into one; `flush` runs inside. Absent: no grouping. */
+  cork?(flush: () => void): void
+}
+
+/** Calls to one peer: a pool of kept streams, each with one call at a time. */
+export interface RpcClient {
+  client<C extends Contract>(contract: C): ContractClient<C>
+  /** Opens `count` streams of a contract ahead of use. */
+  warm(contract: Contract, count: number): Promise<void>
+  stats(): RpcStats
+  /** Fails what is under way with `reason` and closes the streams; later calls throw it. Safe to call twice. */
+  stop(reason?: Error): void
+}
+
+/** Accepts streams of many peers. */
+export interface RpcServer {
+  /** Serves a stream until it ends. The handlers are the peer's own: what it may not do, they refuse. */
+  accept<C extends Contract>(stream: ByteStream, served: ServedContract<C>, peer: RpcPeer): void
+  /** Cuts every call and stream of a peer (a ban), or of all. */
+  cut(reason: Error, peerId?: PeerId): void
+  stats(): RpcStats
+  stop(): void
+}
+
+export interface ServedContract<C extends Contract = Contract> {
+  contract: C
+  handlers: ContractHandlers<C>
+}
+
+export type RpcPeer = Pick<CallContext, 'peerId'>
+
+export interface RpcStats {
+  streams: number
+  idleStreams: number
+  callsInFlight: number
+  queuedCalls: number
+  bytesIn: number
+  bytesOut: number
+}

@@ -1,0 +1,204 @@
+import { z } from 'zod'
+import { wireErrorSchema } from './errors.ts'
+import { messageIdSchema, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
+import { jsonSchema } from './json.ts'
+
+/** Who did something. The peer id is the connection's; the user is as claimed. */
+export const authorSchema = z.object({
+  peerId: peerIdSchema.optional(),
+  /** Node name, as this host knows it. */
+  node: z.string(),
+  user: z.string().max(100).optional(),
+})
+export interface Author extends z.infer<typeof authorSchema> {}
+
+const providerMetadata = z.record(z.string(), z.record(z.string(), jsonSchema)).optional()
+
+/** What a person or a model says. File data is base64. */
+export const contentPartSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text'), text: z.string(), providerMetadata }),
+  z.object({ type: z.literal('reasoning'), text: z.string(), providerMetadata }),
+  z.object({ type: z.literal('file'), mediaType: z.string().max(200), data: z.string(), filename: z.string().max(255).optional() }),
+  z.object({
+    type: z.literal('tool-call'),
+    toolCallId: z.string().max(200),
+    toolName: z.string().max(200),
+    input: jsonSchema,
+    providerMetadata,
+  }),
+])
+export type ContentPart = z.infer<typeof contentPartSchema>
+
+export const promptContentSchema = z
+  .array(z.discriminatedUnion('type', [contentPartSchema.options[0], contentPartSchema.options[2]]))
+  .min(1)
+  .max(1_000)
+export type PromptContent = z.infer<typeof promptContentSchema>
+
+export const usageSchema = z.object({
+  inputTokens: z.number().nonnegative(),
+  outputTokens: z.number().nonnegative(),
+  cachedInputTokens: z.number().nonnegative().optional(),
+  reasoningTokens: z.number().nonnegative().optional(),
+})
+export interface Usage extends z.infer<typeof usageSchema> {}
+
+export const stopReasonSchema = z.enum(['completed', 'cancelled', 'failed', 'interrupted', 'max_steps', 'length', 'refused'])
+export type StopReason = z.infer<typeof stopReasonSchema>
+
+/** What was tried before a route was chosen, and why it was left. */
+export const routeAttemptSchema = z.object({ node: z.string(), peerId: peerIdSchema.optional(), error: z.string() })
+
+/** What answers a permission: once, for the rest of the session, or not. */
+export const permissionAnswerSchema = z.enum(['allow', 'allow_session', 'deny'])
+export type PermissionAnswer = z.infer<typeof permissionAnswerSchema>
+
+const envelope = {
+  sessionId: sessionIdSchema,
+  /** Milliseconds since 1970, by the host's clock. */
+  at: z.number(),
+}
+const durable = { ...envelope, /** 1, 2, 3 … within the session. */ seq: z.int().positive() }
+const inTurn = { turnId: z.string().max(80) }
+
+/** Durable events: they have a seq and rest in the log before anybody is told. */
+export const durableEventSchemas = [
+  z.object({
+    ...durable,
+    type: z.literal('session.created'),
+    agent: z.string(),
+    model: z.string().optional(),
+    workspace: z.string(),
+    title: z.string().optional(),
+    author: authorSchema,
+  }),
+  z.object({
+    ...durable,
+    type: z.literal('session.configured'),
+    title: z.string().optional(),
+    model: z.string().optional(),
+    mode: z.string().optional(),
+    author: authorSchema,
+  }),
+  z.object({ ...durable, type: z.literal('session.closed'), author: authorSchema }),
+  z.object({
+    ...durable,
+    type: z.literal('prompt.accepted'),
+    promptId: promptIdSchema,
+    author: authorSchema,
+    content: promptContentSchema,
+    /** 0 runs now, n waits behind n others. */ position: z.int().nonnegative(),
+  }),
+  z.object({ ...durable, type: z.literal('prompt.withdrawn'), promptId: promptIdSchema, author: authorSchema }),
+  z.object({ ...durable, ...inTurn, type: z.literal('turn.started'), promptId: promptIdSchema }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('route.chosen'),
+    agentId: z.string(),
+    model: z.string(),
+    node: z.string(),
+    peerId: peerIdSchema.optional(),
+    reason: z.string(),
+    tried: z.array(routeAttemptSchema),
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('message.completed'),
+    messageId: messageIdSchema,
+    role: z.literal('assistant'),
+    /** The text parts, joined. */ text: z.string(),
+    content: z.array(contentPartSchema),
+    usage: usageSchema.optional(),
+    /** Cut by a cancel or an error. */ partial: z.boolean().optional(),
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('tool.started'),
+    callId: z.string(),
+    name: z.string(),
+    input: jsonSchema,
+    /** Node that runs it. */ node: z.string(),
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('tool.ended'),
+    callId: z.string(),
+    name: z.string(),
+    input: jsonSchema,
+    output: z.string(),
+    isError: z.boolean(),
+    durationMs: z.number(),
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('permission.requested'),
+    id: z.string(),
+    callId: z.string(),
+    tool: z.string(),
+    input: jsonSchema,
+    /** One line for the person who decides. */ summary: z.string(),
+    author: authorSchema,
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('permission.answered'),
+    id: z.string(),
+    answer: permissionAnswerSchema,
+    by: authorSchema.optional(),
+    reason: z.string().optional(),
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('turn.ended'),
+    promptId: promptIdSchema,
+    stopReason: stopReasonSchema,
+    usage: usageSchema,
+    error: wireErrorSchema.optional(),
+  }),
+] as const
+
+/** Live events: at most once, repaired by a snapshot. */
+export const liveEventSchemas = [
+  z.object({
+    ...envelope,
+    ...inTurn,
+    type: z.literal('message.delta'),
+    messageId: messageIdSchema,
+    kind: z.enum(['text', 'reasoning']),
+    text: z.string(),
+  }),
+  /** All of an unfinished message so far: the first live event of a follower that arrives in the middle, or that was too slow for the deltas. */
+  z.object({
+    ...envelope,
+    ...inTurn,
+    type: z.literal('message.snapshot'),
+    messageId: messageIdSchema,
+    textSoFar: z.string(),
+    reasoningSoFar: z.string(),
+  }),
+  z.object({ ...envelope, ...inTurn, type: z.literal('tool.progress'), callId: z.string(), text: z.string() }),
+  z.object({ ...envelope, type: z.literal('link.lost'), peerId: peerIdSchema, node: z.string(), graceMs: z.number() }),
+  z.object({ ...envelope, type: z.literal('link.restored'), peerId: peerIdSchema, node: z.string() }),
+] as const
+
+export const durableEventSchema = z.discriminatedUnion('type', durableEventSchemas)
+export const liveEventSchema = z.discriminatedUnion('type', liveEventSchemas)
+export const sessionEventSchema = z.union([durableEventSchema, liveEventSchema])
+
+export type DurableEvent = z.infer<typeof durableEventSchema>
+export type LiveEvent = z.infer<typeof liveEventSchema>
+export type SessionEvent = DurableEvent | LiveEvent
+
+type WithoutEnvelope<E> = E extends unknown ? Omit<E, 'seq' | 'at' | 'sessionId'> : never
+/** An event as its maker writes it; the log adds seq, time and session. */
+export type DurableEventInit = WithoutEnvelope<DurableEvent>
+export type LiveEventInit = WithoutEnvelope<LiveEvent>
+
+export const isDurable = (event: SessionEvent): event is DurableEvent => 'seq' in event

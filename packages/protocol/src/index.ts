@@ -1,0 +1,97 @@
+export { agentSpecSchema } from './agents.ts'
+export type { AgentSpec } from './agents.ts'
+export { silentLogger, systemClock } from './components.ts'
+export type { Clock, Logger } from './components.ts'
+export { defineContract, protocolIdOf, stream, unary } from './contract.ts'
+export type {
+  CallContext,
+  CallOptions,
+  Contract,
+  ContractClient,
+  ContractHandlers,
+  Method,
+  MethodTable,
+  StreamMethod,
+  UnaryMethod,
+} from './contract.ts'
+export {
+  AppError,
+  ERROR_CODES,
+  errorDetailsSchema,
+  exitCodeOf,
+  fromWireError,
+  isAppError,
+  toAppError,
+  toWireError,
+  wireErrorSchema,
+} from './errors.ts'
+export type { AppErrorOptions, ErrorCode, ErrorDetails, WireError } from './errors.ts'
+export {
+  authorSchema,
+  contentPartSchema,
+  durableEventSchema,
+  isDurable,
+  liveEventSchema,
+  permissionAnswerSchema,
+  promptContentSchema,
+  sessionEventSchema,
+  usageSchema,
+} from './events.ts'
+export type {
+  Author,
+  ContentPart,
+  DurableEvent,
+  DurableEventInit,
+  LiveEvent,
+  LiveEventInit,
+  PermissionAnswer,
+  PromptContent,
+  SessionEvent,
+  StopReason,
+  Usage,
+} from './events.ts'
+export { messageIdSchema, newId, newMessageId, newPromptId, newSessionId, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
+export type { MessageId, PeerId, PromptId, SessionId } from './ids.ts'
+export { exceedsDepth, jsonSchema } from './json.ts'
+export type { Json } from './json.ts'
+export { LIMITS } from './limits.ts'
+export { modelIdSchema, modelOfferSchema, modelPartSchema, modelRequestSchema, modelsContract } from './models.ts'
+export type { ModelCallOptions, ModelOffer, ModelPart, ModelRequest, Models } from './models.ts'
+export {
+  ROLES,
+  knownPeerSchema,
+  loadSchema,
+  meshEventSchema,
+  meshStatusSchema,
+  peerInfoSchema,
+  peersContract,
+  roleIncludes,
+  roleSchema,
+  trustContract,
+  trustStateSchema,
+} from './peers.ts'
+export type { KnownPeer, Load, MeshEvent, MeshStatus, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
+export { routeTargetSchema, routesContract, routingPolicySchema } from './routing.ts'
+export type { RouteTarget, Routes, RoutingPolicy, RoutingSnapshot } from './routing.ts'
+export {
+  promptReceiptSchema,
+  sessionChangeSchema,
+  sessionInfoSchema,
+  sessionInitSchema,
+  sessionQuerySchema,
+  sessionStateSchema,
+  sessionsContract,
+} from './sessions.ts'
+export type {
+  Page,
+  PromptReceipt,
+  SessionAnswer,
+  SessionChange,
+  SessionInfo,
+  SessionInit,
+  SessionQuery,
+  SessionState,
+  Sessions,
+} from './sessions.ts'
+export { fromBase64, packValue, toBase64, unpackValue } from './wire-value.ts'
+export type { PackedValue } from './wire-value.ts'

@@ -1,0 +1,29 @@
+/** Bounds on everything that arrives from outside. Design §7, §8; one object so that tests can walk it. */
+export const LIMITS = {
+  /** One rpc frame. A tool result of 50 kB, twenty times over. */
+  frameBytes: 1_048_576,
+  /** One call, each direction. */
+  callBytes: 67_108_864,
+  /** All calls of one peer in flight. */
+  peerInFlightBytes: 134_217_728,
+  /** Nesting of JSON from a peer. */
+  jsonDepth: 64,
+  /** Bytes values larger than this travel as binary chunks beside the JSON. */
+  inlineBytes: 65_536,
+  /** What one call may send before the reader grants more. */
+  callCreditBytes: 262_144,
+  /** Streams to one peer, both services and directions together. */
+  peerStreams: 256,
+  /** Calls that wait for a stream to one peer. */
+  peerQueuedCalls: 4_096,
+  /** Handshake frame, each way. */
+  handshakeBytes: 4_096,
+  promptBytes: 8_388_608,
+  titleChars: 200,
+  nodeNameChars: 63,
+  pageSize: 1_000,
+  /** Events a local follower may lag behind before live deltas are dropped for it. */
+  followerBufferedDeltas: 1_000,
+  /** A directory record. */
+  recordBytes: 65_536,
+} as const

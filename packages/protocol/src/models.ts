@@ -1,0 +1,135 @@
+import type { LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { z } from 'zod'
+import { defineContract, stream, unary } from './contract.ts'
+import { exceedsDepth } from './json.ts'
+import { LIMITS } from './limits.ts'
+
+/** `provider/model`; the model is all after the provider's `/`. */
+export const modelIdSchema = z.string().regex(/^[\w.-]{1,60}\/.{1,200}$/, 'not provider/model')
+
+export const modelOfferSchema = z.object({
+  /** `provider/model`. */
+  id: modelIdSchema,
+  provider: z.string(),
+  /** `*` where the provider takes any model name and this node cannot list them. */
+  model: z.string(),
+  /** Requests the node runs at once. */
+  slots: z.int().positive().default(8),
+  inFlight: z.int().nonnegative().default(0),
+})
+export interface ModelOffer extends z.infer<typeof modelOfferSchema> {}
+
+/** The AI SDK's call options that may travel: no signal, no headers, no raw chunks. */
+export type ModelCallOptions = Omit<LanguageModelV4CallOptions, 'abortSignal' | 'headers' | 'includeRawChunks'>
+
+/** The AI SDK's stream parts; `error` and `raw` never leave a Models port. */
+export type ModelPart = Exclude<LanguageModelV4StreamPart, { type: 'error' } | { type: 'raw' }>
+
+export interface ModelRequest {
+  /** `provider/model`. */
+  model: string
+  options: ModelCallOptions
+  /** The session this call belongs to: affinity and audit, never authority. */
+  sessionId?: string
+  /** Peer ids the call has passed, the first asker first. At most 4; a repeat is refused. */
+  origin?: string[]
+}
+
+/**
+ * Models that can be called. Local, over the mesh, and over HTTP alike.
+ * `stream` yields parts and, last, exactly one `finish`; or it throws an AppError: provider_error, rate_limited (with retryAfterMs),
+ * model_unavailable, timeout, cancelled, link_lost, busy. It never ends without one of the two.
+ */
+export interface Models {
+  /** This node's own providers only, never another's. */
+  offers(options?: { signal?: AbortSignal }): Promise<ModelOffer[]>
+  stream(request: ModelRequest, options?: { signal?: AbortSignal }): AsyncIterable<ModelPart>
+}
+
+const MAX_TOOLS = 512
+
+const callOptionsShape = z.looseObject({
+  prompt: z
+    .array(
+      z.looseObject({
+        role: z.enum(['system', 'user', 'assistant', 'tool']),
+        content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]),
+      }),
+    )
+    .max(20_000),
+  tools: z
+    .array(z.looseObject({ type: z.string(), name: z.string().max(128) }))
+    .max(MAX_TOOLS)
+    .optional(),
+  maxOutputTokens: z.number().optional(),
+  temperature: z.number().optional(),
+  topP: z.number().optional(),
+  topK: z.number().optional(),
+  presencePenalty: z.number().optional(),
+  frequencyPenalty: z.number().optional(),
+  seed: z.number().optional(),
+  stopSequences: z.array(z.string()).max(64).optional(),
+  reasoning: z.string().max(40).optional(),
+})
+
+const isCallOptions = (value: unknown): value is ModelCallOptions =>
+  callOptionsShape.safeParse(value).success && !exceedsDepth(value, LIMITS.jsonDepth)
+
+const callOptionsSchema = z.custom<ModelCallOptions>(
+  isCallOptions,
+  'not the options of a model call (prompt: a list of messages, at most 64 levels deep)',
+)
+
+export const modelRequestSchema = z.object({
+  model: modelIdSchema,
+  options: callOptionsSchema,
+  sessionId: z.string().max(80).optional(),
+  origin: z.array(z.string().max(80)).max(4).optional(),
+})
+
+/** Parts are checked for what our loop reads of them; what a newer provider interface adds passes through. */
+const deltaSchema = z.looseObject({
+  type: z.enum(['text-delta', 'reasoning-delta', 'tool-input-delta']),
+  id: z.string(),
+  delta: z.string(),
+})
+const toolCallSchema = z.looseObject({
+  type: z.literal('tool-call'),
+  toolCallId: z.string().max(200),
+  toolName: z.string().max(200),
+  input: z.string(),
+})
+const count = z.number().nonnegative().optional()
+const finishSchema = z.looseObject({
+  type: z.literal('finish'),
+  finishReason: z.looseObject({ unified: z.string().max(40), raw: z.string().max(200).optional() }),
+  usage: z.looseObject({
+    inputTokens: z.looseObject({ total: count, noCache: count, cacheRead: count, cacheWrite: count }),
+    outputTokens: z.looseObject({ total: count, text: count, reasoning: count }),
+  }),
+})
+const otherPartSchema = z.looseObject({ type: z.string().max(60) })
+
+export const modelPartSchema: z.ZodType<ModelPart, ModelPart> = z.custom<ModelPart>((value) => {
+  const type = (value as { type?: unknown } | null)?.type
+  switch (type) {
+    case 'text-delta':
+    case 'reasoning-delta':
+    case 'tool-input-delta':
+      return deltaSchema.safeParse(value).success
+    case 'tool-call':
+      return toolCallSchema.safeParse(value).success
+    case 'finish':
+      return finishSchema.safeParse(value).success
+    case 'error':
+    case 'raw':
+      return false
+    default:
+      return otherPartSchema.safeParse(value).success
+  }
+}, 'not a part of a model stream')
+
+export const modelsContract = defineContract('models', 1, {
+  offers: unary(z.object({}), z.array(modelOfferSchema).max(10_000)),
+  stream: stream(modelRequestSchema, modelPartSchema),
+})

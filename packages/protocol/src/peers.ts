@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import { defineContract, stream, unary } from './contract.ts'
+import { peerIdSchema } from './ids.ts'
+import type { PeerId } from './ids.ts'
+import { modelOfferSchema } from './models.ts'
+import type { Models } from './models.ts'
+import type { Sessions } from './sessions.ts'
+
+/** What an admitted peer may do here, each including the ones before. */
+export const ROLES = ['observer', 'client', 'member', 'admin'] as const
+export const roleSchema = z.enum(ROLES)
+export type Role = z.infer<typeof roleSchema>
+
+/** Whether `role` includes `needed`. */
+export const roleIncludes = (role: Role | undefined, needed: Role): boolean =>
+  role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(needed)
+
+export const trustStateSchema = z.enum(['unknown', 'admitted', 'banned'])
+export type TrustState = z.infer<typeof trustStateSchema>
+
+export const loadSchema = z.object({ inFlight: z.int().nonnegative(), slots: z.int().nonnegative(), queued: z.int().nonnegative() })
+export interface Load extends z.infer<typeof loadSchema> {}
+
+/** One node, as this node sees it. The JSON of `qmtcode nodes` and `qmtcode peers`. */
+export const peerInfoSchema = z.object({
+  name: z.string(),
+  peerId: peerIdSchema,
+  self: z.boolean(),
+  state: z.enum(['connected', 'suspect', 'connecting', 'offline']),
+  trust: trustStateSchema,
+  /** Its role here, and ours there (as its handshake told). */
+  role: roleSchema.optional(),
+  roleThere: roleSchema.optional(),
+  /** Whether prompts may leave this machine to it. */
+  use: z.boolean(),
+  relayed: z.boolean(),
+  addresses: z.array(z.string()),
+  rttMs: z.number().optional(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  labels: z.array(z.string()),
+  models: z.array(z.string()),
+  agents: z.array(z.string()),
+  sessions: z.int().nonnegative(),
+  load: loadSchema,
+  version: z.string().optional(),
+  /** Why it is not connected, or not usable; the last failure. */
+  problem: z.string().optional(),
+})
+export interface PeerInfo extends z.infer<typeof peerInfoSchema> {}
+
+export const meshStatusSchema = z.object({
+  peerId: peerIdSchema,
+  name: z.string(),
+  version: z.string(),
+  /** Real, dialable multiaddrs with `/p2p`; empty where nothing listens. */
+  listenAddresses: z.array(z.string()),
+  connectedPeers: z.int().nonnegative(),
+})
+export interface MeshStatus extends z.infer<typeof meshStatusSchema> {}
+
+export const meshEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('peer.connected'), at: z.number(), peerId: peerIdSchema, name: z.string(), address: z.string() }),
+  z.object({ type: z.literal('peer.disconnected'), at: z.number(), peerId: peerIdSchema, name: z.string(), reason: z.string() }),
+  z.object({ type: z.literal('peer.suspect'), at: z.number(), peerId: peerIdSchema, name: z.string() }),
+  /** Its record, its load, its trust or ours there changed. */
+  z.object({ type: z.literal('peer.changed'), at: z.number(), peerId: peerIdSchema, name: z.string() }),
+  /** An unknown peer asked to be admitted. */
+  z.object({ type: z.literal('peer.knocked'), at: z.number(), peerId: peerIdSchema, name: z.string(), address: z.string() }),
+  /** A dial that cannot succeed as things stand, with what to do. */
+  z.object({
+    type: z.literal('peer.refused'),
+    at: z.number(),
+    peerId: peerIdSchema.optional(),
+    name: z.string(),
+    reason: z.string(),
+    hint: z.string().optional(),
+  }),
+])
+export type MeshEvent = z.infer<typeof meshEventSchema>
+
+/** A name as a user writes it, resolved: exactly one peer, or an error that says why not. */
+export interface ResolvedPeer {
+  peerId: PeerId
+  name: string
+  /** This node itself. */
+  self: boolean
+}
+
+export interface Peers {
+  status(): Promise<MeshStatus>
+  /** This node first, then every known peer. */
+  list(): Promise<PeerInfo[]>
+  /** Configured name, pinned node name, peer id or a prefix of it. Throws not_found, ambiguous (naming both). */
+  resolve(name: string): Promise<ResolvedPeer>
+  sessions(peer: PeerId): Sessions
+  models(peer: PeerId): Models
+  follow(options?: { signal?: AbortSignal }): AsyncIterable<MeshEvent>
+}
+
+/** A peer that this node has an opinion on, or that knocked. */
+export const knownPeerSchema = z.object({
+  peerId: peerIdSchema,
+  name: z.string().optional(),
+  trust: trustStateSchema,
+  role: roleSchema.optional(),
+  use: z.boolean(),
+  /** `config`: from `[[mesh.peers]]`, changed there. */
+  source: z.enum(['config', 'person', 'pin', 'knock', 'grant']),
+  addresses: z.array(z.string()),
+  /** Milliseconds since 1970. */
+  firstSeen: z.number().optional(),
+  lastSeen: z.number().optional(),
+})
+export interface KnownPeer extends z.infer<typeof knownPeerSchema> {}
+
+/** Who may do what, both ways. Peers here are whole peer ids: prefixes and names are for people, trust is for keys. */
+export interface Trust {
+  list(): Promise<KnownPeer[]>
+  admit(peerId: PeerId, options?: { role?: Role; name?: string }): Promise<KnownPeer>
+  setRole(peerId: PeerId, role: Role): Promise<KnownPeer>
+  /** Whether prompts may leave this machine to it. */
+  use(peerId: PeerId, use: boolean): Promise<KnownPeer>
+  /** Cuts what is live within 1 s. */
+  ban(peerId: PeerId): Promise<KnownPeer>
+  /** Removes every decision and pin: the peer is unknown again. */
+  forget(peerId: PeerId): Promise<void>
+}
+
+const one = z.object({ peerId: peerIdSchema })
+
+export const peersContract = defineContract('peers', 1, {
+  status: unary(z.object({}), meshStatusSchema),
+  list: unary(z.object({}), z.array(peerInfoSchema)),
+  resolve: unary(z.object({ name: z.string().max(200) }), z.object({ peerId: peerIdSchema, name: z.string(), self: z.boolean() })),
+  follow: stream(z.object({}), meshEventSchema),
+  offers: unary(one, z.array(modelOfferSchema)),
+})
+
+export const trustContract = defineContract('trust', 1, {
+  list: unary(z.object({}), z.array(knownPeerSchema)),
+  admit: unary(one.extend({ role: roleSchema.optional(), name: z.string().max(63).optional() }), knownPeerSchema),
+  setRole: unary(one.extend({ role: roleSchema }), knownPeerSchema),
+  use: unary(one.extend({ use: z.boolean() }), knownPeerSchema),
+  ban: unary(one, knownPeerSchema),
+  forget: unary(one, z.object({})),
+})

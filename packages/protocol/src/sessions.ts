@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { defineContract, stream, unary } from './contract.ts'
+import { durableEventSchema, permissionAnswerSchema, promptContentSchema, sessionEventSchema } from './events.ts'
+import type { DurableEvent, PermissionAnswer, PromptContent, SessionEvent } from './events.ts'
+import { peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
+import type { PromptId, SessionId } from './ids.ts'
+import { LIMITS } from './limits.ts'
+
+export const sessionInitSchema = z.object({
+  /** Agent id of the host; default: its default agent. */
+  agent: z.string().max(100).optional(),
+  /** Absolute directory of the host; default: the one qmtcode was started in. */
+  workspace: z.string().max(4_096).optional(),
+  title: z.string().max(LIMITS.titleChars).optional(),
+  /** `provider/model`; default: the agent's. */
+  model: z.string().max(300).optional(),
+  /** `build` (default) or `plan`, which offers reading tools only. */
+  mode: z.enum(['build', 'plan']).optional(),
+  private: z.boolean().optional(),
+  /** Nobody will answer questions: what would be asked is denied. */
+  unattended: z.boolean().optional(),
+  /** Tools allowed without asking in this session, by permission name: `edit`, `shell`, … */
+  allow: z.array(z.string().max(60)).max(20).optional(),
+})
+export interface SessionInit extends z.infer<typeof sessionInitSchema> {}
+
+export const sessionStateSchema = z.enum(['idle', 'running', 'waiting', 'interrupted', 'closed'])
+export type SessionState = z.infer<typeof sessionStateSchema>
+
+export const sessionInfoSchema = z.object({
+  id: sessionIdSchema,
+  title: z.string(),
+  agent: z.string(),
+  model: z.string().optional(),
+  mode: z.enum(['build', 'plan']),
+  /** Host's name and peer id (absent without a mesh identity). */
+  node: z.string(),
+  peerId: peerIdSchema.optional(),
+  /** `waiting`: for a person's answer. `interrupted`: a crash cut its last turn. */
+  state: sessionStateSchema,
+  workspace: z.string(),
+  private: z.boolean(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  /** Head of the log. */
+  seq: z.int().nonnegative(),
+  followers: z.array(z.string()),
+})
+export interface SessionInfo extends z.infer<typeof sessionInfoSchema> {}
+
+export const promptReceiptSchema = z.object({ promptId: promptIdSchema, seq: z.int().positive(), position: z.int().nonnegative() })
+export interface PromptReceipt extends z.infer<typeof promptReceiptSchema> {}
+
+export const sessionQuerySchema = z.object({
+  /** Opaque, from the page before. */
+  cursor: z.string().max(200).optional(),
+  limit: z.int().positive().max(LIMITS.pageSize).optional(),
+})
+export interface SessionQuery extends z.infer<typeof sessionQuerySchema> {}
+
+export interface Page<Item> {
+  items: Item[]
+  /** For the next page; absent on the last. */
+  cursor?: string
+}
+
+export const sessionChangeSchema = z.object({
+  title: z.string().max(LIMITS.titleChars).optional(),
+  model: z.string().max(300).optional(),
+  mode: z.enum(['build', 'plan']).optional(),
+})
+export interface SessionChange extends z.infer<typeof sessionChangeSchema> {}
+
+/** The answer to a permission request, by the request's id. */
+export interface SessionAnswer {
+  id: string
+  answer: PermissionAnswer
+}
+
+/**
+ * Sessions of one host: here, over the mesh, or over HTTP.
+ * The host orders everything; a resolved promise means that it is durable there.
+ */
+export interface Sessions {
+  /** Throws not_found (agent), bad_request (workspace), model_unavailable. */
+  create(init: SessionInit): Promise<SessionInfo>
+  list(query?: SessionQuery): Promise<Page<SessionInfo>>
+  get(id: SessionId): Promise<SessionInfo>
+  /** Queues a prompt. `promptId` is the caller's: a repeat returns the first receipt and runs nothing twice. */
+  prompt(id: SessionId, prompt: { promptId: PromptId; content: PromptContent }): Promise<PromptReceipt>
+  /** The first answer wins; a later one throws conflict and names who answered. */
+  answer(id: SessionId, answer: SessionAnswer): Promise<void>
+  /** Ends the running turn, or withdraws the queued prompt `promptId`. Nothing to cancel is no error. */
+  cancel(id: SessionId, promptId?: PromptId): Promise<void>
+  /** Continues a turn that a crash interrupted. Throws conflict when there is none. */
+  resume(id: SessionId): Promise<void>
+  configure(id: SessionId, change: SessionChange): Promise<SessionInfo>
+  /** Durable events in ascending order, ending before seq `before` (default: the head, included). */
+  history(id: SessionId, range?: { before?: number; limit?: number }): Promise<Page<DurableEvent>>
+  /**
+   * Every durable event with `seq > after` (default 0), exactly once and in order, and live events as they happen, until `signal` aborts (a clean end).
+   * A message in progress begins with its snapshot. A cursor above the head throws bad_request.
+   */
+  follow(id: SessionId, options?: { after?: number; signal?: AbortSignal }): AsyncIterable<SessionEvent>
+  close(id: SessionId): Promise<void>
+  /** Removes the log. A running session must be cancelled first (conflict). */
+  delete(id: SessionId): Promise<void>
+}
+
+const byId = z.object({ id: sessionIdSchema })
+const none = z.object({})
+
+export const sessionsContract = defineContract('sessions', 1, {
+  create: unary(sessionInitSchema, sessionInfoSchema),
+  list: unary(sessionQuerySchema, z.object({ items: z.array(sessionInfoSchema), cursor: z.string().optional() })),
+  get: unary(byId, sessionInfoSchema),
+  prompt: unary(byId.extend({ promptId: promptIdSchema, content: promptContentSchema }), promptReceiptSchema),
+  answer: unary(byId.extend({ requestId: z.string().max(200), answer: permissionAnswerSchema }), none),
+  cancel: unary(byId.extend({ promptId: promptIdSchema.optional() }), none),
+  resume: unary(byId, none),
+  configure: unary(byId.extend({ change: sessionChangeSchema }), sessionInfoSchema),
+  history: unary(
+    byId.extend({ before: z.int().positive().optional(), limit: z.int().positive().max(LIMITS.pageSize).optional() }),
+    z.object({ items: z.array(durableEventSchema), cursor: z.string().optional() }),
+  ),
+  follow: stream(byId.extend({ after: z.int().nonnegative().optional() }), sessionEventSchema),
+  close: unary(byId, none),
+  delete: unary(byId, none),
+})
