@@ -1,0 +1,60 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { createRpcServer, socketStream } from '@qmtcode/mesh'
+import type { ServedContract } from '@qmtcode/mesh'
+import { AppError, protocolIdOf } from '@qmtcode/protocol'
+import type { Clock, Logger } from '@qmtcode/protocol'
+import { readPreface } from './preface.ts'
+
+/** The local API: the ports of this node for commands of the same user, over a socket that nobody else can open. */
+export interface LocalServer {
+  stop(): Promise<void>
+}
+
+export async function startLocalServer(
+  components: { clock: Clock; log: Logger; services: readonly ServedContract[] },
+  socketPath: string,
+): Promise<LocalServer> {
+  const { clock, log } = components
+  const services = new Map(components.services.map((served) => [protocolIdOf(served.contract), served]))
+  const rpc = createRpcServer({ clock, log })
+  const sockets = new Set<Socket>()
+
+  const accept = async (socket: Socket): Promise<void> => {
+    const served = services.get(await readPreface(socket))
+    if (!served) throw new AppError('unsupported', `the local API has ${[...services.keys()].join(', ')}`)
+    rpc.accept(socketStream(socket), served, {})
+  }
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', (error) => log.debug('local socket failed', { error: error.message }))
+    accept(socket).catch((error: unknown) => {
+      log.warn('refused a local connection', { error: (error as Error).message })
+      socket.destroy()
+    })
+  })
+  await listen(server, socketPath)
+  return {
+    stop: async () => {
+      rpc.stop()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
+
+/** The holder of the home's lock owns the path: what lies there is a dead node's. Its directory is 0700, so nobody comes before the chmod. */
+async function listen(server: ReturnType<typeof createServer>, socketPath: string): Promise<void> {
+  rmSync(socketPath, { force: true })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(socketPath, resolve)
+    })
+    chmodSync(socketPath, 0o600)
+  } catch (cause) {
+    throw new AppError('bad_config', `cannot listen on ${socketPath}: ${(cause as Error).message}`, { cause })
+  }
+}
