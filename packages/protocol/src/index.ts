@@ -51,7 +51,7 @@ export type {
   Usage,
 } from './events.ts'
 export { messageIdSchema, newId, newMessageId, newPromptId, newSessionId, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
-export type { MessageId, PeerId, PromptId, SessionId } from './ids.ts'
+export type { Brand, MessageId, PeerId, PromptId, SessionId } from './ids.ts'
 export { exceedsDepth, jsonSchema } from './json.ts'
 export type { Json } from './json.ts'
 export { LIMITS } from './limits.ts'
