@@ -1,0 +1,5 @@
+export { startScriptedLlm } from './scripted-llm/scripted-llm.ts'
+export type { RecordedRequest, ScriptedLlm, ScriptedLlmOptions } from './scripted-llm/scripted-llm.ts'
+export { spawnScriptedLlm } from './scripted-llm/spawned-llm.ts'
+export type { SpawnedLlm } from './scripted-llm/spawned-llm.ts'
+export type { Answer, ChatBody, Fault, Handler, Script, Step } from './scripted-llm/script.ts'
