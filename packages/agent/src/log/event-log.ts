@@ -1,0 +1,85 @@
+import { AppError } from '@qmtcode/protocol'
+import type { Clock, DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
+import { fromRecord, toStored } from './event-codec.ts'
+import type { EventLog, EventLogOptions, EventOf, EventRecord, QueuedPrompt } from './types.ts'
+import { createWorkerClient } from './worker-client.ts'
+import type { WorkerClient } from './worker-client.ts'
+
+export interface EventLogComponents {
+  clock: Clock
+  logger: Logger
+}
+
+/** SQLite in a thread of its own (WAL, synchronous=FULL): the event loop never waits for a disk. */
+export function createEventLog({ clock, logger }: EventLogComponents, options: EventLogOptions): EventLog {
+  let client: WorkerClient | undefined
+  let stopped: Promise<void> | undefined
+  const store = (): WorkerClient => {
+    if (client) return client
+    throw new AppError('internal', 'the session log has not been started')
+  }
+  const stop = (): Promise<void> => (stopped ??= client?.close() ?? Promise.resolve())
+
+  return {
+    ...createWrites(store, clock),
+    ...createReads(store),
+    start: async () => {
+      client = createWorkerClient(options)
+      await client.opened
+      logger.debug('session log open', { file: options.file })
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, 'create' | 'append' | 'remove'> {
+  return {
+    create: async (session, created) => {
+      const at = clock.now()
+      const { agent, model, workspace, title = '', author } = created
+      const row = { ...session, agent, model, workspace, title, author, createdAt: at }
+      const seq = await store().call('create', row, toStored(created, at))
+      return { ...created, seq, at, sessionId: session.id }
+    },
+    append: async (id, events) => {
+      const at = clock.now()
+      const stored = events.map((event) => toStored(event, at))
+      const first = await store().call('append', id, stored)
+      return events.map((event, i) => ({ ...event, seq: first + i, at, sessionId: id }))
+    },
+    remove: (id) => store().call('remove', id),
+  }
+}
+
+type Reads = Pick<EventLog, 'session' | 'list' | 'read' | 'readBack' | 'receipt' | 'prompt' | 'queued' | 'answer' | 'unfinished'>
+
+function createReads(store: () => WorkerClient): Reads {
+  return {
+    session: (id) => store().call('session', id),
+    list: (page) => store().call('list', page),
+    read: async (id, range) => {
+      const records = await store().call('read', id, range)
+      return records.map((record) => fromRecord(id, record))
+    },
+    readBack: async (id, range) => {
+      const { records, more } = await store().call('readBack', id, range)
+      return { events: records.map((record) => fromRecord(id, record)), more }
+    },
+    receipt: (id, promptId) => store().call('receipt', id, promptId),
+    prompt: async (id, promptId) => ofType('prompt.accepted', id, await store().call('prompt', id, promptId)),
+    queued: async (id) => {
+      const records = await store().call('queued', id)
+      return records.map((record) => ofType('prompt.accepted', id, record)).filter(isPrompt)
+    },
+    answer: async (id, requestId) => ofType('permission.answered', id, await store().call('answer', id, requestId)),
+    unfinished: () => store().call('unfinished'),
+  }
+}
+
+const isPrompt = (event: EventOf<'prompt.accepted'> | undefined): event is EventOf<'prompt.accepted'> & QueuedPrompt => event !== undefined
+
+function ofType<Type extends DurableEvent['type']>(type: Type, id: SessionId, record: EventRecord | undefined): EventOf<Type> | undefined {
+  const event = record && fromRecord(id, record)
+  return event?.type === type ? (event as unknown as EventOf<Type>) : undefined
+}

@@ -1,0 +1,125 @@
+import type { Author, DurableEvent, DurableEventInit, PromptId, PromptReceipt, SessionId } from '@qmtcode/protocol'
+
+/**
+ * The durable events of all sessions of one node, in one SQLite file.
+ * The log gives each event its seq; a resolved write is on disk, a rejected one has left nothing behind.
+ */
+export interface EventLog {
+  /**
+   * Opens the file, or creates it. Throws bad_config for one that cannot be used: corrupt, read-only, newer, not ours.
+   * The file itself is never deleted or replaced.
+   */
+  start(): Promise<void>
+  /** Resolves when all that was asked for is on disk and the file is closed. */
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+  create(session: NewSession, created: EventOf<'session.created'>): Promise<DurableEvent>
+  /** All of `events`, next to each other, or none. Throws not_found for a session that is not there. */
+  append(id: SessionId, events: readonly DurableEventInit[]): Promise<DurableEvent[]>
+  /** The session and its events. */
+  remove(id: SessionId): Promise<void>
+  session(id: SessionId): Promise<SessionRow | undefined>
+  /** The newest first, before the place where the last page ended. */
+  list(page: { before?: number; limit: number }): Promise<{ rows: SessionRow[]; next?: number }>
+  /** A page of what follows seq `after`, in order: at most `limit` events, and about a megabyte, but at least one if there is one. */
+  read(id: SessionId, range: { after: number; limit: number }): Promise<DurableEvent[]>
+  /** A page of what precedes seq `before`, in ascending order; `more` tells whether older ones exist. */
+  readBack(id: SessionId, range: { before: number; limit: number }): Promise<{ events: DurableEvent[]; more: boolean }>
+  receipt(id: SessionId, promptId: PromptId): Promise<PromptReceipt | undefined>
+  /** The event that accepted a prompt. */
+  prompt(id: SessionId, promptId: PromptId): Promise<EventOf<'prompt.accepted'> | undefined>
+  /** Prompts that have neither been started nor withdrawn, the oldest first. */
+  queued(id: SessionId): Promise<QueuedPrompt[]>
+  /** How a permission request was answered. */
+  answer(id: SessionId, requestId: string): Promise<EventOf<'permission.answered'> | undefined>
+  unfinished(): Promise<UnfinishedWork>
+}
+
+export type EventOf<Type extends DurableEvent['type']> = Extract<DurableEventInit, { type: Type }>
+
+export interface QueuedPrompt {
+  promptId: PromptId
+  author: Author
+}
+
+/** What a crash, or a stop, left behind. */
+export interface UnfinishedWork {
+  /** Turns without an end, by the seq of their start. */
+  turns: { id: SessionId; seq: number }[]
+  /** Other sessions with prompts that wait and may run. */
+  queues: SessionId[]
+}
+
+export interface NewSession {
+  id: SessionId
+  private: boolean
+  /** What would be asked is denied. */
+  unattended: boolean
+  mode: 'build' | 'plan'
+  allow: readonly string[]
+}
+
+/** A session as the log knows it: settings, and what follows from its events, written in their transaction. */
+export interface SessionRow extends NewSession {
+  /** From `session.created`, a change, or the first prompt. */
+  title: string
+  agent: string
+  model?: string
+  workspace: string
+  author: Author
+  createdAt: number
+  updatedAt: number
+  /** Head of its log. */
+  seq: number
+  state: 'idle' | 'running' | 'waiting' | 'interrupted' | 'closed'
+  /** The prompt whose turn was interrupted, until it is resumed, given up, or followed by another. */
+  interrupted?: PromptId
+}
+
+/** What crosses to the thread: an event as text, and what it changes in the tables. */
+export interface StoredEvent {
+  type: string
+  at: number
+  /** JSON of the rest. */
+  body: string
+  effect?: Effect
+}
+
+export type Effect =
+  | { kind: 'accepted'; promptId: string; position: number; title: string }
+  | { kind: 'withdrawn'; promptId: string }
+  | { kind: 'started'; promptId: string }
+  | { kind: 'ended'; promptId: string; interrupted: boolean }
+  | { kind: 'waiting'; change: 1 | -1 }
+  | { kind: 'configured'; title?: string; model?: string; mode?: string }
+  | { kind: 'closed' }
+
+/** `[seq, at, type, body]`. */
+export type EventRecord = [seq: number, at: number, type: string, body: string]
+
+/** What the thread can do. `create`, `append` and `remove` are gathered into one transaction. */
+export interface StoreMethods {
+  create(row: Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted'>, event: StoredEvent): number
+  /** Returns the seq of the first. */
+  append(id: string, events: readonly StoredEvent[]): number
+  remove(id: string): void
+  session(id: string): SessionRow | undefined
+  list(page: { before?: number; limit: number }): { rows: SessionRow[]; next?: number }
+  read(id: string, range: { after: number; limit: number }): EventRecord[]
+  readBack(id: string, range: { before: number; limit: number }): { records: EventRecord[]; more: boolean }
+  receipt(id: string, promptId: string): PromptReceipt | undefined
+  prompt(id: string, promptId: string): EventRecord | undefined
+  queued(id: string): EventRecord[]
+  answer(id: string, requestId: string): EventRecord | undefined
+  unfinished(): UnfinishedWork
+}
+export type StoreMethod = keyof StoreMethods
+
+export interface EventLogOptions {
+  /** The SQLite file; its directory is made if it is missing. */
+  file: string
+  /** How long to wait for another process that holds the file. Default: 5 s. */
+  busyTimeoutMs?: number
+  /** The file grows no further: writes beyond fail as on a full disk. Default: no bound. */
+  maxBytes?: number
+}
