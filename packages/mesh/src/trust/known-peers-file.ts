@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { errnoOf } from '../identity/identity-file.ts'
+
+const entrySchema = z.object({
+  /** What its person's admission called it. */
+  name: z.string().optional(),
+  trust: z.enum(['admitted', 'banned']).optional(),
+  role: roleSchema.optional(),
+  use: z.boolean().optional(),
+  addresses: z.array(z.string()).default([]),
+  firstSeen: z.number().optional(),
+  lastSeen: z.number().optional(),
+})
+export interface KnownPeerEntry extends z.infer<typeof entrySchema> {}
+
+const fileSchema = z.object({
+  version: z.literal(1),
+  /** Counts starts, so that directory records of a later start are newer. */
+  starts: z.int().nonnegative().default(0),
+  peers: z.record(peerIdSchema, entrySchema).default({}),
+  /** Configured name → the id that first answered at its address. */
+  pins: z.record(z.string(), peerIdSchema).default({}),
+  /** Advertised name → the id that first bore it. */
+  names: z.record(z.string(), peerIdSchema).default({}),
+})
+export interface KnownPeersContent extends z.infer<typeof fileSchema> {}
+
+export interface KnownPeersFile {
+  readonly content: KnownPeersContent
+  /** Resolves when `content`, as it is now or later, is on disk. Saves that wait are one write. */
+  save(): Promise<void>
+}
+
+/** `known_peers.json`. Throws bad_config for a file that is unreadable, corrupt or newer, and leaves it as it is. */
+export async function openKnownPeersFile(file: string): Promise<KnownPeersFile> {
+  const content = await readKnownPeers(file)
+  let writing: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
+  return {
+    content,
+    save() {
+      next ??= writing.then(() => {
+        next = undefined
+        writing = replaceFile(file, `${JSON.stringify(content, undefined, 2)}\n`)
+        return writing
+      })
+      const saved = next
+      // A failed write is its caller's error; the next one tries again.
+      writing = saved.catch(() => undefined)
+      return saved
+    },
+  }
+}
+
+async function readKnownPeers(file: string): Promise<KnownPeersContent> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return fileSchema.parse({ version: 1 })
+    throw new AppError('bad_config', `cannot read ${file}: ${errnoOf(cause) ?? String(cause)}`, { cause, hint: `ls -l ${file}` })
+  }
+  return parseKnownPeers(file, text)
+}
+
+function parseKnownPeers(file: string, text: string): KnownPeersContent {
+  const hint = `mend it, or start without its decisions: mv ${file} ${file}.bad`
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('bad_config', `${file} is corrupt: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint })
+  }
+  const parsed = fileSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new AppError('bad_config', `${file} is corrupt at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? 'unknown form'}`, {
+    cause: parsed.error,
+    hint,
+  })
+}
+
+async function replaceFile(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    const handle = await open(temporary, 'wx', 0o600)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, file)
+  } catch (cause) {
+    await unlink(temporary).catch(() => undefined)
+    throw new AppError('internal', `cannot write ${file}: ${errnoOf(cause) ?? String(cause)}`, { cause })
+  }
+}

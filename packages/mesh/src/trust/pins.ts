@@ -1,0 +1,78 @@
+import { AppError } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import { peerIdOf, parseDialAddress } from '../addresses/multiaddrs.ts'
+import type { ConfiguredPeer } from '../node-types.ts'
+import type { KnownPeersContent } from './known-peers-file.ts'
+
+const NAMES_PER_PEER = 8
+
+/** Which id stands behind a configured or an advertised name. */
+export interface Pins {
+  /** The id of a configured peer: written in the configuration, or pinned at first contact. */
+  idOf(peer: ConfiguredPeer): PeerId | undefined
+  configuredAs(peerId: PeerId): ConfiguredPeer | undefined
+  /** Pins the id that answered. True: it is new. Throws conflict when another was there, naming both. */
+  pinConfigured(peer: ConfiguredPeer, answered: PeerId): boolean
+  /** Pins an advertised name. `taken`: another id bore it first, or it is a configured peer's. */
+  pinName(peerId: PeerId, name: string): 'new' | 'known' | 'taken'
+  /** The name that `peerId` advertises, if it is its own. */
+  advertisedName(peerId: PeerId): string | undefined
+  idOfName(name: string): PeerId | undefined
+  forget(peerId: PeerId): void
+}
+
+export function createPins(content: KnownPeersContent, configured: readonly ConfiguredPeer[]): Pins {
+  const current = new Map<PeerId, string>(Object.entries(content.names).map(([name, peerId]) => [peerId, name]))
+  const pinned = (name: string): PeerId | undefined => (Object.hasOwn(content.pins, name) ? content.pins[name] : undefined)
+  const named = (name: string): PeerId | undefined => (Object.hasOwn(content.names, name) ? content.names[name] : undefined)
+  const idOf = (peer: ConfiguredPeer): PeerId | undefined => writtenId(peer) ?? pinned(peer.name)
+  return {
+    idOf,
+    configuredAs: (peerId) => configured.find((peer) => idOf(peer) === peerId),
+    pinConfigured(peer, answered) {
+      const expected = idOf(peer)
+      if (expected === answered) return false
+      if (expected) throw changedId(peer, expected, answered)
+      content.pins[peer.name] = answered
+      return true
+    },
+    pinName(peerId, name) {
+      const owner = named(name)
+      const ofConfigured = configured.find((peer) => peer.name === name)
+      if ((owner ?? peerId) !== peerId || (ofConfigured && idOf(ofConfigured) !== peerId)) return 'taken'
+      const count = Object.values(content.names).filter((id) => id === peerId).length
+      if (!owner && count >= NAMES_PER_PEER) return 'taken'
+      content.names[name] = peerId
+      current.set(peerId, name)
+      return owner ? 'known' : 'new'
+    },
+    advertisedName: (peerId) => current.get(peerId),
+    idOfName: named,
+    forget(peerId) {
+      for (const [name, id] of Object.entries(content.pins)) if (id === peerId) delete content.pins[name]
+      for (const [name, id] of Object.entries(content.names)) if (id === peerId) delete content.names[name]
+      current.delete(peerId)
+    },
+  }
+}
+
+/** The id that the configuration gives a peer. Throws bad_config when `peer_id` and the address name two. */
+export function writtenId(peer: ConfiguredPeer): PeerId | undefined {
+  const ofAddress = peer.addr === undefined ? undefined : peerIdOf(parseDialAddress(peer.addr))
+  if (peer.peerId && ofAddress && peer.peerId !== ofAddress) {
+    throw new AppError('bad_config', `peer ${peer.name} has two peer ids: ${peer.peerId} in peer_id, ${ofAddress} in addr`)
+  }
+  return peer.peerId ?? ofAddress
+}
+
+function changedId(peer: ConfiguredPeer, expected: PeerId, answered: PeerId): AppError {
+  const where = peer.addr ?? 'its address'
+  if (writtenId(peer)) {
+    return new AppError('conflict', `${where} answers as ${answered}, but ${peer.name} is configured as ${expected}`, {
+      hint: `if ${peer.name} has a new identity: change its peer_id in [[mesh.peers]]`,
+    })
+  }
+  return new AppError('conflict', `${where} answers as ${answered}, but ${peer.name} was ${expected} at first contact`, {
+    hint: `if ${peer.name} has a new identity: qmtcode peers forget ${expected}`,
+  })
+}

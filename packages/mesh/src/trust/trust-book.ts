@@ -1,0 +1,189 @@
+import { AppError, roleSchema } from '@qmtcode/protocol'
+import type { Clock, KnownPeer, PeerId, Role, Trust } from '@qmtcode/protocol'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { nodeNameSchema } from '../identity/node-name.ts'
+import type { ConfiguredPeer } from '../node-types.ts'
+import type { KnownPeerEntry, KnownPeersFile } from './known-peers-file.ts'
+import { createKnocks } from './knocks.ts'
+import type { Knock } from './knocks.ts'
+import { createPins } from './pins.ts'
+import type { Pins } from './pins.ts'
+import { sameStanding, shortId, standingOf } from './standing.ts'
+import type { Standing } from './standing.ts'
+
+/** Everything this node holds of others: decisions, pins, knocks. The only writer of `known_peers.json`. */
+export interface TrustBook extends Trust {
+  readonly pins: Pins
+  standing(peerId: PeerId): Standing
+  /** Configured name, else the one a person gave, else the advertised and pinned one, else the short id. */
+  nameOf(peerId: PeerId): string
+  /** Ids with a decision, a pin or a place in the configuration. */
+  known(): PeerId[]
+  addressesOf(peerId: PeerId): string[]
+  /** Notes contact of an admitted peer; written with the next decision, or at `flush`. */
+  seen(peerId: PeerId, addresses: string[]): void
+  /** See `Knocks.add`. */
+  knock(knock: Knock): boolean
+  /** Pins a configured peer's id durably before anything is sent to it. See `Pins.pinConfigured`. */
+  pinConfigured(peer: ConfiguredPeer, answered: PeerId): Promise<void>
+  pinName(peerId: PeerId, name: string): Promise<boolean>
+  /** Called after each change of a peer's standing, synchronously. */
+  onChange(listener: (peerId: PeerId, change: { before: Standing; after: Standing; forgotten: boolean }) => void): void
+  flush(): Promise<void>
+}
+
+export interface TrustBookOptions {
+  self: PeerId
+  configured: readonly ConfiguredPeer[]
+  open: boolean
+}
+
+const MAX_ADDRESSES = 16
+
+export function createTrustBook(components: { clock: Clock; file: KnownPeersFile }, options: TrustBookOptions): TrustBook {
+  const { clock, file } = components
+  const { content } = file
+  const pins = createPins(content, options.configured)
+  const knocks = createKnocks({ clock })
+  const listeners: Parameters<TrustBook['onChange']>[0][] = []
+  let dirty = false
+
+  const entryOf = (peerId: PeerId): KnownPeerEntry | undefined => content.peers[peerId]
+  const standing = (peerId: PeerId): Standing => standingOf(entryOf(peerId), pins.configuredAs(peerId), options.open)
+  const known = (): PeerId[] => [
+    ...new Set([
+      ...options.configured.flatMap((peer) => pins.idOf(peer) ?? []),
+      ...(Object.keys(content.peers) as PeerId[]),
+      ...Object.values(content.names),
+    ]),
+  ]
+  const nameOf = (peerId: PeerId): string =>
+    pins.configuredAs(peerId)?.name ?? entryOf(peerId)?.name ?? pins.advertisedName(peerId) ?? shortId(peerId)
+
+  /** One decision: changed in memory, told, and resolved when on disk. */
+  async function decide(peerId: PeerId, change: () => void, forgotten = false): Promise<KnownPeer> {
+    requireOther(peerId, options.self)
+    const before = standing(peerId)
+    change()
+    tell(peerId, before, forgotten)
+    await save()
+    return describe(peerId)
+  }
+  function tell(peerId: PeerId, before: Standing, forgotten = false): void {
+    const after = standing(peerId)
+    if (after.state !== 'unknown') knocks.remove(peerId)
+    if (forgotten || !sameStanding(before, after)) for (const listener of listeners) listener(peerId, { before, after, forgotten })
+  }
+  async function save(): Promise<void> {
+    dirty = false
+    await file.save()
+  }
+  const edit = (peerId: PeerId, fields: Partial<KnownPeerEntry>): void => {
+    content.peers[peerId] = { firstSeen: clock.now(), addresses: [], ...entryOf(peerId), ...fields }
+  }
+  const describe = (peerId: PeerId): KnownPeer => {
+    const { state, role, use } = standing(peerId)
+    const entry = entryOf(peerId)
+    const configured = pins.configuredAs(peerId)
+    const source = configured ? (configuredById(configured, peerId) ? 'config' : 'pin') : 'person'
+    const addresses = [...new Set([...(configured?.addr ? [configured.addr] : []), ...(entry?.addresses ?? [])])]
+    return {
+      peerId,
+      name: nameOf(peerId),
+      trust: state,
+      role,
+      use,
+      source,
+      addresses,
+      firstSeen: entry?.firstSeen,
+      lastSeen: entry?.lastSeen,
+    }
+  }
+  const configuredById = (peer: ConfiguredPeer, peerId: PeerId): boolean =>
+    !Object.hasOwn(content.pins, peer.name) || content.pins[peer.name] !== peerId
+
+  return {
+    pins,
+    standing,
+    nameOf,
+    known,
+    addressesOf: (peerId) => entryOf(peerId)?.addresses ?? [],
+    knock: (knock) => knocks.add(knock),
+    onChange: (listener) => listeners.push(listener),
+    seen(peerId, addresses) {
+      if (standing(peerId).state !== 'admitted') return
+      const merged = [...new Set([...addresses, ...(entryOf(peerId)?.addresses ?? [])])].slice(0, MAX_ADDRESSES)
+      edit(peerId, { lastSeen: clock.now(), addresses: merged })
+      dirty = true
+    },
+    async pinConfigured(peer, answered) {
+      if (answered === options.self) throw new AppError('bad_config', `peer ${peer.name} at ${peer.addr ?? '?'} is this node itself`)
+      const before = standing(answered)
+      if (!pins.pinConfigured(peer, answered)) return
+      tell(answered, before)
+      await save()
+    },
+    async pinName(peerId, name) {
+      const pinned = pins.pinName(peerId, name)
+      if (pinned === 'new') await save()
+      return pinned !== 'taken'
+    },
+    async flush() {
+      if (dirty) await save()
+    },
+    list: () => Promise.resolve([...known().map(describe), ...knocks.list().filter((knock) => !known().includes(knock.peerId))]),
+    async admit(peerId, { role, name } = {}) {
+      const wanted = role ?? (standing(peerId).state === 'admitted' ? standing(peerId).role : undefined) ?? 'client'
+      requireFree(pins.configuredAs(peerId), 'role', wanted)
+      const given = name === undefined ? undefined : parseName(name)
+      return decide(peerId, () => edit(peerId, { trust: 'admitted', role: wanted, ...(given === undefined ? {} : { name: given }) }))
+    },
+    async setRole(peerId, role) {
+      requireFree(pins.configuredAs(peerId), 'role', roleSchema.parse(role))
+      if (standing(peerId).state !== 'admitted') {
+        throw new AppError('not_found', `${peerId} is not admitted`, { hint: `qmtcode peers admit ${peerId} --role ${role}` })
+      }
+      return decide(peerId, () => edit(peerId, { role }))
+    },
+    async use(peerId, use) {
+      if (use) requireFree(pins.configuredAs(peerId), 'use', true)
+      return decide(peerId, () => edit(peerId, { use }))
+    },
+    ban: (peerId) => decide(peerId, () => edit(peerId, { trust: 'banned' })),
+    async forget(peerId) {
+      await decide(
+        peerId,
+        () => {
+          delete content.peers[peerId]
+          pins.forget(peerId)
+          knocks.remove(peerId)
+        },
+        true,
+      )
+    },
+  }
+}
+
+function requireOther(peerId: PeerId, self: PeerId): void {
+  try {
+    peerIdFromString(peerId)
+  } catch (cause) {
+    throw new AppError('bad_request', `${peerId} is no peer id`, { cause, hint: 'trust is for whole peer ids: qmtcode peers list' })
+  }
+  if (peerId === self) throw new AppError('bad_request', `${peerId} is this node itself`)
+}
+
+/** What the configuration says outright is changed there, so that the two never disagree. */
+function requireFree(peer: ConfiguredPeer | undefined, key: 'role' | 'use', wanted: Role | boolean): void {
+  const written = peer?.[key]
+  if (!peer || written === undefined || written === wanted) return
+  throw new AppError('conflict', `${peer.name} has ${key} = ${JSON.stringify(written)} in the configuration`, {
+    hint: `change ${key} of ${peer.name} in [[mesh.peers]]`,
+  })
+}
+
+function parseName(name: string): string {
+  const parsed = nodeNameSchema.safeParse(name)
+  if (parsed.success) return parsed.data
+  throw new AppError('bad_request', `${JSON.stringify(name)} is no node name: ${parsed.error.issues[0]?.message ?? ''}`)
+}
