@@ -1,0 +1,86 @@
+import { exitCodeOf } from '@qmtcode/protocol'
+import { chat } from './chat/chat.ts'
+import { agents, routes } from './commands/agents.ts'
+import { parseArguments } from './commands/arguments.ts'
+import type { CommandContext } from './commands/context.ts'
+import { createInterrupts } from './commands/interrupts.ts'
+import type { GlobalOptions, Invocation } from './commands/invocation.ts'
+import { models } from './commands/models.ts'
+import { nodes } from './commands/nodes.ts'
+import { changePeer, peers } from './commands/peers.ts'
+import { run } from './commands/run.ts'
+import { serve } from './commands/serve.ts'
+import { deleteSession, resumeSession, sessions, showSession } from './commands/sessions.ts'
+import { configCheck, configSchema, identity } from './commands/setup.ts'
+import type { Components } from './node-handle.ts'
+import { errorLines } from './output/errors.ts'
+import { styleFor } from './output/style.ts'
+import { createWriter } from './output/writer.ts'
+
+/** Runs one command line to its end, all output written; returns the exit code. `argv` is without the program. */
+export async function runCli(argv: readonly string[], components: Components): Promise<number> {
+  const out = createWriter(components.stdout)
+  const err = createWriter(components.stderr)
+  const errStyle = styleFor(components.stderr, components.env)
+  const outStyle = styleFor(components.stdout, components.env)
+  const interrupts = createInterrupts(components)
+  try {
+    const { globals, invocation } = parseArguments(argv, { version: components.version, width: out.width })
+    return await execute(createContext(globals), invocation)
+  } catch (error) {
+    if (interrupts.signal.aborted) return 130
+    for (const line of errorLines(error, errStyle)) err.line(line)
+    return exitCodeOf(error)
+  } finally {
+    interrupts.stop()
+    await Promise.all([out.flush(), err.flush()])
+  }
+
+  function createContext(globals: GlobalOptions): CommandContext {
+    return { components, globals, out, err, outStyle, errStyle, interrupts }
+  }
+}
+
+async function execute(context: CommandContext, invocation: Invocation): Promise<number> {
+  switch (invocation.command) {
+    case 'print':
+      context.out.write(invocation.text)
+      return 0
+    case 'not-built':
+      context.err.line(`qmtcode ${invocation.what}: not built yet`)
+      return 2
+    case 'start':
+      return await (hasChat(context) ? chat(context) : serve(context))
+    case 'run':
+      return await run(context, invocation)
+    case 'nodes':
+      return await nodes(context, invocation)
+    case 'models':
+      return await models(context, invocation)
+    case 'agents':
+      return await agents(context, invocation)
+    case 'routes':
+      return await routes(context, invocation)
+    case 'peers':
+      return await peers(context, invocation)
+    case 'peers change':
+      return await changePeer(context, invocation)
+    case 'sessions':
+      return await sessions(context, invocation)
+    case 'sessions show':
+      return await showSession(context, invocation)
+    case 'sessions delete':
+      return await deleteSession(context, invocation)
+    case 'sessions resume':
+      return await resumeSession(context, invocation)
+    case 'identity':
+      return await identity(context, invocation)
+    case 'config check':
+      return await configCheck(context, invocation)
+    case 'config schema':
+      return configSchema(context)
+  }
+}
+
+const hasChat = ({ components, globals }: CommandContext): boolean =>
+  !globals.headless && components.stdin.isTTY === true && components.stdout.isTTY === true

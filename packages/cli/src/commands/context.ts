@@ -1,0 +1,56 @@
+import { AppError } from '@qmtcode/protocol'
+import type { Peers, Trust } from '@qmtcode/protocol'
+import type { Components, NodeHandle } from '../node-handle.ts'
+import { printableLine } from '../output/printable.ts'
+import type { Style } from '../output/style.ts'
+import type { Writer } from '../output/writer.ts'
+import type { Interrupts } from './interrupts.ts'
+import type { GlobalOptions } from './invocation.ts'
+
+/** What every command gets. */
+export interface CommandContext {
+  components: Components
+  globals: GlobalOptions
+  out: Writer
+  err: Writer
+  outStyle: Style
+  errStyle: Style
+  interrupts: Interrupts
+}
+
+export interface WithNodeOptions {
+  serve?: boolean
+  /** Wait for the configured peers, as `--wait` says. */
+  needsPeers?: boolean
+}
+
+/** Opens a node, or reaches the one that runs; closes it whatever happens. */
+export async function withNode<Value>(
+  context: CommandContext,
+  options: WithNodeOptions,
+  use: (node: NodeHandle) => Promise<Value>,
+): Promise<Value> {
+  const { components, globals, interrupts } = context
+  const opening = components.openNode({
+    configPath: globals.configPath,
+    mesh: globals.mesh,
+    serve: options.serve ?? false,
+    waitMs: options.needsPeers === true ? globals.waitMs : 0,
+    signal: interrupts.signal,
+    notice: (line) => context.err.line(context.errStyle.yellow(printableLine(line, 1_000))),
+  })
+  const node = await interrupts.race(opening, (late) => late.close())
+  try {
+    return await interrupts.race(use(node))
+  } finally {
+    await node.close()
+  }
+}
+
+/** Throws bad_request where the mesh is not enabled. */
+export function meshOf(node: NodeHandle): { peers: Peers; trust: Trust } {
+  const { peers, trust } = node
+  if (!peers || !trust)
+    throw new AppError('bad_request', 'the mesh is not enabled here', { hint: 'start with --mesh, or write [mesh] into the configuration' })
+  return { peers, trust }
+}

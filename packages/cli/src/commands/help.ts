@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+
+const DESCRIPTION = `A coding agent whose nodes form a mesh: the model may think on another machine while the tools work on this one.
+
+Without a command: a chat on a terminal; otherwise (or with --headless) a node of the mesh that runs until it is stopped.`
+
+const AFTER = `
+Examples:
+  qmtcode                                     chat in this directory
+  qmtcode run "what does this project do?"    one answer, then the end
+  git diff | qmtcode run -                    the prompt from a pipe
+  qmtcode team.toml run --agent gpu-coder --allow edit,shell "fix the failing test"
+  qmtcode --headless --mesh                   share this machine's models
+  qmtcode --mesh=/ip4/192.168.1.100/tcp/9000  chat, and dial that peer
+  qmtcode models --json | jq -r '.[].id'
+
+Exit codes:
+  0  done                    3    a peer or a model cannot be reached
+  1  failed                  4    refused: not admitted, forbidden, or a permission nobody could give
+  2  usage, configuration    130  interrupted
+
+Files, in QMT_HOME (default ~/.qmt):
+  config.toml        configuration (see: qmtcode config check, config schema)
+  mesh_identity.key  this node's key; its peer id: qmtcode identity
+  known_peers.json   whom we trust
+  sessions.db        sessions
+
+Variables: QMT_HOME, NO_COLOR; ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_API_KEY for models.`
+
+/** What commander's own help lacks. */
+export function rootHelp(program: Command, notBuilt: readonly string[]): void {
+  program.description(DESCRIPTION)
+  program.addHelpText('after', `${AFTER}\n\nNot built yet: ${notBuilt.join(', ')}.`)
+}

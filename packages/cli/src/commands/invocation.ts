@@ -1,0 +1,49 @@
+import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
+import type { MeshFlags } from '../node-handle.ts'
+
+/** Options that hold for every command. */
+export interface GlobalOptions {
+  configPath?: string
+  mesh: MeshFlags
+  /** No chat, even on a terminal. */
+  headless: boolean
+  waitMs: number
+}
+
+export interface RunOptions {
+  /** Absent: it comes from stdin. */
+  prompt?: string
+  json: boolean
+  agent?: string
+  model?: string
+  /** Whose session: a peer's name or id. Absent: this node's. */
+  node?: string
+  session?: SessionId
+  /** Permission names. */
+  allow: string[]
+}
+
+export type PeerChange =
+  | { kind: 'admit'; peer: PeerId; role?: Role; name?: string }
+  | { kind: 'role'; peer: PeerId; role: Role }
+  /** `peer`: a name or a whole peer id. */
+  | { kind: 'use'; peer: string; use: boolean }
+  | { kind: 'ban'; peer: string }
+  | { kind: 'forget'; peer: string }
+
+/** What a command line asks for, parsed and checked. */
+export type Invocation =
+  | { command: 'print'; text: string }
+  | { command: 'not-built'; what: string }
+  | { command: 'start' }
+  | ({ command: 'run' } & RunOptions)
+  | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
+  | { command: 'config schema' }
+  | { command: 'sessions'; json: boolean; limit: number }
+  | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; id: SessionId; json: boolean }
+  | { command: 'peers change'; change: PeerChange; json: boolean; yes: boolean }
+
+export interface Parsed {
+  globals: GlobalOptions
+  invocation: Invocation
+}

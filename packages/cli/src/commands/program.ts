@@ -1,0 +1,164 @@
+import { AppError } from '@qmtcode/protocol'
+import { Command } from 'commander'
+import { rootHelp } from './help.ts'
+import type { Invocation } from './invocation.ts'
+import { addPeersCommands } from './peers-arguments.ts'
+import { collect, collectAddress, parseAllow, parseLimit, parseSeconds, parseSessionId } from './values.ts'
+
+export interface RootValues {
+  config?: string
+  mesh: string[]
+  meshListen: string[]
+  meshConnect: string[]
+  dashboard?: string
+  acp: boolean
+  headless: boolean
+  wait: number
+}
+
+export interface ProgramOptions {
+  version: string
+  width?: number
+  /** Where commander's own text goes. */
+  io: { out: string; error: string }
+  invoke(invocation: Invocation): void
+}
+
+const WORK = 'Work:'
+const LOOK = 'Look:'
+const MESH = 'Mesh:'
+const SETUP = 'Set up:'
+
+/** Commands that are planned: named, so that they say so instead of being unknown. */
+const NOT_BUILT = ['attach', 'invite', 'join', 'board', 'audit', 'logs', 'top', 'doctor']
+
+/** The grammar of the command line. It runs nothing: a command only tells `invoke` what was meant. */
+export function createProgram(options: ProgramOptions): Command {
+  const program = new Command('qmtcode')
+  program
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => (options.io.out += text),
+      writeErr: (text) => (options.io.error += text),
+      getOutHelpWidth: () => options.width ?? 100,
+      getOutHasColors: () => false,
+    })
+    .configureHelp({ optionDescription: (option) => option.description }) // defaults stand in the text
+    .helpOption('-h, --help', 'this text; also after a command')
+    .version(options.version, '-V, --version', 'version')
+  addRootOptions(program)
+  program.command('start', { hidden: true }).action(() => options.invoke({ command: 'start' }))
+  addWork(program, options.invoke)
+  addLook(program, options.invoke)
+  addPeersCommands(program.commandsGroup(MESH), options.invoke)
+  addSetup(program, options.invoke)
+  for (const what of NOT_BUILT) {
+    program
+      .command(what, { hidden: true })
+      .argument('[anything...]')
+      .allowUnknownOption()
+      .helpOption(false)
+      .action(() => options.invoke({ command: 'not-built', what }))
+  }
+  rootHelp(program, NOT_BUILT)
+  return program
+}
+
+function addRootOptions(program: Command): void {
+  program
+    .usage('[config.toml] [options] [command]')
+    .optionsGroup('Options, with every command:')
+    .option('-c, --config <file>', 'configuration; also the first word, if it ends in .toml')
+    .option('--wait <secs>', 'how long a command waits for the configured peers (default: 5)', parseSeconds, 5_000)
+    .optionsGroup('Options of the mesh:')
+    .option('--mesh [=multiaddr]', 'be a node of the mesh; listen on an address of this machine, dial any other; repeatable', collect, [])
+    .option('--mesh-listen <multiaddr>', 'listen there; repeatable', collectAddress, [])
+    .option('--mesh-connect <multiaddr>', 'dial it; repeatable', collectAddress, [])
+    .option('--headless', 'no chat: run the node until SIGINT or SIGTERM', false)
+    .optionsGroup('Not built yet:')
+    .option('--dashboard [=host:port]', 'the web page')
+    .option('--acp', 'ACP on stdio, for editors', false)
+}
+
+function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
+  program.commandsGroup(WORK)
+  program
+    .command('run')
+    .description('one prompt: the answer on stdout, all else on stderr')
+    .argument('[prompt]', 'what to do; "-" or none: read from stdin')
+    .option('--json', 'one session event a line')
+    .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
+    .option('--model <model>', 'provider/model, or node:provider/model')
+    .option('--node <name>', 'run the session on this node, with its tools')
+    .option('--session <id>', 'continue a session', parseSessionId)
+    .option('--allow <permissions>', 'allow without asking: edit,shell', parseAllow, [])
+    .action((prompt: string | undefined, values: RunValues) => invoke(runOf(prompt, values)))
+}
+
+interface RunValues {
+  json?: boolean
+  agent?: string
+  model?: string
+  node?: string
+  session?: ReturnType<typeof parseSessionId>
+  allow: string[]
+}
+
+function runOf(prompt: string | undefined, values: RunValues): Invocation {
+  if (values.node === 'any') return { command: 'not-built', what: 'run --node any' }
+  for (const flag of ['agent', 'node'] as const) {
+    if (values.session !== undefined && values[flag] !== undefined) {
+      throw new AppError('bad_request', `--${flag} and --session exclude each other: a session keeps its ${flag}`)
+    }
+  }
+  return { command: 'run', ...values, prompt: prompt === '-' ? undefined : prompt, json: values.json ?? false }
+}
+
+function addLook(program: Command, invoke: ProgramOptions['invoke']): void {
+  program.commandsGroup(LOOK)
+  const lists = [
+    ['nodes', 'nodes of the mesh that we work with, this one first'],
+    ['models', 'models here and on usable nodes'],
+    ['agents', 'agents and delegates of the configuration'],
+    ['routes', "where each agent's model calls go, and why"],
+  ] as const
+  for (const [command, description] of lists) {
+    const list = program.command(command).description(description).option('--json', 'one JSON array')
+    list.action(() => invoke({ command, json: isJson(list) }))
+  }
+  addSessions(program, invoke)
+}
+
+function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
+  const sessions = program.command('sessions').description('sessions of this node: list, show, resume, delete').option('--json', 'JSON')
+  sessions.option('--limit <n>', 'at most so many, the newest first', parseLimit, 100)
+  sessions.action(() => invoke({ command: 'sessions', json: isJson(sessions), limit: sessions.opts<{ limit: number }>().limit }))
+  const one = [
+    ['show', 'what happened in it', 'sessions show'],
+    ['resume', 'continue a turn that was interrupted', 'sessions resume'],
+    ['delete', 'remove it for good', 'sessions delete'],
+  ] as const
+  for (const [name, description, command] of one) {
+    const child = sessions.command(name).description(description).argument('<id>', 'ses_…', parseSessionId).option('--json', 'JSON')
+    child.action((id: ReturnType<typeof parseSessionId>) => invoke({ command, id, json: isJson(child) }))
+  }
+}
+
+function addSetup(program: Command, invoke: ProgramOptions['invoke']): void {
+  program.commandsGroup(SETUP)
+  const identity = program.command('identity').description("this node's peer id").option('--json', 'JSON')
+  identity.action(() => invoke({ command: 'identity', json: isJson(identity) }))
+  const config = program.command('config').description('check the configuration, or print its JSON schema')
+  config.action(() => {
+    throw new AppError('bad_request', 'config needs to know what: check or schema', { hint: 'qmtcode config check' })
+  })
+  const check = config.command('check').description('read it and tell what is wrong').option('--json', 'JSON')
+  check.action(() => invoke({ command: 'config check', json: isJson(check) }))
+  config
+    .command('schema')
+    .description('its JSON Schema')
+    .option('--json', 'it always is')
+    .action(() => invoke({ command: 'config schema' }))
+}
+
+const isJson = (command: Command): boolean => command.optsWithGlobals<{ json?: boolean }>().json === true

@@ -1,0 +1,127 @@
+import { isAppError, newPromptId } from '@qmtcode/protocol'
+import type { SessionEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { NodeHandle } from '../node-handle.ts'
+import { errorLines } from '../output/errors.ts'
+import { createEventView } from '../output/event-view.ts'
+import type { EventView } from '../output/event-view.ts'
+import { duration } from '../output/format.ts'
+import { jsonLine, printableLine } from '../output/printable.ts'
+import { permissionOf } from '../output/tool-text.ts'
+import { stopText, turnError, turnExitCode } from '../output/turn-end.ts'
+import { meshOf, withNode } from './context.ts'
+import type { CommandContext } from './context.ts'
+import { followTurn } from './follow-turn.ts'
+import type { FollowTurnOptions } from './follow-turn.ts'
+import type { RunOptions } from './invocation.ts'
+import { promptText } from './prompt-input.ts'
+
+/** One prompt to its end: the answer on stdout, all else on stderr. */
+export async function run(context: CommandContext, options: RunOptions): Promise<number> {
+  const text = await context.interrupts.race(promptText(options.prompt, context.components.stdin, context.interrupts.signal))
+  return await withNode(context, { needsPeers: true }, async (node) => {
+    const sessions = await sessionsOf(node, options.node)
+    const known = options.session === undefined ? undefined : await sessions.get(options.session)
+    const session = known ?? (await create(context, sessions, options))
+    const promptId = newPromptId()
+    const begin = async () => {
+      const { position } = await sessions.prompt(session.id, { promptId, content: [{ type: 'text', text }] })
+      if (position > 0) context.err.line(`waiting behind ${position} other ${position === 1 ? 'prompt' : 'prompts'} of ${session.id}`)
+    }
+    const answer = known && known.followers.length === 0 ? answerFor(sessions, options.allow) : undefined
+    return await showTurn(context, { sessions, id: session.id, after: known?.seq ?? 0, promptId, begin }, { json: options.json, answer })
+  })
+}
+
+async function sessionsOf(node: NodeHandle, written: string | undefined): Promise<Sessions> {
+  if (written === undefined) return node.sessions
+  const { peers } = meshOf(node)
+  const peer = await peers.resolve(written)
+  return peer.self ? node.sessions : peers.sessions(peer.peerId)
+}
+
+async function create(context: CommandContext, sessions: Sessions, options: RunOptions): Promise<SessionInfo> {
+  const workspace = options.node === undefined ? context.components.cwd : undefined // another host has its own
+  return await sessions.create({ agent: options.agent, model: options.model, workspace, unattended: true, allow: options.allow })
+}
+
+type Answer = (id: SessionId, request: Extract<SessionEvent, { type: 'permission.requested' }>) => Promise<boolean>
+
+/** Answers in a session that expects a person: yes for what `--allow` names, else no. True: denied for want of a person. */
+function answerFor(sessions: Sessions, allow: readonly string[]): Answer {
+  return async (id, request) => {
+    const allowed = allow.includes(permissionOf(request.tool))
+    try {
+      await sessions.answer(id, { id: request.id, answer: allowed ? 'allow' : 'deny' })
+      return !allowed
+    } catch (error) {
+      if (isAppError(error, 'conflict')) return false // somebody else was there
+      throw error
+    }
+  }
+}
+
+export interface ShowTurnOptions {
+  json: boolean
+  answer?: Answer
+}
+
+/** Shows a turn as it happens; returns its exit code. */
+export async function showTurn(
+  context: CommandContext,
+  turn: Omit<FollowTurnOptions, 'show'>,
+  { json, answer }: ShowTurnOptions,
+): Promise<number> {
+  const { err, errStyle, out, components } = context
+  const startedAt = components.clock.monotonic()
+  const view = createRunView(context, json)
+  const denied: string[] = []
+  const show = async (event: SessionEvent, ours: boolean): Promise<void> => {
+    if (json) out.line(jsonLine(event))
+    if (!ours) return
+    view.show(event)
+    if (event.type === 'permission.requested' && (await answer?.(turn.id, event))) denied.push(permissionOf(event.tool))
+  }
+  const ended = await followTurn(context, { ...turn, show })
+  if (ended === undefined) {
+    err.line(errStyle.yellow('cancelled'))
+    return 130
+  }
+  if (json) denied.push(...view.unanswered.map(permissionOf)) // else told where it happened
+  for (const permission of new Set(denied)) err.line(`nobody was here to answer; to allow it: --allow ${printableLine(permission)}`)
+  const error = turnError(ended)
+  if (error) for (const line of errorLines(error, errStyle)) err.line(line)
+  const stopped = stopText(ended)
+  if (stopped !== undefined) err.line(errStyle.yellow(stopped))
+  if (!json) {
+    const { inputTokens, outputTokens } = ended.usage
+    const took = duration(components.clock.monotonic() - startedAt)
+    err.line(errStyle.dim(`${took} · ${inputTokens} tokens in, ${outputTokens} out · ${turn.id}`))
+  }
+  return turnExitCode(ended, view.unanswered.length + denied.length > 0)
+}
+
+/** The answer goes to stdout as it streams, the lines to stderr. In JSON mode the events are on stdout, and nothing else but trouble is told. */
+function createRunView({ out, err, errStyle }: CommandContext, json: boolean): EventView {
+  let midLine = false
+  const quiet = { text: () => {}, reasoning: () => {}, endMessage: () => {}, line: () => {} }
+  if (json) return createEventView(quiet, errStyle)
+  const endLine = () => {
+    if (midLine) out.write('\n')
+    midLine = false
+  }
+  return createEventView(
+    {
+      ...quiet,
+      text: (piece) => {
+        out.write(piece)
+        if (piece !== '') midLine = !piece.endsWith('\n')
+      },
+      endMessage: endLine,
+      line: (text) => {
+        if (out.isTTY) endLine()
+        err.line(text)
+      },
+    },
+    errStyle,
+  )
+}

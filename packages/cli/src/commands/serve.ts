@@ -1,0 +1,42 @@
+import { AppError } from '@qmtcode/protocol'
+import type { MeshEvent } from '@qmtcode/protocol'
+import type { Interrupt, NodeHandle } from '../node-handle.ts'
+import { meshEventLine, startLines } from '../output/mesh-lines.ts'
+import { withNode } from './context.ts'
+import type { CommandContext } from './context.ts'
+
+/** Runs the node until a signal; says on stdout what it is and who comes and goes. */
+export async function serve(context: CommandContext): Promise<number> {
+  return await withNode(context, { serve: true }, async (node) => {
+    if (!node.peers) {
+      throw new AppError('bad_request', 'nothing to do: no terminal for a chat, and the mesh is not enabled', {
+        hint: 'qmtcode run "prompt"; or --mesh to be a node of the mesh',
+      })
+    }
+    for (const line of startLines(await node.status())) context.out.line(line)
+    return (await untilInterrupted(context, node)) === 'SIGINT' ? 130 : 0
+  })
+}
+
+async function untilInterrupted(context: CommandContext, node: NodeHandle): Promise<Interrupt> {
+  const end = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<Interrupt>()
+  using _ = context.interrupts.handle(resolve)
+  const watching = watchPeers(node, end.signal, (line) => context.out.line(line))
+  try {
+    // Watching ends only by failure: a node whose events are over is no node.
+    return await Promise.race([promise, watching.then(() => Promise.reject(new AppError('link_lost', 'the node stopped')))])
+  } finally {
+    end.abort()
+    await watching
+  }
+}
+
+/** One line for each peer that comes or goes, until `signal` aborts. */
+export async function watchPeers(node: NodeHandle, signal: AbortSignal, line: (text: string, event: MeshEvent) => void): Promise<void> {
+  if (!node.peers) return
+  for await (const event of node.peers.follow({ signal })) {
+    const text = meshEventLine(event)
+    if (text !== undefined) line(text, event)
+  }
+}

@@ -1,0 +1,105 @@
+import type { DurableEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { createEventView } from '../output/event-view.ts'
+import { ago } from '../output/format.ts'
+import { jsonLine, printable, printableLine } from '../output/printable.ts'
+import { stopText, turnError } from '../output/turn-end.ts'
+import { withNode } from './context.ts'
+import type { CommandContext } from './context.ts'
+import { printList } from './list.ts'
+import { showTurn } from './run.ts'
+
+const PAGE = 100
+
+export async function sessions(context: CommandContext, { json, limit }: { json: boolean; limit: number }): Promise<number> {
+  return await withNode(context, {}, async (node) => {
+    const rows = await newest(node.sessions, limit)
+    printList(context, json, { rows, columns: sessionColumns(context.components.clock.now()), json: sessionJson, none: 'no sessions yet' })
+    return 0
+  })
+}
+
+/** The newest sessions, at most `limit`. */
+export async function newest(port: Sessions, limit: number): Promise<SessionInfo[]> {
+  const rows: SessionInfo[] = []
+  let cursor: string | undefined
+  do {
+    const page = await port.list({ cursor, limit: Math.min(PAGE, limit - rows.length) })
+    rows.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== undefined && rows.length < limit)
+  return rows.slice(0, limit)
+}
+
+const sessionJson = ({ peerId, model, ...rest }: SessionInfo): unknown => ({ ...rest, peerId: peerId ?? null, model: model ?? null })
+
+export const sessionColumns = (now: number) => [
+  { title: 'ID', value: (row: SessionInfo) => row.id },
+  { title: 'STATE', value: (row: SessionInfo) => row.state },
+  { title: 'AGENT', value: (row: SessionInfo) => printableLine(row.agent) },
+  { title: 'NODE', value: (row: SessionInfo) => printableLine(row.node, 63) },
+  { title: 'UPDATED', value: (row: SessionInfo) => ago(row.updatedAt, now) },
+  { title: 'TITLE', value: (row: SessionInfo) => printableLine(row.title), min: 12 },
+  { title: 'WORKSPACE', value: (row: SessionInfo) => printableLine(row.workspace), min: 12 },
+]
+
+export async function showSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
+  return await withNode(context, {}, async (node) => {
+    const events = await wholeHistory(node.sessions, id)
+    if (json) for (const event of events) context.out.line(jsonLine(event))
+    else printHistory(context, await node.sessions.get(id), events)
+    return 0
+  })
+}
+
+async function wholeHistory(port: Sessions, id: SessionId): Promise<DurableEvent[]> {
+  const pages: DurableEvent[][] = []
+  let before: number | undefined
+  do {
+    const page: DurableEvent[] = (await port.history(id, { before, limit: PAGE })).items
+    pages.unshift(page)
+    before = page[0]?.seq
+  } while (before !== undefined && before > 1)
+  return pages.flat()
+}
+
+function printHistory(context: CommandContext, session: SessionInfo, events: readonly DurableEvent[]): void {
+  const { out, outStyle: style, components } = context
+  const view = createEventView(
+    { text: (piece) => out.write(piece), reasoning: () => {}, endMessage: () => out.write('\n'), line: (text) => out.line(text) },
+    style,
+  )
+  const { id, state, agent, node, workspace } = session
+  out.line(style.bold(`${id} · ${printableLine(session.title)}`))
+  out.line(
+    style.dim(
+      `${state} · ${printableLine(agent)} on ${printableLine(node)} in ${printableLine(workspace)} · ${ago(session.updatedAt, components.clock.now())}`,
+    ),
+  )
+  for (const event of events) {
+    if (event.type === 'prompt.accepted') {
+      const text = event.content.map((part) => (part.type === 'text' ? part.text : `[${part.mediaType}]`)).join('\n')
+      out.line(`\n${style.bold(`${printableLine(event.author.user ?? event.author.node)} ›`)} ${printable(text)}`)
+    }
+    view.show(event)
+    if (event.type !== 'turn.ended') continue
+    const stopped = stopText(event) ?? turnError(event)?.message
+    if (stopped !== undefined) out.line(style.yellow(printable(stopped)))
+  }
+}
+
+export async function deleteSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
+  return await withNode(context, {}, async (node) => {
+    await node.sessions.delete(id)
+    context.out.line(json ? jsonLine({ id, deleted: true }, 2) : `${id} deleted`)
+    return 0
+  })
+}
+
+/** Continues the turn that a crash cut, and shows it as `run` does. */
+export async function resumeSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
+  return await withNode(context, { needsPeers: true }, async (node) => {
+    const { seq } = await node.sessions.get(id)
+    const begin = () => node.sessions.resume(id)
+    return await showTurn(context, { sessions: node.sessions, id, after: seq, begin }, { json })
+  })
+}

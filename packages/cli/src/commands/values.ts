@@ -1,0 +1,62 @@
+import { ROLES, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
+import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
+import { InvalidArgumentError } from 'commander'
+import { didYouMean } from '../config/nearest.ts'
+
+/** Permissions as `[permissions]` names them. */
+export const PERMISSIONS = ['read', 'edit', 'shell', 'web', 'mcp', 'outside']
+
+const MAX_WAIT_SECS = 3_600
+
+/** Parsers of values for commander; what they throw names what was expected. */
+export function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() === '' || !Number.isFinite(seconds) || seconds < 0 || seconds > MAX_WAIT_SECS) {
+    throw new InvalidArgumentError(`Expected seconds from 0 to ${MAX_WAIT_SECS}.`)
+  }
+  return seconds * 1_000
+}
+
+export function parseLimit(text: string): number {
+  const limit = Number(text)
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100_000) throw new InvalidArgumentError('Expected a number from 1 to 100000.')
+  return limit
+}
+
+export function parseSessionId(text: string): SessionId {
+  const id = sessionIdSchema.safeParse(text)
+  if (!id.success) throw new InvalidArgumentError('Expected a session id (ses_…); to list them: qmtcode sessions')
+  return id.data
+}
+
+export function parsePeerId(text: string): PeerId {
+  const id = peerIdSchema.safeParse(text)
+  if (!id.success)
+    throw new InvalidArgumentError('Expected a whole peer id (12D3KooW…): trust is for keys, not for names; to list them: qmtcode peers')
+  return id.data
+}
+
+export function parseRole(text: string): Role {
+  const role = ROLES.find((known) => known === text)
+  if (role === undefined) throw new InvalidArgumentError(`Expected one of ${ROLES.join(', ')}${didYouMean(text, ROLES)}.`)
+  return role
+}
+
+export function parseAllow(text: string, before: string[]): string[] {
+  const names = text.split(',').map((name) => name.trim())
+  for (const name of names) {
+    if (!PERMISSIONS.includes(name))
+      throw new InvalidArgumentError(
+        `Expected permissions (${PERMISSIONS.join(', ')}), with commas between${didYouMean(name, PERMISSIONS)}.`,
+      )
+  }
+  return [...new Set([...before, ...names])]
+}
+
+export function parseAddress(text: string): string {
+  if (!text.startsWith('/')) throw new InvalidArgumentError('Expected a multiaddr, for example /ip4/192.168.1.100/tcp/9000.')
+  return text
+}
+
+export const collect = (text: string, before: string[]): string[] => [...before, text]
+export const collectAddress = (text: string, before: string[]): string[] => [...before, parseAddress(text)]

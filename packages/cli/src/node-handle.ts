@@ -1,0 +1,95 @@
+import type { AgentSpec, Clock, Json, Models, PeerId, Peers, RoutingPolicy, Sessions, Trust } from '@qmtcode/protocol'
+
+/** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
+export interface NodeHandle {
+  sessions: Sessions
+  models: Models
+  /** Absent: the mesh is not enabled. */
+  peers?: Peers
+  trust?: Trust
+  routes: RouteList
+  agents(): Promise<AgentSpec[]>
+  status(): Promise<NodeStatus>
+  /** Stops a node of this process, leaves another alone. Safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface RouteList {
+  list(): Promise<RoutingPolicy[]>
+}
+
+export interface NodeStatus {
+  /** Node name. */
+  node: string
+  peerId?: PeerId
+  pid: number
+  version: string
+  /** Real, dialable multiaddrs with `/p2p`. */
+  listenAddresses: string[]
+  /** What is dialled because a flag or the configuration says so; `note` tells how an address was understood. */
+  dialling?: { address: string; note?: string }[]
+  defaultModel?: DefaultModel
+}
+
+/** `from`: where the choice comes from (a key of the configuration, a variable). `problem`: why there is none. */
+export type DefaultModel = { model: string; from: string } | { problem: string }
+
+/** The mesh as the command line asks for it; the file's `[mesh]` holds where these are silent. */
+export interface MeshFlags {
+  /** Any of the flags was given. */
+  enabled: boolean
+  /** Of `--mesh=ADDR`: listened on or dialled, whatever the address is. */
+  addresses: string[]
+  listen: string[]
+  connect: string[]
+}
+
+export interface OpenNodeOptions {
+  /** As given; absent: `QMT_HOME/config.toml`, if it is there. */
+  configPath?: string
+  mesh: MeshFlags
+  /** This process wants to be the node: throws conflict (with the pid) where another one holds QMT_HOME. */
+  serve: boolean
+  /** How long to wait for the configured peers; 0: not at all. */
+  waitMs: number
+  signal: AbortSignal
+  /** A line for the person: a warning of the configuration, a port that was taken. Without a line end. */
+  notice(line: string): void
+}
+
+export interface ConfigReport {
+  /** Absent: there is no file, defaults hold. */
+  file?: string
+  /** One line each, with file:line:column where there is one. */
+  warnings: string[]
+}
+
+export interface NodeIdentity {
+  peerId: PeerId
+  /** Where its key lies. */
+  file?: string
+}
+
+export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
+export type InputStream = NodeJS.ReadableStream & { isTTY?: boolean }
+export type Interrupt = 'SIGINT' | 'SIGTERM'
+
+/** All that the command line touches; a test gives streams of its own and a handle made of small ports. */
+export interface Components {
+  openNode(options: OpenNodeOptions): Promise<NodeHandle>
+  /** Throws bad_config. */
+  checkConfig(options: { configPath?: string }): Promise<ConfigReport>
+  configSchema(): Json
+  /** Reads this node's key, makes it where there is none. Starts nothing. */
+  identity(options: { configPath?: string }): Promise<NodeIdentity>
+  version: string
+  stdin: InputStream
+  stdout: OutputStream
+  stderr: OutputStream
+  env: Readonly<Record<string, string | undefined>>
+  /** Absolute. */
+  cwd: string
+  clock: Clock
+  /** Calls `listener` for each signal until the returned function is called. */
+  onInterrupt(listener: (interrupt: Interrupt) => void): () => void
+}

@@ -1,0 +1,92 @@
+import type { SessionEvent } from '@qmtcode/protocol'
+import { duration } from './format.ts'
+import { createMessageReader } from './message-text.ts'
+import { printable, printableLine } from './printable.ts'
+import type { Style } from './style.ts'
+import { failureLine, permissionOf, shortInput } from './tool-text.ts'
+
+/** Where a session's events go. All text is safe for a terminal. */
+export interface EventSink {
+  /** A piece of the answer, as it comes. */
+  text(piece: string): void
+  reasoning(piece: string): void
+  /** A message is whole. */
+  endMessage(): void
+  /** One line beside the answer. */
+  line(text: string): void
+}
+
+export interface EventView {
+  show(event: SessionEvent): void
+  /** Permissions that were denied because nobody was there to answer. */
+  readonly unanswered: readonly string[]
+}
+
+/** Session events as a person reads them: the same lines for `run` and for the chat. */
+export function createEventView(sink: EventSink, style: Style): EventView {
+  const read = createMessageReader()
+  const asked = new Map<string, string>()
+  const unanswered: string[] = []
+  let route = ''
+
+  const showRoute = (event: Extract<SessionEvent, { type: 'route.chosen' }>) => {
+    for (const { node, error } of event.tried) sink.line(style.yellow(`  ${printableLine(node)} was tried: ${printableLine(error)}`))
+    const line = `→ ${printableLine(event.node)} · ${printableLine(event.model)} (${printableLine(event.reason)})`
+    if (line !== route) sink.line(style.cyan(line))
+    route = line
+  }
+
+  const showAnswer = (event: Extract<SessionEvent, { type: 'permission.answered' }>) => {
+    const tool = asked.get(event.id)
+    asked.delete(event.id)
+    const by = event.by ? ` by ${printableLine(event.by.user ?? event.by.node)}` : ''
+    if (event.answer !== 'deny') return sink.line(style.dim(`  allowed${by}`))
+    const reason = event.reason === undefined ? '' : `: ${printableLine(event.reason)}`
+    sink.line(style.yellow(`  denied${by}${reason}`))
+    if (event.by !== undefined || tool === undefined) return
+    unanswered.push(tool)
+    sink.line(`  nobody was here to answer; to allow it: --allow ${permissionOf(tool)}`)
+  }
+
+  const show = (event: SessionEvent): void => {
+    switch (event.type) {
+      case 'message.delta':
+      case 'message.snapshot':
+      case 'message.completed':
+        for (const { kind, text } of read(event)) sink[kind](printable(text))
+        if (event.type === 'message.completed') sink.endMessage()
+        return
+      case 'route.chosen':
+        return showRoute(event)
+      case 'tool.started':
+        return sink.line(
+          `• ${style.bold(printableLine(event.name))} ${shortInput(event.input)} ${style.dim(`(on ${printableLine(event.node)})`)}`,
+        )
+      case 'tool.ended': {
+        const name = printableLine(event.name)
+        if (!event.isError) return sink.line(style.dim(`  ${name} ok, ${duration(event.durationMs)}`))
+        return sink.line(style.red(`  ${name} failed, ${duration(event.durationMs)}: ${failureLine(event.output)}`))
+      }
+      case 'permission.requested':
+        asked.set(event.id, event.tool)
+        return sink.line(style.yellow(`? ${printableLine(event.tool)} asks: ${printableLine(event.summary, 400)}`))
+      case 'permission.answered':
+        return showAnswer(event)
+      case 'link.lost':
+        return sink.line(style.yellow(`reconnecting to ${printableLine(event.node)}, at most ${duration(event.graceMs)} …`))
+      case 'link.restored':
+        return sink.line(style.dim(`resumed with ${printableLine(event.node)}`))
+      // Progress of a tool would bury the answer; the rest is shown by whoever follows, where it matters.
+      case 'tool.progress':
+      case 'session.created':
+      case 'session.configured':
+      case 'session.closed':
+      case 'prompt.accepted':
+      case 'prompt.withdrawn':
+      case 'turn.started':
+      case 'turn.ended':
+        return
+    }
+  }
+  return { show, unanswered }
+}

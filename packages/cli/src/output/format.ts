@@ -1,0 +1,50 @@
+const UNITS: readonly (readonly [string, number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+]
+
+/** `just now`, `3 min ago`, `2 d ago`; a date beyond thirty days. */
+export function ago(at: number, now: number): string {
+  const elapsed = now - at
+  if (elapsed < 5_000) return 'just now'
+  if (elapsed > 30 * 86_400_000) return new Date(at).toISOString().slice(0, 10)
+  const [unit, size] = UNITS.find(([, size]) => elapsed >= size) ?? ['s', 1_000]
+  return `${Math.floor(elapsed / size)} ${unit} ago`
+}
+
+/** `12 ms`, `3.4 s`, `2 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`
+  return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`
+}
+
+/** `512 B`, `1.5 kB`, `2.0 MB`. */
+export function bytes(count: number): string {
+  if (count < 1_000) return `${count} B`
+  const units = ['kB', 'MB', 'GB', 'TB']
+  let value = count / 1_000
+  let unit = 0
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1_000
+    unit += 1
+  }
+  return `${value.toFixed(1)} ${units[unit]}`
+}
+
+const COMMON_START = '12D3KooW' // every ed25519 peer id begins so
+const MIN_AFTER_START = 6
+
+/** Beginnings of peer ids that name one each, as `peers.resolve` takes them: the common start and six characters or more. */
+export function shortPeerIds(peerIds: readonly string[]): Map<string, string> {
+  const unique = [...new Set(peerIds)]
+  return new Map(unique.map((peerId) => [peerId, shortest(peerId, unique)]))
+}
+
+function shortest(peerId: string, all: readonly string[]): string {
+  let length = (peerId.startsWith(COMMON_START) ? COMMON_START.length : 0) + MIN_AFTER_START
+  while (length < peerId.length && all.some((other) => other !== peerId && other.startsWith(peerId.slice(0, length)))) length += 1
+  return peerId.slice(0, length)
+}

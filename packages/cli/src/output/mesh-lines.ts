@@ -1,0 +1,43 @@
+import type { MeshEvent } from '@qmtcode/protocol'
+import type { NodeStatus } from '../node-handle.ts'
+import { printableLine } from './printable.ts'
+
+/** What a starting node says, one fact a line; scripts read `peer id:` and `listening:`. */
+export function startLines(status: NodeStatus): string[] {
+  const lines: string[] = []
+  if (status.peerId !== undefined) lines.push(`peer id: ${status.peerId}`)
+  for (const address of status.listenAddresses) lines.push(`listening: ${printableLine(address)}`)
+  for (const { address, note } of status.dialling ?? []) {
+    lines.push(`dialling: ${printableLine(address)}${note === undefined ? '' : ` (${printableLine(note)})`}`)
+  }
+  const model = modelLine(status)
+  return model === undefined ? lines : [...lines, model]
+}
+
+function modelLine({ defaultModel }: NodeStatus): string | undefined {
+  if (defaultModel === undefined) return undefined
+  if ('problem' in defaultModel) return `default model: none (${printableLine(defaultModel.problem, 600)})`
+  return `default model: ${printableLine(defaultModel.model)} (${printableLine(defaultModel.from)})`
+}
+
+/** A change among the peers in one line; undefined for what is no news to a person. */
+export function meshEventLine(event: MeshEvent): string | undefined {
+  const name = printableLine(event.name, 80)
+  switch (event.type) {
+    case 'peer.connected':
+      return `peer connected: ${name} (${event.peerId}) at ${printableLine(event.address)}`
+    case 'peer.disconnected':
+      return `peer gone: ${name} (${event.peerId}): ${printableLine(event.reason)}`
+    case 'peer.suspect':
+      return `peer silent: ${name} (${event.peerId})`
+    case 'peer.knocked':
+      return `admission request: ${name} (${event.peerId}) from ${printableLine(event.address)}; to admit it: qmtcode peers admit ${event.peerId}`
+    case 'peer.refused': {
+      const id = event.peerId === undefined ? '' : ` (${event.peerId})`
+      const hint = event.hint === undefined ? '' : `; ${printableLine(event.hint, 300)}`
+      return `peer refused: ${name}${id}: ${printableLine(event.reason, 300)}${hint}`
+    }
+    case 'peer.changed':
+      return undefined
+  }
+}

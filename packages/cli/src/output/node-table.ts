@@ -1,0 +1,73 @@
+import type { KnownPeer, PeerInfo } from '@qmtcode/protocol'
+import { shortPeerIds } from './format.ts'
+import { printableLine } from './printable.ts'
+import type { Style } from './style.ts'
+import type { Column } from './table.ts'
+
+/** A node as `--json` gives it: every field of the contract, null where it is not known. */
+export function nodeJson(peer: PeerInfo): Record<string, unknown> {
+  const { role = null, roleThere = null, rttMs = null, version = null, problem = null, ...rest } = peer
+  return { ...rest, role, roleThere, rttMs, version, problem }
+}
+
+/** The nodes to work with: this one, the admitted, and those that prompts may go to. */
+export const isNode = (peer: PeerInfo): boolean => peer.self || peer.trust === 'admitted' || peer.use
+
+/** Every peer there is an opinion on, or that knocked: `known` fills in those that the mesh does not list. */
+export function allPeers(listed: readonly PeerInfo[], known: readonly KnownPeer[]): PeerInfo[] {
+  const ids = new Set(listed.map((peer) => peer.peerId))
+  const others = known.filter((peer) => !ids.has(peer.peerId)).map(infoOf)
+  return [...listed.filter((peer) => !peer.self), ...others]
+}
+
+function infoOf(peer: KnownPeer): PeerInfo {
+  return {
+    name: peer.name ?? '',
+    peerId: peer.peerId,
+    self: false,
+    state: 'offline',
+    trust: peer.trust,
+    role: peer.role,
+    use: peer.use,
+    relayed: false,
+    addresses: peer.addresses,
+    bytesIn: 0,
+    bytesOut: 0,
+    labels: [],
+    models: [],
+    agents: [],
+    sessions: 0,
+    load: { inFlight: 0, slots: 0, queued: 0 },
+  }
+}
+
+/** `wholeIds`: for `peers`, whose commands take whole ids. */
+export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: boolean): Column<PeerInfo>[] {
+  const short = shortPeerIds(peers.map((peer) => peer.peerId))
+  return [
+    { title: 'NAME', value: (peer) => printableLine(peer.name, 63), min: 8, paint: (cell, peer) => (peer.self ? style.bold(cell) : cell) },
+    { title: 'PEER ID', value: (peer) => (wholeIds ? peer.peerId : (short.get(peer.peerId) ?? peer.peerId)), paint: style.dim },
+    { title: 'STATE', value: stateOf, paint: (cell, peer) => paintState(cell, peer, style) },
+    { title: 'TRUST', value: (peer) => (peer.self ? '' : peer.trust) },
+    { title: 'ROLE', value: (peer) => peer.role ?? '' },
+    { title: 'ROLE THERE', value: (peer) => peer.roleThere ?? '' },
+    { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no') },
+    { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right' },
+    { title: 'LOAD', value: loadOf, align: 'right' },
+    { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
+    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12 },
+    { title: 'PROBLEM', value: (peer) => printableLine(peer.problem ?? '', 300), min: 12, paint: style.yellow },
+  ]
+}
+
+const stateOf = (peer: PeerInfo): string => (peer.self ? 'this node' : peer.relayed ? `${peer.state}, relayed` : peer.state)
+
+const loadOf = ({ load }: PeerInfo): string => {
+  if (load.slots === 0) return ''
+  return `${load.inFlight}/${load.slots}${load.queued > 0 ? ` +${load.queued}` : ''}`
+}
+
+function paintState(cell: string, peer: PeerInfo, style: Style): string {
+  if (peer.self || peer.state === 'connected') return style.green(cell)
+  return peer.state === 'offline' ? style.dim(cell) : style.yellow(cell)
+}

@@ -1,0 +1,35 @@
+import type { Json } from '@qmtcode/protocol'
+import { printableLine } from './printable.ts'
+
+const SHOWN_CHARS = 80
+// What a person knows a call by, best first.
+const TELLING_KEYS = ['command', 'pattern', 'query', 'path', 'file', 'url', 'prompt']
+
+/** A tool's input in a few words: its command, its path; else its JSON. */
+export function shortInput(input: Json): string {
+  if (typeof input === 'string') return printableLine(input, SHOWN_CHARS)
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return printableLine(JSON.stringify(input), SHOWN_CHARS)
+  const telling = TELLING_KEYS.map((key) => input[key]).filter((value): value is string => typeof value === 'string' && value !== '')
+  if (telling.length > 0) return printableLine(telling.slice(0, 2).join(' in '), SHOWN_CHARS)
+  return Object.keys(input).length === 0 ? '' : printableLine(JSON.stringify(input), SHOWN_CHARS)
+}
+
+/** The line of a tool's output that tells why it failed: the first that says something. */
+export function failureLine(output: string): string {
+  const line = output
+    .slice(0, 4_000)
+    .split('\n')
+    .find((candidate) => candidate.trim() !== '')
+  return printableLine(line ?? 'no output', 160)
+}
+
+const PERMISSION_OF_TOOL: Record<string, string> = {
+  read_file: 'read',
+  search_text: 'read',
+  write_file: 'edit',
+  edit: 'edit',
+  shell: 'shell',
+}
+
+/** What `--allow` and `[permissions]` call the permission that a tool asks for. */
+export const permissionOf = (tool: string): string => PERMISSION_OF_TOOL[tool] ?? tool

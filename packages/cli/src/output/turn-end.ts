@@ -1,0 +1,37 @@
+import { exitCodeOf, fromWireError } from '@qmtcode/protocol'
+import type { AppError, SessionEvent } from '@qmtcode/protocol'
+
+export type TurnEnded = Extract<SessionEvent, { type: 'turn.ended' }>
+
+const STOPPED: Record<Exclude<TurnEnded['stopReason'], 'completed'>, string> = {
+  cancelled: 'cancelled',
+  failed: 'the turn failed',
+  interrupted: 'the turn was interrupted; to continue it: qmtcode sessions resume',
+  max_steps: 'stopped: too many steps in one turn',
+  length: 'stopped: the model reached its length limit',
+  refused: 'the model refused to answer',
+}
+
+/** Why a turn stopped, in a few words; undefined where it came to its end, or where its error says it. */
+export function stopText(event: TurnEnded): string | undefined {
+  return event.stopReason === 'completed' || event.error ? undefined : STOPPED[event.stopReason]
+}
+
+export const turnError = (event: TurnEnded): AppError | undefined => event.error && fromWireError(event.error)
+
+/** The exit code that a turn's end stands for. `unanswered`: a permission was denied because nobody could give it. */
+export function turnExitCode(event: TurnEnded, unanswered: boolean): number {
+  switch (event.stopReason) {
+    case 'completed':
+      return unanswered ? 4 : 0
+    case 'cancelled':
+      return 130
+    case 'refused':
+      return 4
+    case 'failed':
+    case 'interrupted':
+    case 'max_steps':
+    case 'length':
+      return event.error ? exitCodeOf(fromWireError(event.error)) : 1
+  }
+}
