@@ -36,8 +36,17 @@ export interface TurnContext {
   /** Resolves when the event is on disk. */
   append(event: DurableEventInit): Promise<DurableEvent>
   publish(event: LiveEventInit): void
-  /** Asks whoever may answer and waits, durably; `deny` with a reason where nobody can. Aborts with the turn. */
-  ask(request: { callId: string; tool: string; input: Json; summary: string }): Promise<{ answer: PermissionAnswer; reason?: string }>
+  /**
+   * Asks whoever may answer and waits, durably; `deny` with a reason where nobody can. Aborts with the turn.
+   * `needs` are the words of `--allow` that would have made the question needless.
+   */
+  ask(request: {
+    callId: string
+    tool: string
+    input: Json
+    summary: string
+    needs?: string[]
+  }): Promise<{ answer: PermissionAnswer; reason?: string }>
   signal: AbortSignal
 }
 

@@ -1,0 +1,25 @@
+import type { DurableEvent } from '@qmtcode/protocol'
+import type { ToolSet } from '../tools/types.ts'
+import type { Workspace } from '../tools/workspace.ts'
+import type { PermissionSubject } from './types.ts'
+
+/**
+ * What the log says was answered with `allow_session`. Paths are taken as they were written, without following symlinks:
+ * a link that was changed since then points at nothing that was granted, and is asked for again.
+ */
+export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, workspace: Workspace): PermissionSubject[] {
+  const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
+  const granted: PermissionSubject[] = []
+  for (const event of events) {
+    if (event.type === 'permission.requested') asked.set(event.id, event)
+    if (event.type !== 'permission.answered' || event.answer !== 'allow_session') continue
+    const request = asked.get(event.id)
+    const tool = request && tools.get(request.tool)
+    const input = tool?.inputSchema.safeParse(request?.input)
+    if (!tool || input?.success !== true) continue
+    const target = tool.target?.(input.data)
+    const path = target?.path === undefined ? undefined : workspace.locate(target.path)
+    granted.push({ tool: tool.name, permission: tool.permission, path, command: target?.command })
+  }
+  return granted
+}

@@ -1,0 +1,113 @@
+import { dirname } from 'node:path'
+import { isWithin } from '../tools/workspace.ts'
+import { findRule, isAbsoluteRule } from './rules.ts'
+import type {
+  PermissionAction,
+  PermissionDecision,
+  PermissionName,
+  PermissionOptions,
+  Permissions,
+  PermissionSubject,
+  SessionPermissions,
+} from './types.ts'
+
+const DEFAULTS: Record<PermissionName, PermissionAction> = {
+  read: 'allow',
+  edit: 'ask',
+  shell: 'ask',
+  web: 'ask',
+  mcp: 'ask',
+  outside: 'ask',
+}
+
+/**
+ * Decides over tool calls by `[permissions]`. Over the table's values stand the session's `allow` list and a person's `allow_session`;
+ * a rule that denies stands over all of them, and `private` files over every rule.
+ */
+export function createPermissions(options: PermissionOptions = {}): Permissions {
+  return {
+    forSession: ({ allow, granted }) => {
+      const grants = createGrants()
+      for (const subject of granted) grants.add(subject)
+      return {
+        decide: (subject) => decide(subject, { options, allow, grants }),
+        grant: (subject) => grants.add(subject),
+        hides: (subject) => hides(subject, { options, allow, grants }),
+      } satisfies SessionPermissions
+    },
+  }
+}
+
+interface Standing {
+  options: PermissionOptions
+  allow: readonly string[]
+  grants: Grants
+}
+
+function decide(subject: PermissionSubject, standing: Standing): PermissionDecision {
+  const { permission, path } = subject
+  if (path?.place === 'private') {
+    return { action: 'deny', reason: `${path.shown} is closed to tools: it holds keys and state of qmtcode`, needs: [] }
+  }
+  if (path?.place === 'output') {
+    if (permission === 'read') return { action: 'allow', reason: 'output of this session', needs: [] }
+    return { action: 'deny', reason: 'outputs of tools can only be read', needs: [] }
+  }
+  const actions: [PermissionName, PermissionAction][] = [[permission, ownAction(subject, standing)]]
+  if (path?.place === 'outside') actions.push(['outside', outsideAction(subject, standing)])
+  const denied = actions.find(([, action]) => action === 'deny')
+  if (denied) return { action: 'deny', reason: `[permissions] deny this (${denied[0]})`, needs: [] }
+  const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
+  if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs }
+  return { action: 'ask', reason: reasonToAsk(needs), needs }
+}
+
+function ownAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
+  const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
+  const rule = findRule(options.rules ?? [], subject, options.home)
+  const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? DEFAULTS[subject.permission]))
+  return action === 'ask' && (allowed || grants.has(subject)) ? 'allow' : action
+}
+
+function outsideAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
+  const rule = findRule((options.rules ?? []).filter(isAbsoluteRule), subject, options.home)
+  const allowed = allow.includes('outside')
+  const action = rule?.action ?? (allowed ? 'allow' : (options.outside ?? DEFAULTS.outside))
+  return action === 'ask' && (allowed || grants.hasOutside(subject)) ? 'allow' : action
+}
+
+function hides(subject: PermissionSubject, { options, grants }: Standing): boolean {
+  if (subject.path?.place === 'private') return true
+  const rule = findRule(options.rules ?? [], subject, options.home)
+  if (rule?.match === undefined || rule.action === 'allow') return false
+  return rule.action === 'deny' || !grants.has(subject)
+}
+
+function reasonToAsk(needs: readonly PermissionName[]): string {
+  const reasons: string[] = []
+  if (needs.includes('outside')) reasons.push('outside the workspace')
+  if (needs.includes('shell')) reasons.push('no sandbox here: the command has all rights of the user who runs qmtcode')
+  return reasons.join('; ')
+}
+
+interface Grants {
+  add(subject: PermissionSubject): void
+  has(subject: PermissionSubject): boolean
+  hasOutside(subject: PermissionSubject): boolean
+}
+
+/** What a person allowed for the session: a permission, and outside the workspace the directory of the file that was asked for. */
+function createGrants(): Grants {
+  const permissions = new Set<PermissionName>()
+  const directories = new Set<string>()
+  return {
+    add({ permission, path }) {
+      permissions.add(permission)
+      if (path?.place !== 'outside') return
+      const directory = dirname(path.real)
+      directories.add(directory === '/' ? path.real : directory)
+    },
+    has: ({ permission }) => permissions.has(permission),
+    hasOutside: ({ path }) => path !== undefined && [...directories].some((directory) => isWithin(directory, path.real)),
+  }
+}

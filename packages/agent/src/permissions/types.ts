@@ -1,0 +1,53 @@
+import type { ToolPermission, ToolTarget } from '../tools/types.ts'
+import type { ResolvedPath } from '../tools/workspace.ts'
+
+export type PermissionAction = 'allow' | 'ask' | 'deny'
+
+/** A key of `[permissions]`, and a word of `--allow`. */
+export type PermissionName = ToolPermission | 'outside'
+
+/** `[[permissions.rule]]`; the last that matches decides. */
+export interface PermissionRule {
+  /** A tool's name, a permission's name, or `*`. */
+  tool: string
+  /** Glob on the path (relative to the workspace, or absolute) or on the command. Absent: every call. */
+  match?: string
+  action: PermissionAction
+}
+
+/** `[permissions]`. Defaults: read is allowed, all else asked. */
+export interface PermissionOptions extends Partial<Record<PermissionName, PermissionAction>> {
+  rules?: readonly PermissionRule[]
+  /** What `~` means in rules. */
+  home?: string
+}
+
+/** A call that somebody must decide on. */
+export interface PermissionSubject {
+  tool: string
+  permission: ToolPermission
+  /** Of a tool that works on a path. */
+  path?: ResolvedPath
+  command?: ToolTarget['command']
+}
+
+export interface PermissionDecision {
+  action: PermissionAction
+  /** Why, for the model or the person who is asked. */
+  reason: string
+  /** What the person would have to allow, as in `--allow`. */
+  needs: PermissionName[]
+}
+
+export interface Permissions {
+  /** The rules as they stand for one session: its `allow` list, and what was answered with `allow_session`. */
+  forSession(session: { allow: readonly string[]; granted: readonly PermissionSubject[] }): SessionPermissions
+}
+
+export interface SessionPermissions {
+  decide(subject: PermissionSubject): PermissionDecision
+  /** A person allowed this for the rest of the session. */
+  grant(subject: PermissionSubject): void
+  /** Whether a file met on the way (in a search) is kept back: private, or named by a rule that does not allow it. */
+  hides(subject: PermissionSubject): boolean
+}

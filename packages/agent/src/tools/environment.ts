@@ -1,0 +1,20 @@
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What a person's tools need, and no secret by its name: provider keys, tokens, sockets of agents and QMT_* stay here. */
+const PASSED = new Set(
+  (
+    'PATH HOME USER LOGNAME SHELL TERM LANG LANGUAGE TZ TMPDIR TMP TEMP ' +
+    'NVM_DIR VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT JAVA_HOME GOPATH GOROOT CARGO_HOME RUSTUP_HOME ' +
+    'SystemRoot ComSpec PATHEXT'
+  ).split(' '),
+)
+
+/** The environment of every process a tool starts. */
+export function toolEnvironment(env: Environment): Record<string, string> {
+  const passed: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && (PASSED.has(name) || name.startsWith('LC_'))) passed[name] = value
+  }
+  // Nobody is there to page, or to type a password.
+  return { ...passed, PAGER: 'cat', GIT_PAGER: 'cat', GIT_TERMINAL_PROMPT: '0' }
+}

@@ -1,0 +1,53 @@
+import type { z } from 'zod'
+import type { ResolvedPath, Workspace } from './workspace.ts'
+
+/** What a tool needs to be allowed, as `[permissions]` and `--allow` name it. */
+export type ToolPermission = 'read' | 'edit' | 'shell' | 'web' | 'mcp'
+
+export interface ToolResult {
+  /** Bounded by the tool: it goes to the model and into the log whole. */
+  output: string
+  isError?: boolean
+}
+
+/** What a call acts on, before it runs: what permissions decide over. */
+export interface ToolTarget {
+  /** As the model wrote it. */
+  path?: string
+  command?: string
+}
+
+/** One call, permitted. */
+export interface ToolContext {
+  callId: string
+  workspace: Workspace
+  /** The target's path as it was permitted, or the workspace. Tools open this one and never resolve again. */
+  path: ResolvedPath
+  signal: AbortSignal
+  /** Shown live, at most once; the result does not depend on it. */
+  progress(text: string): void
+  /** Whether a file found below `path` is kept from the model: qmtcode's own, or held back by a rule. */
+  hides(real: string): boolean
+}
+
+/** A tool that a model may call. A failure of its work is a result with `isError`; what it throws becomes one. */
+export interface Tool<Input = unknown> {
+  name: string
+  description: string
+  inputSchema: z.ZodType<Input>
+  permission: ToolPermission
+  /** One line for the person who decides. */
+  summary(input: Input): string
+  target?(input: Input): ToolTarget
+  execute(input: Input, context: ToolContext): Promise<ToolResult>
+}
+
+export interface ToolSet {
+  readonly all: readonly Tool[]
+  get(name: string): Tool | undefined
+  /** The files of one session as tools see them. Throws bad_request when `directory` is none. */
+  openWorkspace(directory: string, sessionId: string): Promise<Workspace>
+}
+
+/** Keeps the input's type inside a tool, while a set holds tools of every input. */
+export const defineTool = <Input>(tool: Tool<Input>): Tool => tool

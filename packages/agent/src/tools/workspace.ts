@@ -1,0 +1,113 @@
+import { lstat, readlink, realpath, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { AppError } from '@qmtcode/protocol'
+
+/**
+ * Where a real path lies. `private`: qmtcode's own files and the memory of processes, closed to tools always.
+ * `output`: whole outputs of this session's tools, open for reading.
+ */
+export type Place = 'workspace' | 'outside' | 'output' | 'private'
+
+export interface ResolvedPath {
+  /** As it was written. */
+  given: string
+  /** Absolute and free of symlinks: what is decided on, and what is opened. */
+  real: string
+  /** Relative within the workspace, else absolute. */
+  shown: string
+  place: Place
+}
+
+/** The files of one session: names become real paths here, and nowhere else. */
+export interface Workspace {
+  /** Real path. */
+  readonly root: string
+  /** Of this session's tools; made when it is first written to. */
+  readonly outputDir: string
+  /** Follows every symlink, also for a file that is not there yet. */
+  resolve(path: string): Promise<ResolvedPath>
+  /** Without a look at the disk; `path` as written, against the root. True of the file only where no symlink is in between. */
+  locate(path: string): ResolvedPath
+}
+
+export interface WorkspaceOptions {
+  /** Closed to tools, wherever it is reached from. */
+  qmtHome: string
+  outputDir: string
+  /** What `~` means. */
+  home?: string
+}
+
+/** Throws bad_request when `directory` is not a directory. */
+export async function openWorkspace(directory: string, options: WorkspaceOptions): Promise<Workspace> {
+  const found = await stat(directory).catch((cause: unknown) => {
+    throw new AppError('bad_request', `the workspace ${directory} cannot be opened: ${reasonOf(cause)}`, { cause })
+  })
+  if (!found.isDirectory()) throw new AppError('bad_request', `the workspace ${directory} is not a directory`)
+  const root = await realpath(directory)
+  const outputDir = await followAll(resolve(options.outputDir))
+  const qmtHome = await followAll(resolve(options.qmtHome))
+
+  const absolute = (path: string): string => resolve(root, expandHome(path, options.home))
+  const placeOf = (real: string): Place => {
+    if (isWithin(outputDir, real)) return 'output'
+    if (isWithin(qmtHome, real) || PROCESS_FILE.test(real)) return 'private'
+    return isWithin(root, real) ? 'workspace' : 'outside'
+  }
+  const describe = (given: string, real: string): ResolvedPath => {
+    const place = placeOf(real)
+    return { given, real, shown: place === 'workspace' ? relative(root, real) || '.' : real, place }
+  }
+  return {
+    root,
+    outputDir,
+    resolve: async (path) => {
+      if (path.includes('\0')) throw new AppError('bad_request', 'a path cannot hold a NUL character')
+      return describe(path, await followAll(absolute(path)))
+    },
+    locate: (path) => describe(path, absolute(path)),
+  }
+}
+
+const PROCESS_FILE = /^\/proc\/\d+\// // environ and mem of this process hold keys
+
+/** Whether `path` is `directory` or below it; both absolute and normal. */
+export function isWithin(directory: string, path: string): boolean {
+  if (path === directory) return true
+  return path.startsWith(directory.endsWith(sep) ? directory : directory + sep)
+}
+
+function expandHome(path: string, home: string | undefined): string {
+  if (home === undefined || (path !== '~' && !path.startsWith('~/'))) return path
+  return join(home, path.slice(1))
+}
+
+const MAX_LINKS = 40 // as the kernel
+
+/** `realpath` for a path whose end may not exist: a dangling link counts as where it points, so that nothing is created through it unseen. */
+async function followAll(path: string, links = 0): Promise<string> {
+  if (links > MAX_LINKS) throw new AppError('bad_request', `${path}: too many symbolic links`)
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+  const parent = dirname(path)
+  if (parent === path) return path
+  const realParent = await followAll(parent, links + 1)
+  const here = join(realParent, path.slice(parent.length).replace(sep, ''))
+  const entry = await lstat(here).catch(() => undefined)
+  if (entry?.isSymbolicLink() !== true) return here
+  const target = await readlink(here)
+  return await followAll(isAbsolute(target) ? target : join(realParent, target), links + 1)
+}
+
+export const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+function reasonOf(error: unknown): string {
+  const code = codeOf(error)
+  if (code === 'ENOENT') return 'there is nothing of this name'
+  if (code === 'EACCES') return 'no permission'
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,166 @@
+import type { LanguageModelV4FunctionTool, LanguageModelV4Message } from '@ai-sdk/provider'
+import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
+import type { Clock, DurableEvent, DurableEventInit, Logger, ModelCallOptions, Usage } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { grantedIn } from '../permissions/granted.ts'
+import type { Permissions } from '../permissions/types.ts'
+import type { Tool, ToolSet } from '../tools/types.ts'
+import { runModelStep } from './model-step.ts'
+import type { ModelStep, StepComponents } from './model-step.ts'
+import { foldPrompt } from './prompt.ts'
+import { createRepeatGuard } from './repeat-guard.ts'
+import { systemPrompt } from './system-prompt.ts'
+import { runToolCalls } from './tool-calls.ts'
+import type { CallComponents } from './tool-calls.ts'
+import type { ChosenRoute, Router, RunTurn, TurnContext, TurnOutcome } from './types.ts'
+import { addUsage, noUsage, toUsage } from './usage.ts'
+
+export interface TurnComponents {
+  router: Router
+  tools: ToolSet
+  permissions: Permissions
+  clock: Clock
+  log: Logger
+  /** This node's name: where the tools run. */
+  node: string
+}
+
+export interface TurnOptions {
+  /** Model calls of one run. Default: 100. */
+  maxSteps?: number
+}
+
+/** The loop of a turn: a model call, its tools, and again, until the model has nothing left to call. Its only memory is the log. */
+export function createTurnRunner(components: TurnComponents, options: TurnOptions = {}): RunTurn {
+  const maxSteps = options.maxSteps ?? 100
+  return async (turn) => {
+    let run: Run
+    try {
+      run = await openRun(components, turn)
+    } catch (error) {
+      return { stopReason: 'failed', usage: noUsage, error: toWireError(error) }
+    }
+    await closeLostCalls(run, turn)
+    for (let step = 0; step < maxSteps; step += 1) {
+      const outcome = await runStep(run, turn)
+      if (outcome) return { ...outcome, usage: run.usage }
+    }
+    return { stopReason: 'max_steps', usage: run.usage }
+  }
+}
+
+/** What one turn carries from step to step. */
+interface Run {
+  events: DurableEvent[]
+  system: string
+  offered: LanguageModelV4FunctionTool[]
+  step: StepComponents
+  calls: CallComponents
+  usage: Usage
+}
+
+async function openRun(components: TurnComponents, turn: TurnContext): Promise<Run> {
+  const { tools, clock, log, node, router } = components
+  const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId)
+  const events = [...turn.events]
+  const append = async (init: DurableEventInit): Promise<DurableEvent> => {
+    const event = await turn.append(init)
+    events.push(event)
+    return event
+  }
+  const offered = tools.all.filter((tool) => isOffered(tool, turn))
+  const granted = grantedIn(events, tools, workspace)
+  const permissions = components.permissions.forSession({ allow: turn.allow, granted })
+  return {
+    events,
+    system: await systemPrompt(turn, { workspace, tools: offered, now: clock.now() }),
+    offered: offered.map(functionTool),
+    step: { router, turn, append, usedIds: callIdsOf(events), onRoute: routeAppender(append, turn.turnId) },
+    calls: { turn, append, workspace, permissions, tools: offered, clock, log, node, guard: createRepeatGuard() },
+    usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),
+  }
+}
+
+const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
+  (agent.tools === undefined || agent.tools.includes(tool.name)) && (mode === 'build' || tool.permission === 'read')
+
+const isMessageOf = ({ turnId }: TurnContext, event: DurableEvent): event is Extract<DurableEvent, { type: 'message.completed' }> =>
+  event.type === 'message.completed' && event.turnId === turnId
+
+/** One model call and its tools. An outcome ends the turn. */
+async function runStep(run: Run, turn: TurnContext): Promise<Omit<TurnOutcome, 'usage'> | undefined> {
+  if (turn.signal.aborted) return { stopReason: 'cancelled' }
+  const step = await runModelStep(run.step, callOptions(run))
+  if (step.message.finish) run.usage = addUsage(run.usage, toUsage(step.message.finish.usage))
+  const outcome = outcomeOf(step)
+  if (outcome) return outcome
+  await runToolCalls(run.calls, step.message.calls)
+  return undefined
+}
+
+function outcomeOf({ message, error }: ModelStep): Omit<TurnOutcome, 'usage'> | undefined {
+  if (error) return error.code === 'cancelled' ? { stopReason: 'cancelled' } : failed(error)
+  switch (message.finish?.reason.unified) {
+    case 'content-filter':
+      return { stopReason: 'refused' }
+    case 'error':
+      return failed(new AppError('provider_error', `the model stopped with an error${rawReason(message)}`))
+    case 'interrupted':
+      return failed(new AppError('provider_error', "the model's answer was cut off: the connection to its server ended early"))
+    case 'length':
+      return message.calls.length > 0 ? undefined : { stopReason: 'length' }
+    default:
+      return message.calls.length > 0 ? undefined : { stopReason: 'completed' }
+  }
+}
+
+const failed = (error: unknown): Omit<TurnOutcome, 'usage'> => ({ stopReason: 'failed', error: toWireError(toAppError(error)) })
+
+const rawReason = ({ finish }: ModelStep['message']): string => (finish?.reason.raw === undefined ? '' : ` (${finish.reason.raw})`)
+
+const CACHED = { anthropic: { cacheControl: { type: 'ephemeral' } } } // the one provider that caches only what is marked
+
+function callOptions({ system, events, offered }: Run): ModelCallOptions {
+  const messages: LanguageModelV4Message[] = [{ role: 'system', content: system, providerOptions: CACHED }, ...foldPrompt(events)]
+  const last = messages.at(-1)
+  if (last) last.providerOptions = CACHED
+  return offered.length === 0 ? { prompt: messages } : { prompt: messages, tools: offered, toolChoice: { type: 'auto' } }
+}
+
+function functionTool({ name, description, inputSchema }: Tool): LanguageModelV4FunctionTool {
+  const { $schema: _, ...schema } = z.toJSONSchema(inputSchema, { io: 'input' })
+  return { type: 'function', name, description, inputSchema: schema as LanguageModelV4FunctionTool['inputSchema'] }
+}
+
+function callIdsOf(events: readonly DurableEvent[]): Set<string> {
+  const ids = new Set<string>()
+  for (const event of events) {
+    if (event.type !== 'message.completed') continue
+    for (const part of event.content) if (part.type === 'tool-call') ids.add(part.toolCallId)
+  }
+  return ids
+}
+
+/** Appends `route.chosen` for the first route of a turn, and for each that differs from the one before. */
+function routeAppender(append: Run['step']['append'], turnId: string): (route: ChosenRoute) => Promise<void> {
+  let last: string | undefined
+  return async (route) => {
+    const key = JSON.stringify([route.agentId, route.model, route.node, route.peerId])
+    if (key === last) return
+    last = key
+    await append({ type: 'route.chosen', turnId, ...route })
+  }
+}
+
+/** A resumed turn may have calls that a crash cut: they end in the log too, so that nobody waits for them. */
+async function closeLostCalls({ events, step }: Run, turn: TurnContext): Promise<void> {
+  const open = new Map<string, Extract<DurableEvent, { type: 'tool.started' }>>()
+  for (const event of events) {
+    if (event.type === 'tool.started') open.set(event.callId, event)
+    if (event.type === 'tool.ended') open.delete(event.callId)
+  }
+  for (const { callId, name, input } of open.values()) {
+    const output = 'interrupted: qmtcode ended while this ran. It may have run in part; look before you repeat it.'
+    await step.append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: true, durationMs: 0 })
+  }
+}

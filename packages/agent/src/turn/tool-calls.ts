@@ -1,0 +1,166 @@
+import { isAppError, toAppError } from '@qmtcode/protocol'
+import type { Clock, DurableEvent, DurableEventInit, Json, Logger } from '@qmtcode/protocol'
+import { z } from 'zod'
+import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
+import type { Tool, ToolContext, ToolResult } from '../tools/types.ts'
+import type { Workspace } from '../tools/workspace.ts'
+import type { ModelCall } from './message-builder.ts'
+import type { TurnContext } from './types.ts'
+
+const PARALLEL_READS = 8
+const MAX_SUMMARY_CHARS = 1_000
+
+export interface CallComponents {
+  turn: TurnContext
+  append(event: DurableEventInit): Promise<DurableEvent>
+  workspace: Workspace
+  permissions: SessionPermissions
+  /** What the model was offered. */
+  tools: readonly Tool[]
+  clock: Clock
+  log: Logger
+  node: string
+  /** What the model reads of a result. */
+  guard(call: { name: string; input: Json }, output: string): string
+}
+
+/** Runs a step's calls in the model's order; reading calls that stand together run at once. After an abort the rest is not begun. */
+export async function runToolCalls(components: CallComponents, calls: readonly ModelCall[]): Promise<void> {
+  const isReading = ({ name }: ModelCall): boolean => components.tools.find((tool) => tool.name === name)?.permission === 'read'
+  for (let at = 0; at < calls.length && !components.turn.signal.aborted;) {
+    let end = at + 1
+    while (isReading(calls[at] as ModelCall) && end < calls.length && end - at < PARALLEL_READS && isReading(calls[end] as ModelCall))
+      end += 1
+    await runTogether(components, calls.slice(at, end))
+    at = end
+  }
+}
+
+async function runTogether(components: CallComponents, calls: readonly ModelCall[]): Promise<void> {
+  const begun: { call: ModelCall; startedAt: number; ready: Prepared }[] = []
+  // One after the other: a person answers one question at a time.
+  for (const call of calls) {
+    if (components.turn.signal.aborted) break
+    const { turn, append, clock, node } = components
+    const startedAt = clock.monotonic()
+    await append({ type: 'tool.started', turnId: turn.turnId, callId: call.id, name: call.name, input: call.input, node })
+    begun.push({ call, startedAt, ready: await prepare(components, call) })
+  }
+  const ended = await Promise.allSettled(
+    begun.map(async ({ call, startedAt, ready }) => {
+      const result = 'refused' in ready ? ready.refused : await execute(components, ready)
+      await end(components, { call, result, durationMs: components.clock.monotonic() - startedAt })
+    }),
+  )
+  const failed = ended.find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function end(
+  { turn, append, guard }: CallComponents,
+  { call, result, durationMs }: { call: ModelCall; result: ToolResult; durationMs: number },
+): Promise<void> {
+  const { id: callId, name, input } = call
+  const output = guard(call, result.output)
+  await append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: result.isError ?? false, durationMs })
+}
+
+type Prepared = { refused: ToolResult } | { tool: Tool; input: unknown; context: ToolContext }
+
+const refuse = (output: string): Prepared => ({ refused: { output, isError: true } })
+
+/** Everything before the tool runs: does it exist, is its input one, may it. Throws only when the log cannot be written. */
+async function prepare(components: CallComponents, call: ModelCall): Promise<Prepared> {
+  const { tools, workspace, permissions } = components
+  const tool = tools.find(({ name }) => name === call.name)
+  if (!tool)
+    return refuse(
+      `there is no tool ${JSON.stringify(call.name.slice(0, 100))} here; there are: ${tools.map(({ name }) => name).join(', ')}`,
+    )
+  if (call.problem !== undefined) return refuse(`the input of ${tool.name} is ${call.problem}`)
+  const parsed = tool.inputSchema.safeParse(withoutNulls(call.input))
+  if (!parsed.success) return refuse(`the input of ${tool.name} is not right:\n${z.prettifyError(parsed.error)}`)
+  const target = tool.target?.(parsed.data)
+  let path
+  try {
+    path = await workspace.resolve(target?.path ?? '.')
+  } catch (error) {
+    return refuse(messageOf(error))
+  }
+  const base = { tool: tool.name, permission: tool.permission }
+  const subject: PermissionSubject = { ...base, path: target?.path === undefined ? undefined : path, command: target?.command }
+  const refusal = await permit(components, { call, subject, summary: tool.summary(parsed.data) })
+  if (refusal !== undefined) return refuse(refusal)
+  const context: ToolContext = {
+    callId: call.id,
+    workspace,
+    path,
+    signal: components.turn.signal,
+    progress: (text) => components.turn.publish({ type: 'tool.progress', turnId: components.turn.turnId, callId: call.id, text }),
+    hides: (real) => permissions.hides({ ...base, path: workspace.locate(real) }),
+  }
+  return { tool, input: parsed.data, context }
+}
+
+/** Why it may not run, for the model; nothing where it may. */
+async function permit(
+  { turn, permissions, log }: CallComponents,
+  { call, subject, summary }: { call: ModelCall; subject: PermissionSubject; summary: string },
+): Promise<string | undefined> {
+  const decision = permissions.decide(subject)
+  if (decision.action === 'allow') return undefined
+  if (decision.action === 'deny') return `not allowed: ${decision.reason}`
+  try {
+    const { answer, reason } = await turn.ask({
+      callId: call.id,
+      tool: call.name,
+      input: call.input,
+      summary: describe(subject, summary, decision),
+      needs: decision.needs,
+    })
+    if (answer === 'allow_session') permissions.grant(subject)
+    return answer === 'deny' ? deniedText(decision, reason) : undefined
+  } catch (error) {
+    if (!turn.signal.aborted) log.warn('a permission could not be asked for', { tool: call.name, error: messageOf(error) })
+    return turn.signal.aborted ? 'not run: the turn was cancelled' : `not allowed: it could not be asked for (${messageOf(error)})`
+  }
+}
+
+function deniedText({ needs }: PermissionDecision, reason: string | undefined): string {
+  if (reason === undefined) return 'not allowed: the user said no'
+  const flag = reason.includes('--allow') ? '' : ` (the user can allow it with --allow ${needs.join(',')})`
+  return `not allowed: ${reason}${flag}`
+}
+
+/** One line, whatever a model wrote: the person decides on what is seen. */
+function describe({ path }: PermissionSubject, summary: string, { reason }: PermissionDecision): string {
+  const link = path && path.place === 'outside' && path.given !== path.real ? ` → ${path.real}` : ''
+  const line = `${summary}${link}`.replaceAll('\n', ' ⏎ ').replace(/\p{C}/gu, '\u{FFFD}')
+  const shown = line.length > MAX_SUMMARY_CHARS ? `${line.slice(0, MAX_SUMMARY_CHARS)}… (${line.length} characters)` : line
+  return reason === '' ? shown : `${shown} (${reason})`
+}
+
+async function execute(
+  { turn, log }: CallComponents,
+  { tool, input, context }: Exclude<Prepared, { refused: ToolResult }>,
+): Promise<ToolResult> {
+  if (turn.signal.aborted) return { output: 'not run: the turn was cancelled', isError: true }
+  try {
+    return await tool.execute(input, context)
+  } catch (error) {
+    if (turn.signal.aborted) return { output: 'stopped: the turn was cancelled', isError: true }
+    if (!isAppError(error)) log.debug('a tool threw', { tool: tool.name, error: messageOf(error) })
+    return { output: `${tool.name} failed: ${messageOf(error)}`, isError: true }
+  }
+}
+
+function messageOf(error: unknown): string {
+  const { message, hint } = toAppError(error)
+  return hint === undefined ? message : `${message}; ${hint}`
+}
+
+/** Models that must name every key send null for what they leave out. */
+function withoutNulls(input: Json): Json {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
+}
