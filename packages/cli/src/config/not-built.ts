@@ -1,0 +1,78 @@
+import { finding } from './diagnostics.ts'
+import type { Finding } from './diagnostics.ts'
+import { valueAt, writtenPaths } from './paths.ts'
+import type { KeyPath } from './paths.ts'
+
+/** A key, or some values of it, that parses but does nothing yet. `*` is a list index or a name; what is inside is included. */
+interface NotBuilt {
+  path: string
+  /** Values that are not built; without it, all. */
+  values?: (value: unknown) => boolean
+}
+
+const isOn = (value: unknown): boolean => value === true
+const isQuic = (value: unknown): boolean => typeof value === 'string' && value.includes('/udp/')
+const isRelayed = (value: unknown): boolean => typeof value === 'string' && value.includes('/p2p-circuit')
+const isOneOf =
+  (...names: string[]) =>
+  (value: unknown): boolean =>
+    typeof value === 'string' && names.includes(value)
+const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.length > 0
+
+/** The one list: what an issue builds, it deletes here. */
+const NOT_BUILT: NotBuilt[] = [
+  { path: 'mesh.listen', values: isQuic },
+  { path: 'mesh.listen.*', values: isQuic },
+  { path: 'mesh.peers.*.addr', values: (value) => isQuic(value) || isRelayed(value) },
+  { path: 'mesh.discovery', values: isOneOf('mdns', 'kademlia') },
+  { path: 'mesh.discovery.*', values: isOneOf('mdns', 'kademlia') },
+  { path: 'mesh.auto_fallback', values: isOn },
+  { path: 'mesh.stream_reconnect_grace_secs' },
+  { path: 'mesh.invite' },
+  { path: 'mesh.nat' },
+  { path: 'mesh.share.agents', values: hasItems },
+  { path: 'mesh.share.workspaces', values: hasItems },
+  { path: 'mesh.share.sessions', values: isOneOf('shared', 'all') },
+  { path: 'mesh.share.shell', values: isOneOf('ask', 'sandbox') },
+  { path: 'mesh.share.mcp', values: isOn },
+  { path: 'mesh.share.delegate', values: isOn },
+  { path: 'mesh.share.slots' },
+  { path: 'mesh.share.queue' },
+  { path: 'mesh.share.tokens_per_day' },
+  { path: 'remote_agents' },
+  ...['agent', 'planner', 'delegates.*'].flatMap((agent) => [
+    { path: `${agent}.peer`, values: isOneOf('any') },
+    { path: `${agent}.mcp`, values: hasItems },
+    { path: `${agent}.limits.max_tokens` },
+    { path: `${agent}.limits.max_cost_usd` },
+    { path: `${agent}.limits.idle_secs` },
+    { path: `${agent}.limits.max_depth` },
+    { path: `${agent}.verify` },
+    { path: `${agent}.on_lost` },
+  ]),
+  { path: 'agents' },
+  { path: 'permissions.web' },
+  { path: 'permissions.mcp' },
+  { path: 'permissions.web_private' },
+  { path: 'mcp' },
+  { path: 'server' },
+]
+
+/** One notice for each line of the list that the file uses, at its first use. Values are shown as `written`, before variables. */
+export function notBuiltYet(data: unknown, written: unknown): Finding[] {
+  const told = new Set<NotBuilt>()
+  const findings: Finding[] = []
+  for (const { path, value } of writtenPaths(data)) {
+    const entry = NOT_BUILT.find((candidate) => matches(candidate.path, path) && (candidate.values?.(value) ?? true))
+    if (!entry || told.has(entry)) continue
+    told.add(entry)
+    const shown = entry.values && typeof value !== 'object' ? `${JSON.stringify(valueAt(written, path))}: ` : ''
+    findings.push(finding('notice', path, `${shown}not built yet`, 'key'))
+  }
+  return findings
+}
+
+function matches(pattern: string, path: KeyPath): boolean {
+  const parts = pattern.split('.')
+  return parts.length === path.length && parts.every((part, at) => part === '*' || part === path[at])
+}

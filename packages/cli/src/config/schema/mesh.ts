@@ -1,0 +1,75 @@
+import { ROLES } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { address, count, nodeName, oneOrMany, peerId, seconds, text, texts } from './values.ts'
+
+export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
+const MAX_COUNT = 1_000_000
+
+const timeoutsSchema = z.strictObject({
+  first_token_secs: seconds().default(300).describe('How long a model may take to its first token.'),
+  idle_secs: seconds().default(120).describe('How long a stream of a model may be silent after that.'),
+})
+
+const natSchema = z.strictObject({
+  announce: oneOrMany(address('dial')).default([]).describe('Addresses this node tells peers, for forwarded ports.'),
+  upnp: z.boolean().default(false).describe('Asks the router to forward the port.'),
+  relay: z.enum(['client', 'none']).default('client').describe('Whether relays may carry links to and from this node.'),
+  relays: oneOrMany(address('dial')).default([]).describe('Relays to use, each with `/p2p/…`.'),
+  serve: z.boolean().default(false).describe('Relays for admitted peers.'),
+})
+
+const shareSchema = z.strictObject({
+  models: texts()
+    .default(['*'])
+    .describe('Models that peers of role `client` and up may call: `provider/model`, `*` stands for anything, `[]` shares none.'),
+  agents: texts().default([]).describe('Agents that peers may create sessions with.'),
+  workspaces: texts().default([]).describe('Directories in which peers may have sessions; without one there are no remote sessions.'),
+  sessions: z.enum(['shared', 'all', 'none']).default('shared').describe('Which session rows members see.'),
+  shell: z
+    .enum(['no', 'ask', 'sandbox'])
+    .default('no')
+    .describe("Whether peers' sessions have `shell`: never, by asking here, or in a sandbox."),
+  mcp: z.boolean().default(false).describe("Whether peers' sessions may use this node's MCP servers."),
+  delegate: z.boolean().default(false).describe("Whether peers' sessions may delegate or route to third nodes."),
+  slots: count(1, MAX_COUNT).optional().describe('Calls of peers that run at once.'),
+  queue: count(0, MAX_COUNT).optional().describe('Calls of peers that may wait for a slot.'),
+  tokens_per_day: count(0, Number.MAX_SAFE_INTEGER).optional().describe('What each peer may use in a day.'),
+})
+
+const peerSchema = z.strictObject({
+  name: nodeName().describe('What this peer is called here, in `peer = "…"` and on the command line.'),
+  addr: address('dial').optional().describe('Where it listens; may end in `/p2p/PEER_ID`. May be left out with `peer_id`.'),
+  peer_id: peerId().optional().describe('Who it must be. Admits the peer; without it the first id met at `addr` is pinned.'),
+  role: z.enum(ROLES).optional().describe('What it may do here. Without one: `observer`.'),
+  use: z.boolean().default(true).describe('Whether prompts may leave this machine to it.'),
+  labels: texts().default([]).describe('Words to choose peers by.'),
+  request_timeout_secs: seconds().optional().describe('Bound of a unary call to it. Default: that of `[mesh]`.'),
+})
+
+export const meshSchema = z.strictObject({
+  enabled: z
+    .boolean()
+    .optional()
+    .describe('Runs a mesh node. Default: true where a `[mesh]` or `[[mesh.peers]]` table stands, else false.'),
+  listen: oneOrMany(address('listen'))
+    .default(DEFAULT_LISTEN)
+    .describe('Multiaddr to listen on, or a list of them; port 0 is any free port, `[]` only dials.'),
+  discovery: oneOrMany(z.enum(['mdns', 'kademlia', 'none']))
+    .default('mdns')
+    .describe('How peers beside the configured ones are found: one way, or a list.'),
+  auto_fallback: z.boolean().default(false).describe('Looks for a model that this node lacks on usable peers.'),
+  request_timeout_secs: seconds().default(300).describe('Bound of a unary call; streams have `[mesh.timeouts]`.'),
+  stream_reconnect_grace_secs: seconds(0).default(120).describe('How long a broken stream may be resumed.'),
+  node_name: nodeName().optional().describe('What peers call this node. Default: the host name.'),
+  identity_file: text().optional().describe('Private key of this node. Default: `QMT_HOME/mesh_identity.key`.'),
+  labels: texts().default([]).describe('Words this node says about itself.'),
+  trust: z
+    .enum(['known', 'open'])
+    .default('known')
+    .describe('`known`: only admitted peers. `open`: any peer becomes an observer that may call shared models.'),
+  invite: text().optional().describe('Invite to join a mesh by; better as `${VAR}`.'),
+  timeouts: timeoutsSchema.prefault({}).describe('Bounds of model streams over the mesh.'),
+  nat: natSchema.prefault({}).describe('How this node is reached from outside its network.'),
+  share: shareSchema.prefault({}).describe('What peers get from this node.'),
+  peers: z.array(peerSchema).default([]).describe('Peers to connect to, and to prompt.'),
+})

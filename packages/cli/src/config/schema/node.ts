@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { agentId, httpUrl, text } from './values.ts'
+
+export const PROVIDER_KINDS = ['anthropic', 'openai', 'google', 'openai-compatible'] as const
+
+export const providerSchema = z.strictObject({
+  kind: z
+    .enum(PROVIDER_KINDS)
+    .optional()
+    .describe('Protocol of the server. Default: the name of the table where it is a kind, else `openai-compatible`.'),
+  base_url: httpUrl().optional().describe("Where the server is. Default: the provider's own; needed for a server of another name."),
+  api_key: text().optional().describe("Key; better as `${VAR}`. Default: the provider's environment variable."),
+})
+
+const ACTIONS = ['allow', 'ask', 'deny'] as const
+const action = z.enum(ACTIONS)
+
+const ruleSchema = z.strictObject({
+  tool: text().describe('Tool, or kind of tool: `read`, `edit`, `shell`, `web`, `mcp`, `outside`; `*` is any.'),
+  match: text().optional().describe('Path, command or URL it is for; `*` stands for anything. Default: all.'),
+  action: action.describe('`allow`, `ask` or `deny`.'),
+})
+
+export const permissionsSchema = z.strictObject({
+  read: action.default('allow').describe('Reads in the workspace.'),
+  edit: action.default('ask').describe('Changes of files in the workspace.'),
+  shell: action.default('ask').describe('Commands.'),
+  web: action.default('ask').describe('Requests to the web.'),
+  mcp: action.default('ask').describe('Tools of MCP servers.'),
+  outside: action.default('ask').describe('Files outside the workspace.'),
+  web_private: action.default('deny').describe('Requests to private addresses.'),
+  rule: z.array(ruleSchema).default([]).describe('Exceptions; the last one that matches wins.'),
+})
+
+export const mcpSchema = z.strictObject({
+  name: agentId().describe('What agents call it in `mcp = […]`.'),
+  command: text().optional().describe('Program to start, which speaks MCP on stdio.'),
+  args: z.array(z.string()).default([]).describe('Its arguments.'),
+  env: z.record(z.string(), z.string()).default({}).describe('Its environment, beside the allow-listed one.'),
+  url: httpUrl().optional().describe('Server to connect to, instead of `command`.'),
+  headers: z.record(z.string(), z.string()).default({}).describe('Headers of its requests; better as `${VAR}`.'),
+})
+
+export const serverSchema = z.strictObject({
+  tls_cert: text().optional().describe('Certificate, PEM.'),
+  tls_key: text().optional().describe('Its private key, PEM.'),
+})

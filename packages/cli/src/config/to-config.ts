@@ -1,0 +1,106 @@
+import { dirname, join } from 'node:path'
+import { readAddress } from './address.ts'
+import type { AddressUse } from './address.ts'
+import { camelCased } from './camel.ts'
+import type { Config, MeshConfig, MeshPeerConfig, PermissionsConfig, ProviderConfig } from './config.ts'
+import { expandPath } from './file-paths.ts'
+import type { PathBase } from './file-paths.ts'
+import { readPeerId } from './peer-id.ts'
+import { kindOfProvider } from './providers.ts'
+import { meshSchema } from './schema/mesh.ts'
+import type { FileConfig } from './schema/root.ts'
+
+export interface Surroundings {
+  /** Absolute path of the file, where there is one. */
+  file?: string
+  home: string
+  userHome: string
+  hostname: string
+}
+
+/** A file that passed schema and checks, as the rest of the program reads it. */
+export function toConfig(from: FileConfig, around: Surroundings): Config {
+  const base: PathBase = { userHome: around.userHome, directory: around.file === undefined ? around.home : dirname(around.file) }
+  const path = (text: string) => expandPath(text, base)
+  const program = (text: string) => (text.startsWith('~/') ? path(text) : text)
+  return {
+    file: around.file,
+    home: around.home,
+    mesh: toMesh(from.mesh, around, base),
+    agent: from.agent && camelCased(from.agent),
+    planner: from.planner && camelCased(from.planner),
+    delegates: camelCased(from.delegates),
+    remoteAgents: camelCased(from.remote_agents),
+    acpAgents: from.agents.map(({ id, acp: [command = '', ...args] }) => ({ id, acp: [program(command), ...args] })),
+    providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, toProvider(name, table)])),
+    permissions: toPermissions(from.permissions, base),
+    mcp: from.mcp.map((server) => ({ ...camelCased(server), command: server.command === undefined ? undefined : program(server.command) })),
+    server: {
+      tlsCert: from.server.tls_cert === undefined ? undefined : path(from.server.tls_cert),
+      tlsKey: from.server.tls_key === undefined ? undefined : path(from.server.tls_key),
+    },
+  }
+}
+
+function toMesh(written: FileConfig['mesh'], around: Surroundings, base: PathBase): MeshConfig {
+  const table = written ?? meshSchema.parse({})
+  const { enabled, listen, discovery, node_name, identity_file, nat, peers, share, ...rest } = table
+  return {
+    ...camelCased(rest),
+    enabled: enabled ?? written !== undefined,
+    listen: addresses(listen, 'listen'),
+    discovery: [discovery].flat().filter((way) => way !== 'none'),
+    nodeName: node_name ?? nameOfHost(around.hostname),
+    identityFile: identity_file === undefined ? join(around.home, 'mesh_identity.key') : expandPath(identity_file, base),
+    nat: { ...camelCased(nat), announce: addresses(nat.announce, 'dial'), relays: addresses(nat.relays, 'dial') },
+    share: { ...camelCased(share), workspaces: share.workspaces.map((workspace) => expandPath(workspace, base)) },
+    peers: peers.map(toPeer),
+  }
+}
+
+function toPeer({ addr, peer_id, request_timeout_secs, ...rest }: NonNullable<FileConfig['mesh']>['peers'][number]): MeshPeerConfig {
+  return { ...rest, ...peerAddress(addr, peer_id), requestTimeoutSecs: request_timeout_secs, source: 'file' }
+}
+
+/** One address that says all that is known: `/p2p` is put behind it, and an id alone has none. */
+export function peerAddress(addr: string | undefined, peerIdText?: string): Pick<MeshPeerConfig, 'addr' | 'peerId'> {
+  const reading = addr === undefined ? undefined : readAddress(addr, 'dial')
+  const said = peerIdText === undefined ? undefined : readPeerId(peerIdText)
+  const address = reading?.ok ? reading.address : undefined
+  const peerId = address?.peerId ?? (said?.ok ? said.peerId : undefined)
+  if (!address || (address.host === undefined && !address.relayed)) return { peerId }
+  const whole = peerId !== undefined && address.peerId === undefined ? `${address.address}/p2p/${peerId}` : address.address
+  return { addr: whole, peerId }
+}
+
+const addresses = (written: string | string[], use: AddressUse): string[] =>
+  [written].flat().flatMap((text) => {
+    const reading = readAddress(text, use)
+    return reading.ok ? reading.address.address : []
+  })
+
+const MAX_NAME_CHARS = 63
+
+/** A host name as a node name: what a node name cannot hold becomes `-`. */
+function nameOfHost(hostname: string): string {
+  const name = hostname
+    .replaceAll(/[^\p{L}\p{N}_.-]/gu, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, MAX_NAME_CHARS)
+  return name === '' ? 'node' : name
+}
+
+function toProvider(name: string, table: FileConfig['providers'][string]): ProviderConfig {
+  return { kind: table.kind ?? kindOfProvider(name), baseUrl: table.base_url, apiKey: table.api_key }
+}
+
+const TEXT_TOOLS = ['shell', 'web', 'web_fetch', 'mcp'] // their `match` is a command, a URL or a tool, where `~` is itself
+
+function toPermissions({ rule, ...actions }: FileConfig['permissions'], base: PathBase): PermissionsConfig {
+  const rules = rule.map(({ tool, match, action }) => ({
+    tool,
+    action,
+    match: match?.startsWith('~') && !TEXT_TOOLS.includes(tool) ? expandPath(match, base) : match,
+  }))
+  return { ...camelCased(actions), rules }
+}
