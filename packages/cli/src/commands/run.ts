@@ -104,7 +104,8 @@ export async function showTurn(
 function createRunView({ out, err, errStyle }: CommandContext, json: boolean): EventView {
   let midLine = false
   const quiet = { text: () => {}, reasoning: () => {}, endMessage: () => {}, line: () => {} }
-  if (json) return createEventView(quiet, errStyle)
+  const options = { style: errStyle, namesFlags: true }
+  if (json) return createEventView(quiet, options)
   const endLine = () => {
     if (midLine) out.write('\n')
     midLine = false
@@ -122,6 +123,6 @@ function createRunView({ out, err, errStyle }: CommandContext, json: boolean): E
         err.line(text)
       },
     },
-    errStyle,
+    options,
   )
 }

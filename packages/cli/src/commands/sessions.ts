@@ -66,7 +66,7 @@ function printHistory(context: CommandContext, session: SessionInfo, events: rea
   const { out, outStyle: style, components } = context
   const view = createEventView(
     { text: (piece) => out.write(piece), reasoning: () => {}, endMessage: () => out.write('\n'), line: (text) => out.line(text) },
-    style,
+    { style },
   )
   const { id, state, agent, node, workspace } = session
   out.line(style.bold(`${id} · ${printableLine(session.title)}`))

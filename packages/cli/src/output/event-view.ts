@@ -22,8 +22,14 @@ export interface EventView {
   readonly unanswered: readonly string[]
 }
 
+export interface EventViewOptions {
+  style: Style
+  /** Names the flag that would have allowed what nobody could. For commands that cannot ask. */
+  namesFlags?: boolean
+}
+
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
-export function createEventView(sink: EventSink, style: Style): EventView {
+export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
   const read = createMessageReader()
   const asked = new Map<string, string>()
   const unanswered: string[] = []
@@ -45,7 +51,8 @@ export function createEventView(sink: EventSink, style: Style): EventView {
     sink.line(style.yellow(`  denied${by}${reason}`))
     if (event.by !== undefined || tool === undefined) return
     unanswered.push(tool)
-    sink.line(`  nobody was here to answer; to allow it: --allow ${permissionOf(tool)}`)
+    if (namesFlags && !event.reason?.includes('--allow'))
+      sink.line(`  nobody was here to answer; to allow it: --allow ${permissionOf(tool)}`)
   }
 
   const show = (event: SessionEvent): void => {

@@ -23,13 +23,13 @@ export function failureLine(output: string): string {
   return printableLine(line ?? 'no output', 160)
 }
 
+// Reading inside the workspace needs nobody, so what is asked for is to read outside of it.
 const PERMISSION_OF_TOOL: Record<string, string> = {
-  read_file: 'read',
-  search_text: 'read',
+  read_file: 'outside',
+  list_files: 'outside',
+  search_text: 'outside',
   write_file: 'edit',
-  edit: 'edit',
-  shell: 'shell',
 }
 
-/** What `--allow` and `[permissions]` call the permission that a tool asks for. */
+/** What `--allow` and `[permissions]` most likely call the permission that a tool asks for. */
 export const permissionOf = (tool: string): string => PERMISSION_OF_TOOL[tool] ?? tool

@@ -1,0 +1,118 @@
+import { AppError, newPromptId } from '@qmtcode/protocol'
+import type { PermissionAnswer, PromptId, SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
+
+/** The session that a chat is about: begun with its first prompt, followed until another one takes its place. */
+export interface Conversation {
+  readonly id: SessionId | undefined
+  /** What the next session begins with. */
+  readonly init: SessionInit
+  /** A turn runs or waits. */
+  busy(): boolean
+  /** Resolves when the prompt is durable, with its place in the queue. */
+  prompt(text: string): Promise<number>
+  answer(answer: { id: string; answer: PermissionAnswer }): Promise<void>
+  cancel(): Promise<void>
+  setModel(model: string): Promise<void>
+  /** The next prompt begins a new session; what runs in the old one goes on. */
+  reset(change?: SessionInit): void
+  /** Whether a prompt was written here. */
+  isOurs(promptId: PromptId): boolean
+  stop(): Promise<void>
+}
+
+export interface ConversationListeners {
+  onEvent(event: SessionEvent): void
+  /** The events ended though nobody asked: the next prompt follows again. */
+  onLost(error: unknown): void
+}
+
+interface Current {
+  id: SessionId
+  lastSeq: number
+  stop: AbortController
+  /** Absent: not followed right now. */
+  following?: Promise<void>
+}
+
+export function createConversation(sessions: Sessions, first: SessionInit, listeners: ConversationListeners): Conversation {
+  let init = first
+  let current: Current | undefined
+  let running = false
+  const ours = new Set<PromptId>()
+  const waiting = new Set<PromptId>()
+  const left = new Set<Promise<void>>()
+
+  const track = (event: SessionEvent): void => {
+    if (event.type === 'turn.started') running = true
+    if (event.type === 'turn.ended') running = false
+    if (event.type === 'turn.ended' || event.type === 'prompt.withdrawn') waiting.delete(event.promptId)
+  }
+  const follow = async (session: Current): Promise<void> => {
+    const { id, stop } = session
+    try {
+      for await (const event of sessions.follow(id, { after: session.lastSeq, signal: stop.signal })) {
+        if ('seq' in event) session.lastSeq = event.seq
+        if (stop.signal.aborted) return
+        track(event)
+        listeners.onEvent(event)
+      }
+      if (!stop.signal.aborted) throw new AppError('link_lost', `the events of ${id} ended`)
+    } catch (error) {
+      session.following = undefined
+      if (!stop.signal.aborted) listeners.onLost(error)
+    }
+  }
+  const open = async (): Promise<Current> => {
+    current ??= { id: (await sessions.create(init)).id, lastSeq: 0, stop: new AbortController() }
+    current.following ??= follow(current)
+    return current
+  }
+  const leave = () => {
+    current?.stop.abort()
+    if (current?.following) left.add(current.following)
+    current = undefined
+    running = false
+    waiting.clear()
+  }
+
+  return {
+    get id() {
+      return current?.id
+    },
+    get init() {
+      return init
+    },
+    busy: () => running || waiting.size > 0,
+    prompt: async (text) => {
+      const { id } = await open()
+      const promptId = newPromptId()
+      ours.add(promptId)
+      waiting.add(promptId)
+      try {
+        return (await sessions.prompt(id, { promptId, content: [{ type: 'text', text }] })).position
+      } catch (error) {
+        waiting.delete(promptId)
+        throw error
+      }
+    },
+    answer: async (answer) => {
+      if (current) await sessions.answer(current.id, answer)
+    },
+    cancel: async () => {
+      if (current) await sessions.cancel(current.id)
+    },
+    setModel: async (model) => {
+      if (current) await sessions.configure(current.id, { model })
+      init = { ...init, model }
+    },
+    reset: (change) => {
+      init = { ...init, ...change }
+      leave()
+    },
+    isOurs: (promptId) => ours.has(promptId),
+    stop: async () => {
+      leave()
+      await Promise.all(left)
+    },
+  }
+}

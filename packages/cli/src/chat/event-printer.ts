@@ -1,0 +1,49 @@
+import type { PromptId, SessionEvent } from '@qmtcode/protocol'
+import type { Style } from '../output/style.ts'
+import { errorLines } from '../output/errors.ts'
+import { createEventView } from '../output/event-view.ts'
+import { printable, printableLine } from '../output/printable.ts'
+import { stopText, turnError } from '../output/turn-end.ts'
+import type { TurnEnded } from '../output/turn-end.ts'
+import type { Questions } from './questions.ts'
+import type { ChatTerminal } from './terminal.ts'
+
+export interface EventPrinterComponents {
+  terminal: ChatTerminal
+  questions: Questions
+  style: Style
+  isOurs(promptId: PromptId): boolean
+}
+
+/** Shows a session's events above the input, and turns its permission requests into questions. */
+export function createEventPrinter({ terminal, questions, style, isOurs }: EventPrinterComponents): (event: SessionEvent) => void {
+  const text = (piece: string) => piece
+  const view = createEventView(
+    {
+      text: (piece) => terminal.stream(piece, text),
+      reasoning: (piece) => terminal.stream(piece, style.dim),
+      endMessage: terminal.endStream,
+      line: terminal.print,
+    },
+    { style },
+  )
+  const showEnd = (event: TurnEnded): void => {
+    questions.clear()
+    const error = turnError(event)
+    if (error) terminal.print(errorLines(error, style).join('\n'))
+    const stopped = stopText(event)
+    if (stopped !== undefined) terminal.print(style.yellow(stopped))
+    terminal.print(style.dim(`${event.usage.inputTokens} tokens in, ${event.usage.outputTokens} out`))
+  }
+  const showPrompt = ({ author, content }: Extract<SessionEvent, { type: 'prompt.accepted' }>): void => {
+    const parts = content.map((part) => (part.type === 'text' ? part.text : `[${part.mediaType}]`))
+    terminal.print(`${style.bold(`${printableLine(author.user ?? author.node)} ›`)} ${printable(parts.join('\n'))}`)
+  }
+  return (event) => {
+    if (event.type === 'prompt.accepted' && !isOurs(event.promptId)) showPrompt(event)
+    view.show(event)
+    if (event.type === 'permission.requested') questions.ask(event)
+    if (event.type === 'permission.answered') questions.settle(event.id)
+    if (event.type === 'turn.ended') showEnd(event)
+  }
+}

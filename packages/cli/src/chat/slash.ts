@@ -1,0 +1,84 @@
+import { AppError } from '@qmtcode/protocol'
+import { isNode, nodeColumns } from '../output/node-table.ts'
+import { newest, sessionColumns } from '../commands/sessions.ts'
+import { meshOf } from '../commands/context.ts'
+import type { CommandContext } from '../commands/context.ts'
+import { didYouMean } from '../config/nearest.ts'
+import type { NodeHandle } from '../node-handle.ts'
+import { printableLine } from '../output/printable.ts'
+import { renderTable } from '../output/table.ts'
+import type { Conversation } from './conversation.ts'
+
+export interface SlashComponents {
+  context: CommandContext
+  node: NodeHandle
+  conversation: Conversation
+  print(text: string): void
+  quit(): void
+}
+
+const HELP = `  /model [provider/model]  the model from now on; node:provider/model for another node's
+  /agent [id]              another agent, in a new session
+  /new                     a new session
+  /sessions                sessions of this node
+  /nodes                   nodes of the mesh
+  /quit                    the end, as Ctrl-D
+  Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.`
+
+const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/nodes', '/quit']
+
+/** A line that begins with `/`. Throws bad_request for a command it does not know. */
+export async function slash(line: string, components: SlashComponents): Promise<void> {
+  const { conversation, print } = components
+  const [command = '', value] = line.trim().split(/\s+/, 2)
+  switch (command) {
+    case '/help':
+      return print(HELP)
+    case '/model':
+      return await model(value, components)
+    case '/agent':
+      return await agent(value, components)
+    case '/new':
+      conversation.reset()
+      return print('a new session begins with the next prompt')
+    case '/sessions':
+      return await sessions(components)
+    case '/nodes':
+      return await nodes(components)
+    case '/quit':
+      return components.quit()
+    default:
+      throw new AppError('bad_request', `unknown command ${printableLine(command, 40)}${didYouMean(command, COMMANDS)}`, { hint: '/help' })
+  }
+}
+
+async function model(value: string | undefined, { conversation, node, print }: SlashComponents): Promise<void> {
+  if (value !== undefined) {
+    await conversation.setModel(value)
+    return print(`model: ${value}`)
+  }
+  const { defaultModel } = await node.status()
+  const byDefault = defaultModel && 'model' in defaultModel ? defaultModel.model : 'none'
+  print(`model: ${conversation.init.model ?? `the agent's, or the default (${printableLine(byDefault)})`}`)
+}
+
+async function agent(value: string | undefined, { conversation, node, print }: SlashComponents): Promise<void> {
+  const agents = await node.agents()
+  const ids = agents.map((candidate) => candidate.id)
+  if (value === undefined)
+    return print(agents.map(({ id, description }) => `  ${printableLine(id)}  ${printableLine(description)}`).join('\n'))
+  if (!ids.includes(value)) throw new AppError('not_found', `no agent ${value}${didYouMean(value, ids)}`, { hint: '/agent lists them' })
+  conversation.reset({ agent: value })
+  print(`agent: ${value}, in a new session`)
+}
+
+async function sessions({ context, node, print }: SlashComponents): Promise<void> {
+  const rows = await newest(node.sessions, 20)
+  if (rows.length === 0) return print('no sessions yet')
+  print(renderTable(sessionColumns(context.components.clock.now()), rows, { width: context.out.width }).join('\n'))
+}
+
+async function nodes({ context, node, print }: SlashComponents): Promise<void> {
+  const rows = (await meshOf(node).peers.list()).filter(isNode)
+  print(renderTable(nodeColumns(rows, context.outStyle, false), rows, { width: context.out.width, head: context.outStyle.dim }).join('\n'))
+}

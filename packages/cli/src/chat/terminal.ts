@@ -1,0 +1,150 @@
+import { createInterface } from 'node:readline'
+import type { Interface } from 'node:readline'
+import type { InputStream, OutputStream } from '../node-handle.ts'
+import { displayWidth } from '../output/width.ts'
+
+/** A line of input at the bottom, and all that happens above it. Text given to it is safe for a terminal already. */
+export interface ChatTerminal {
+  /** Whole lines above the input. */
+  print(text: string): void
+  /** Continues the text that streams above the input. */
+  stream(piece: string, paint: Paint): void
+  endStream(): void
+  setPrompt(prompt: string): void
+  /** Empties the input; returns what was in it. */
+  takeInput(): string
+  putInput(text: string): void
+  close(): void
+}
+
+export type Paint = (text: string) => string
+
+export interface ChatTerminalListeners {
+  onLine(line: string): void
+  /** Ctrl-C. */
+  onInterrupt(): void
+  /** Ctrl-D, or the terminal went away. */
+  onEnd(): void
+}
+
+interface Input extends Interface {
+  /** Rows above the cursor's that readline clears when it draws; not in its documented interface. */
+  prevRows?: number
+}
+
+export function createChatTerminal(streams: { input: InputStream; output: OutputStream }, listeners: ChatTerminalListeners): ChatTerminal {
+  const { input, output } = streams
+  const rl: Input = createInterface({ input, output, terminal: true, historySize: 200, removeHistoryDuplicates: true })
+  /** The last, unfinished line of what streams; it stands above the input. */
+  let partial = ''
+  let paint: Paint = plain
+  let drawn = false
+  let closed = false
+
+  const erase = () => {
+    if (!drawn) return
+    const up = rl.getCursorPos().rows + (partial === '' ? 0 : 1)
+    output.write(`${up > 0 ? `\u001b[${up}A` : ''}\r\u001b[J`)
+    drawn = false
+  }
+  const draw = () => {
+    if (closed) return
+    if (partial !== '') output.write(`${paint(partial)}\n`)
+    rl.prevRows = 0
+    rl.prompt(true)
+    drawn = true
+  }
+  const commit = (lines: readonly string[]) => {
+    for (const line of lines) output.write(`${paint(line)}\n`)
+  }
+  const endStream = () => {
+    if (partial === '' || closed) return
+    erase()
+    commit([partial])
+    partial = ''
+    draw()
+  }
+
+  rl.on('line', (line) => {
+    // Enter has moved the cursor below the input: what was drawn stays as it is.
+    drawn = false
+    partial = ''
+    listeners.onLine(line)
+    if (!drawn) draw()
+  })
+  rl.on('SIGINT', listeners.onInterrupt)
+  rl.on('close', () => {
+    closed = true
+    if (drawn) output.write('\n') // Ctrl-D leaves the cursor in the input
+    listeners.onEnd()
+  })
+
+  return {
+    print: (text) => {
+      if (closed) return
+      endStream()
+      erase()
+      output.write(`${text}\n`)
+      draw()
+    },
+    stream: (piece, newPaint) => {
+      if (closed) return
+      if (newPaint !== paint) endStream()
+      erase()
+      paint = newPaint
+      const { lines, rest } = wrap(partial + piece.replaceAll('\t', '    '), output.columns ?? 80)
+      partial = rest
+      commit(lines)
+      draw()
+    },
+    endStream,
+    setPrompt: (prompt) => {
+      erase()
+      rl.setPrompt(prompt)
+      draw()
+    },
+    takeInput: () => {
+      const text = rl.line
+      rl.write(null, { ctrl: true, name: 'e' })
+      rl.write(null, { ctrl: true, name: 'u' })
+      return text
+    },
+    putInput: (text) => {
+      if (text !== '') rl.write(text)
+    },
+    close: () => {
+      if (closed) return
+      endStream()
+      erase()
+      rl.close()
+    },
+  }
+}
+
+const plain: Paint = (text) => text
+
+/** Cuts text into lines shorter than `columns`, at blanks where there are some; the rest is less than a line. */
+export function wrap(text: string, columns: number): { lines: string[]; rest: string } {
+  const lines = text.split('\n')
+  const rest = lines.pop() ?? ''
+  const wrapped = lines.flatMap((line) => wrapLine(line, columns))
+  const tail = wrapLine(rest, columns)
+  return { lines: [...wrapped, ...tail.slice(0, -1)], rest: tail.at(-1) ?? '' }
+}
+
+function wrapLine(line: string, columns: number): string[] {
+  const lines: string[] = []
+  let current = ''
+  let width = 0
+  for (const char of line) {
+    current += char
+    width += displayWidth(char)
+    if (width < columns) continue
+    const blank = current.lastIndexOf(' ')
+    const cut = blank > 0 && current.slice(0, blank).trim() !== '' ? blank + 1 : current.length - char.length
+    lines.push(current.slice(0, cut).trimEnd())
+    current = current.slice(cut)
+    width = displayWidth(current)
+  }
+  return [...lines, current]
+}
