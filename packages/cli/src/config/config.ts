@@ -29,8 +29,10 @@ type MeshTable = Camel<z.output<typeof meshSchema>>
 
 export interface MeshConfig extends Omit<MeshTable, 'enabled' | 'listen' | 'discovery' | 'nodeName' | 'identityFile' | 'nat' | 'peers'> {
   enabled: boolean
-  /** Empty: only dials. */
+  /** What was asked for; empty: only dials, unless `defaultListen`. */
   listen: string[]
+  /** Nothing was said: the default address, or the next free port. */
+  defaultListen: boolean
   /** Empty: none. */
   discovery: ('mdns' | 'kademlia')[]
   nodeName: string
@@ -45,8 +47,8 @@ export interface NatConfig extends Omit<MeshTable['nat'], 'announce' | 'relays'>
 }
 
 export interface MeshPeerConfig {
-  /** Absent only for a peer of `--mesh=ADDR` or `--mesh-connect`: its own name counts. */
-  name?: string
+  /** Of a peer from a flag: its address. */
+  name: string
   /** Dialable multiaddr; ends in `/p2p/…` wherever the peer id is known. Absent: known by its id only. */
   addr?: string
   peerId?: PeerId

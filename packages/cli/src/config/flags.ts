@@ -2,21 +2,19 @@ import { AppError } from '@qmtcode/protocol'
 import { addressProblem, readAddress } from './address.ts'
 import type { AddressUse, MeshAddress } from './address.ts'
 import type { Config, MeshPeerConfig, ServerConfig } from './config.ts'
+import type { MeshFlags } from '../node-handle.ts'
 import type { Diagnostic } from './diagnostics.ts'
 import { peerAddress } from './to-config.ts'
 
-/** As commander gives them: `true` is the flag without a value. */
 export interface ConfigFlags {
-  /** Each `--mesh` and `--mesh=ADDR`. */
-  mesh?: readonly (string | true)[]
-  meshListen?: readonly string[]
-  meshConnect?: readonly string[]
+  mesh?: MeshFlags
+  /** `--dashboard[=HOST:PORT]`; true: without a value. */
   dashboard?: string | true
 }
 
 export interface FlagComponents {
-  /** What `--mesh=ADDR` means; see `ownAddresses`. */
-  classify(address: MeshAddress): 'listen' | 'connect'
+  /** What `--mesh=ADDR` means on this machine: mesh's `classifyMeshAddress`. */
+  classify(address: string): 'listen' | 'dial'
 }
 
 export interface AppliedFlags {
@@ -31,14 +29,13 @@ const DEFAULT_DASHBOARD = { host: '127.0.0.1', port: 3000 }
 /** Flags over the file, value by value: addresses to listen on replace the file's, addresses to connect to come on top of its peers. Throws bad_request. */
 export function applyFlags(config: Config, flags: ConfigFlags, { classify }: FlagComponents): AppliedFlags {
   const problems: string[] = []
-  const { listen, connect, dialling } = readAddresses(flags, classify, problems)
+  const { listen, connect, dialling } = readAddresses(flags.mesh, classify, problems)
   const dashboard = flags.dashboard === undefined ? config.server.dashboard : readDashboard(flags.dashboard, problems)
   if (problems.length > 0) throw new AppError('bad_request', problems.join('\n'))
-  const asked = [flags.mesh, flags.meshListen, flags.meshConnect].some((values) => (values?.length ?? 0) > 0)
   const mesh = {
     ...config.mesh,
-    enabled: config.mesh.enabled || asked,
-    listen: listen.length > 0 ? listen : config.mesh.listen,
+    enabled: config.mesh.enabled || (flags.mesh?.enabled ?? false),
+    ...(listen.length > 0 && { listen, defaultListen: false }),
     peers: withConnects(config.mesh.peers, connect),
   }
   const notices = flags.dashboard === undefined ? [] : [notBuilt('--dashboard')]
@@ -51,21 +48,20 @@ interface Addresses {
   dialling: string[]
 }
 
-function readAddresses(flags: ConfigFlags, classify: FlagComponents['classify'], problems: string[]): Addresses {
+function readAddresses(flags: MeshFlags | undefined, classify: FlagComponents['classify'], problems: string[]): Addresses {
   const read = (flag: string, text: string, use: AddressUse): MeshAddress[] => {
     const reading = readAddress(text, use)
     if (reading.ok) return [reading.address]
     problems.push(`${flag}=${text}: ${addressProblem(reading)}`)
     return []
   }
-  const listen = (flags.meshListen ?? []).flatMap((text) => read('--mesh-listen', text, 'listen'))
-  const connect = (flags.meshConnect ?? []).flatMap((text) => read('--mesh-connect', text, 'dial'))
+  const listen = (flags?.listen ?? []).flatMap((text) => read('--mesh-listen', text, 'listen'))
+  const connect = (flags?.connect ?? []).flatMap((text) => read('--mesh-connect', text, 'dial'))
   const dialling: MeshAddress[] = []
-  for (const text of flags.mesh ?? []) {
-    if (text === true) continue
+  for (const text of flags?.addresses ?? []) {
     const [address] = read('--mesh', text, 'either')
     if (!address) continue
-    if (classify(address) === 'listen') listen.push(...read('--mesh', text, 'listen'))
+    if (classify(address.address) === 'listen') listen.push(...read('--mesh', text, 'listen'))
     else dialling.push(...read('--mesh', text, 'dial'))
   }
   const texts = (addresses: MeshAddress[]) => Array.from(new Set(addresses.map(({ address }) => address)))
@@ -74,7 +70,7 @@ function readAddresses(flags: ConfigFlags, classify: FlagComponents['classify'],
 
 /** An address that a configured peer has already is that peer. */
 function withConnects(peers: readonly MeshPeerConfig[], connects: readonly string[]): MeshPeerConfig[] {
-  const added = connects.map((text): MeshPeerConfig => ({ ...peerAddress(text), use: true, labels: [], source: 'flag' }))
+  const added = connects.map((text): MeshPeerConfig => ({ name: text, ...peerAddress(text), use: true, labels: [], source: 'flag' }))
   const isNew = (peer: MeshPeerConfig) =>
     !peers.some(
       ({ addr, peerId }) => (peerId !== undefined && peerId === peer.peerId) || (addr !== undefined && bare(addr) === bare(peer.addr)),

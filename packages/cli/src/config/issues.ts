@@ -2,11 +2,11 @@ import type { z } from 'zod'
 import { finding } from './diagnostics.ts'
 import type { Finding } from './diagnostics.ts'
 import { schemaAt } from './json-schema.ts'
-import { didYouMean, nearest } from './nearest.ts'
+import { didYouMean } from './nearest.ts'
 import { isTable, pathKey, valueAt } from './paths.ts'
 import type { KeyPath } from './paths.ts'
 import { isSecret } from './secrets.ts'
-import { homeOf } from './unknown-key.ts'
+import { unknownKey } from './unknown-key.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -106,15 +106,4 @@ function kindOf(value: unknown): string {
   if (value instanceof Date) return 'a date'
   if (isTable(value)) return 'a table'
   return typeof value === 'string' ? 'a string' : String(value)
-}
-
-const MAX_LISTED = 16
-
-function unknownKey(key: string, path: KeyPath): string {
-  const known = Object.keys(schemaAt(path)?.properties ?? {})
-  const home = homeOf(key, path)
-  if (home !== undefined) return `unknown here: ${home}`
-  if (nearest(key, known) !== undefined) return `unknown key${didYouMean(key, known)}`
-  const listed = known.slice(0, MAX_LISTED).join(', ')
-  return `unknown ${path.length === 0 ? 'table or key' : 'key'}; known here: ${listed}${known.length > MAX_LISTED ? ', …' : ''}`
 }

@@ -1,14 +1,15 @@
 import { z } from 'zod'
+import type { Json } from '@qmtcode/protocol'
 import type { KeyPath } from './paths.ts'
 import { fileSchema } from './schema/root.ts'
 
 /** The part of JSON Schema that ours uses. */
-export interface JsonSchema {
+export type JsonSchema = {
   $schema?: string
   title?: string
   description?: string
   type?: string
-  default?: unknown
+  default?: Json
   enum?: string[]
   minimum?: number
   maximum?: number

@@ -33,7 +33,7 @@ export function toConfig(from: FileConfig, around: Surroundings): Config {
     remoteAgents: camelCased(from.remote_agents),
     acpAgents: from.agents.map(({ id, acp: [command = '', ...args] }) => ({ id, acp: [program(command), ...args] })),
     providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, toProvider(name, table)])),
-    permissions: toPermissions(from.permissions, base),
+    permissions: toPermissions(from.permissions),
     mcp: from.mcp.map((server) => ({ ...camelCased(server), command: server.command === undefined ? undefined : program(server.command) })),
     server: {
       tlsCert: from.server.tls_cert === undefined ? undefined : path(from.server.tls_cert),
@@ -48,7 +48,8 @@ function toMesh(written: FileConfig['mesh'], around: Surroundings, base: PathBas
   return {
     ...camelCased(rest),
     enabled: enabled ?? written !== undefined,
-    listen: addresses(listen, 'listen'),
+    listen: addresses(listen ?? [], 'listen'),
+    defaultListen: listen === undefined,
     discovery: [discovery].flat().filter((way) => way !== 'none'),
     nodeName: node_name ?? nameOfHost(around.hostname),
     identityFile: identity_file === undefined ? join(around.home, 'mesh_identity.key') : expandPath(identity_file, base),
@@ -84,8 +85,8 @@ const MAX_NAME_CHARS = 63
 /** A host name as a node name: what a node name cannot hold becomes `-`. */
 function nameOfHost(hostname: string): string {
   const name = hostname
-    .replaceAll(/[^\p{L}\p{N}_.-]/gu, '-')
-    .replace(/^[.-]+/, '')
+    .replaceAll(/[^\w.-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, MAX_NAME_CHARS)
   return name === '' ? 'node' : name
 }
@@ -94,13 +95,5 @@ function toProvider(name: string, table: FileConfig['providers'][string]): Provi
   return { kind: table.kind ?? kindOfProvider(name), baseUrl: table.base_url, apiKey: table.api_key }
 }
 
-const TEXT_TOOLS = ['shell', 'web', 'web_fetch', 'mcp'] // their `match` is a command, a URL or a tool, where `~` is itself
-
-function toPermissions({ rule, ...actions }: FileConfig['permissions'], base: PathBase): PermissionsConfig {
-  const rules = rule.map(({ tool, match, action }) => ({
-    tool,
-    action,
-    match: match?.startsWith('~') && !TEXT_TOOLS.includes(tool) ? expandPath(match, base) : match,
-  }))
-  return { ...camelCased(actions), rules }
-}
+/** `~` in a rule is read by the permissions: what a rule matches may be a command. */
+const toPermissions = ({ rule, ...actions }: FileConfig['permissions']): PermissionsConfig => ({ ...camelCased(actions), rules: rule })

@@ -1,14 +1,20 @@
-import { tables } from './json-schema.ts'
+import { schemaAt, tables } from './json-schema.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import type { KeyPath } from './paths.ts'
 
-/** Where a key that is unknown at `path` belongs, as a sentence; undefined where it is known nowhere. */
-export function homeOf(key: string, path: KeyPath): string | undefined {
+/** The sentence about a key that is unknown at `path`: the table around that it fell out of, what was probably meant, or where else it is known. */
+export function unknownKey(key: string, path: KeyPath): string {
   const here = path.filter((part) => typeof part === 'string')
+  const known = Object.keys(schemaAt(path)?.properties ?? {})
   const owners = tables().filter((table) => table.keys.some(({ name }) => name === key))
   const around = owners.findLast((table) => table.path.length < here.length && table.path.every((part, at) => part === here[at]))
-  if (around) return `it belongs to ${around.header}; TOML gives a key to the table above it, so write it before the tables inside`
-  const inner = tables().find((table) => table.path.at(-1) === key && table.path.length === 1)
-  if (inner) return `the table is ${inner.header}`
-  if (owners.length === 0) return undefined
-  return `it belongs to ${owners.map(({ header }) => header).join(' or ')}`
+  if (around) return `unknown here: it belongs to ${around.header}, and TOML gives a key to the table above it`
+  if (nearest(key, known) !== undefined) return `unknown key${didYouMean(key, known)}`
+  const top = tables().find((table) => table.path.length === 1 && table.path[0] === key)
+  if (top) return `unknown here: the table is ${top.header}`
+  if (owners.length > 0) return `unknown here: it belongs to ${owners.map(({ header }) => header).join(' or ')}`
+  const listed = known.slice(0, MAX_LISTED).join(', ')
+  return `unknown ${path.length === 0 ? 'table or key' : 'key'}; known here: ${listed}${known.length > MAX_LISTED ? ', …' : ''}`
 }
+
+const MAX_LISTED = 16

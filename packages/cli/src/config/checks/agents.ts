@@ -4,7 +4,7 @@ import { modelRefOf, parseModelRef } from '../model-ref.ts'
 import { didYouMean } from '../nearest.ts'
 import { readPeerId } from '../peer-id.ts'
 import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '../providers.ts'
-import { errorAt, repeated, showTable, warningAt } from './view.ts'
+import { errorAt, repeated, warningAt } from './view.ts'
 import type { Check, Table, View } from './view.ts'
 
 const DEFAULT_IDS: Record<string, string> = { agent: 'default', planner: 'planner' }
@@ -26,7 +26,7 @@ export const checkAgentIds: Check = (view) => {
     findings.push(finding('error', planner.path, '[agent] and [planner] are two words for the default agent: keep one', 'key'))
   const main = planner ?? agent
   const implied = main?.has('id') ? undefined : (DEFAULT_IDS[String(main?.path[0])] ?? 'default')
-  const owner = main ? showTable(main) : 'the built-in agent'
+  const owner = main ? `[${String(main.path[0])}]` : 'the built-in agent'
   for (const table of made.filter((table) => table !== main && table.text('id') === implied && implied !== undefined)) {
     findings.push(errorAt(table, 'id', `${JSON.stringify(implied)} is the id of ${owner}`))
   }

@@ -1,6 +1,6 @@
 import { finding } from '../diagnostics.ts'
 import type { Finding } from '../diagnostics.ts'
-import { isTable, valueAt } from '../paths.ts'
+import { isTable, showPath, valueAt } from '../paths.ts'
 import type { KeyPath } from '../paths.ts'
 
 /** A table that may be of any shape: the schema speaks of wrong types, checks pass over them. */
@@ -73,12 +73,6 @@ export function repeated(tables: readonly Table[], key: string, view: View): Fin
     if (text === undefined) return []
     const earlier = first.get(text)
     if (!earlier) first.set(text, table)
-    return earlier ? [errorAt(table, key, `${view.shown([...table.path, key])} is already the ${key} of ${showTable(earlier)}`)] : []
+    return earlier ? [errorAt(table, key, `${view.shown([...table.path, key])} is already the ${key} of ${showPath(earlier.path)}`)] : []
   })
-}
-
-/** `[[mesh.peers]] number 2`, `[planner]`. */
-export function showTable({ path }: Table): string {
-  const last = path.at(-1)
-  return typeof last === 'number' ? `[[${path.slice(0, -1).join('.')}]] number ${last + 1}` : `[${path.join('.')}]`
 }

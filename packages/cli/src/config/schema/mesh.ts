@@ -2,7 +2,7 @@ import { ROLES } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { address, count, nodeName, oneOrMany, peerId, seconds, text, texts } from './values.ts'
 
-export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
+const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
 const MAX_COUNT = 1_000_000
 
 const timeoutsSchema = z.strictObject({
@@ -51,9 +51,11 @@ export const meshSchema = z.strictObject({
     .boolean()
     .optional()
     .describe('Runs a mesh node. Default: true where a `[mesh]` or `[[mesh.peers]]` table stands, else false.'),
-  listen: oneOrMany(address('listen'))
-    .default(DEFAULT_LISTEN)
-    .describe('Multiaddr to listen on, or a list of them; port 0 is any free port, `[]` only dials.'),
+  listen: oneOrMany(address('listen')).optional().meta({
+    default: DEFAULT_LISTEN, // for editors and docs: only what nobody wrote may move to the next free port
+    description:
+      'Multiaddr to listen on, or a list of them; port 0 is any free port, `[]` only dials. The default moves on when it is taken.',
+  }),
   discovery: oneOrMany(z.enum(['mdns', 'kademlia', 'none']))
     .default('mdns')
     .describe('How peers beside the configured ones are found: one way, or a list.'),

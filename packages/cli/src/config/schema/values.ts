@@ -33,11 +33,11 @@ export const peerId = () =>
 const matching = (pattern: RegExp, what: string) => checked(what, (text) => (pattern.test(text) ? undefined : expected(what, text)))
 
 /** Names of nodes and peers stand before the `:` of `node:provider/model`, and in a terminal. */
-export const nodeName = () => matching(/^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,62}$/u, 'a node name (letters, digits, _ . -, at most 63)')
-export const agentId = () => matching(/^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,62}$/u, 'an id (letters, digits, _ . -, at most 63)')
+export const nodeName = () => matching(/^[A-Za-z0-9][\w.-]{0,62}$/, 'a node name (letters, digits, _ . -, at most 63)')
+export const agentId = () => matching(/^[A-Za-z0-9][\w.-]{0,62}$/, 'an id (letters, digits, _ . -, at most 63)')
 export const providerName = () => matching(/^[\w.-]{1,60}$/, 'a provider name (letters, digits, _ . -, at most 60)')
 /** A configured or advertised name, or a whole peer id; a short form of an id is for people, not for files. */
-export const peerRef = () => matching(/^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,63}$/u, 'the name of a peer, a peer id or "any"')
+export const peerRef = () => matching(/^[A-Za-z0-9][\w.-]{0,63}$/, 'the name of a peer, a peer id or "any"')
 
 /** Its own problem is told without the text: a URL may hold a password. */
 export const httpUrl = () => checked('an http or https URL', (text) => (isHttpUrl(text) ? undefined : 'expected an http or https URL'))
