@@ -3,3 +3,7 @@ export type { RecordedRequest, ScriptedLlm, ScriptedLlmOptions } from './scripte
 export { spawnScriptedLlm } from './scripted-llm/spawned-llm.ts'
 export type { SpawnedLlm } from './scripted-llm/spawned-llm.ts'
 export type { Answer, ChatBody, Fault, Handler, Script, Step } from './scripted-llm/script.ts'
+export { sessionsCompliance } from './sessions-compliance.ts'
+export type { SessionsFixture, SessionsSetup } from './sessions-compliance.ts'
+export { createTurnScript, followUntil } from './sessions-script.ts'
+export type { ScriptedRunTurn, ScriptedTurn, TurnScript } from './sessions-script.ts'

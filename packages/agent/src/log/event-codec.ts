@@ -8,6 +8,12 @@ export function toStored(event: DurableEventInit, at: number): StoredEvent {
   return { type, at, body: JSON.stringify(rest), effect: effectOf(event) }
 }
 
+/** An event as it will be read back: JSON has no undefined. */
+export function withoutUndefined<Event extends object>(event: Event): Event {
+  if (!Object.values(event).includes(undefined)) return event
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined)) as Event
+}
+
 /** The rows are our own: what they hold was a DurableEvent when it was written. */
 export function fromRecord(sessionId: SessionId, [seq, at, type, body]: EventRecord): DurableEvent {
   return { type, seq, at, sessionId, ...(JSON.parse(body) as object) } as DurableEvent

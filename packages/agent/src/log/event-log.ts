@@ -1,6 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
-import { fromRecord, toStored } from './event-codec.ts'
+import { fromRecord, toStored, withoutUndefined } from './event-codec.ts'
 import type { EventLog, EventLogOptions, EventOf, EventRecord, QueuedPrompt } from './types.ts'
 import { createWorkerClient } from './worker-client.ts'
 import type { WorkerClient } from './worker-client.ts'
@@ -40,13 +40,13 @@ function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, '
       const { agent, model, workspace, title = '', author } = created
       const row = { ...session, agent, model, workspace, title, author, createdAt: at }
       const seq = await store().call('create', row, toStored(created, at))
-      return { ...created, seq, at, sessionId: session.id }
+      return { ...withoutUndefined(created), seq, at, sessionId: session.id }
     },
     append: async (id, events) => {
       const at = clock.now()
       const stored = events.map((event) => toStored(event, at))
       const first = await store().call('append', id, stored)
-      return events.map((event, i) => ({ ...event, seq: first + i, at, sessionId: id }))
+      return events.map((event, i) => ({ ...withoutUndefined(event), seq: first + i, at, sessionId: id }))
     },
     remove: (id) => store().call('remove', id),
   }

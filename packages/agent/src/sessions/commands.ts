@@ -1,0 +1,120 @@
+import { AppError, LIMITS } from '@qmtcode/protocol'
+import type { Author, PromptId, PromptReceipt, Sessions } from '@qmtcode/protocol'
+import type { EventLog, SessionRow } from '../log/types.ts'
+import type { Engine } from './engine.ts'
+import type { HotSession } from './hot-sessions.ts'
+import { nameOf } from './types.ts'
+
+type Commands = Pick<Sessions, 'prompt' | 'answer' | 'cancel' | 'resume' | 'close' | 'delete'>
+
+/** What changes a session, on behalf of `author`. */
+export function createCommands(engine: Engine, log: EventLog, author: Author): Commands {
+  return {
+    prompt: (id, prompt) => engine.command(id, (session) => acceptPrompt({ engine, log, author }, session, prompt)),
+    answer: (id, given) =>
+      engine.command(id, async (session) => {
+        if (await session.turn?.answer(given.id, { answer: given.answer, by: author })) return
+        const earlier = await log.answer(id, given.id)
+        if (!earlier) throw new AppError('not_found', `session ${id} has no open question ${given.id}`)
+        const who = earlier.by ? ` by ${nameOf(earlier.by)}` : ''
+        throw new AppError('conflict', `already answered${who}: ${earlier.answer}${earlier.reason ? ` (${earlier.reason})` : ''}`)
+      }),
+    cancel: async (id, promptId) => {
+      const ending = await engine.command(id, (session) => cancelPrompt({ engine, log, author }, session, promptId))
+      await ending?.done // outside of the queue of commands: a turn's end may take its time
+    },
+    resume: (id) =>
+      engine.command(id, async (session) => {
+        const { interrupted } = await openRow(log, session)
+        if (session.turn || (!interrupted && session.queue.length === 0))
+          throw new AppError('conflict', `session ${id} has no interrupted turn`)
+        session.isHeld = false
+        if (!interrupted) return engine.pump(session)
+        const prompt = await log.prompt(id, interrupted)
+        if (!prompt) throw new AppError('internal', `the log lacks prompt ${interrupted}`)
+        engine.begin(session, prompt)
+      }),
+    close: (id) =>
+      engine.command(id, async (session) => {
+        assertIdle(session, 'closed')
+        const row = await rowOf(log, session)
+        if (row.state !== 'closed') await engine.append(session, [{ type: 'session.closed', author }])
+      }),
+    delete: (id) =>
+      engine.command(id, async (session) => {
+        assertIdle(session, 'deleted')
+        await log.remove(id)
+        session.isDeleted = true
+        session.queue = []
+        session.debt = []
+        session.feed.end(new AppError('not_found', `session ${id} was deleted by ${nameOf(author)}`))
+      }),
+  }
+}
+
+interface Caller {
+  engine: Engine
+  log: EventLog
+  author: Author
+}
+
+/** A new prompt is a decision to go on: it sets an interrupted turn aside. */
+async function acceptPrompt(
+  { engine, log, author }: Caller,
+  session: HotSession,
+  { promptId, content }: Parameters<Sessions['prompt']>[1],
+): Promise<PromptReceipt> {
+  const first = await log.receipt(session.id, promptId)
+  if (first) return first
+  await openRow(log, session)
+  const size = Buffer.byteLength(JSON.stringify(content))
+  if (size > LIMITS.promptBytes) throw new AppError('too_large', `a prompt of ${size} bytes; at most ${LIMITS.promptBytes}`)
+  const position = session.queue.length + (session.turn ? 1 : 0)
+  const [accepted] = await engine.append(session, [{ type: 'prompt.accepted', promptId, author, content, position }])
+  if (!accepted) throw new AppError('internal', 'the log stored nothing')
+  session.queue.push({ promptId, author })
+  session.isHeld = false
+  engine.pump(session)
+  return { promptId, seq: accepted.seq, position }
+}
+
+/** Withdraws what has not started, or aborts what runs and returns it. */
+async function cancelPrompt({ engine, log, author }: Caller, session: HotSession, promptId?: PromptId): Promise<HotSession['turn']> {
+  const { turn } = session
+  if (turn && (promptId ?? turn.promptId) === turn.promptId) {
+    turn.abort(new AppError('cancelled', `cancelled by ${nameOf(author)}`))
+    return turn
+  }
+  const { interrupted } = await rowOf(log, session)
+  const isQueued = session.queue.some((prompt) => prompt.promptId === promptId)
+  const withdrawn = isQueued ? promptId : interrupted
+  if (withdrawn === undefined || (promptId ?? withdrawn) !== withdrawn) return undefined
+  const queue = session.queue
+  session.queue = queue.filter((prompt) => prompt.promptId !== withdrawn) // now: a turn that ends meanwhile must not start it
+  try {
+    await engine.append(session, [{ type: 'prompt.withdrawn', promptId: withdrawn, author }])
+  } catch (error) {
+    session.queue = queue.filter((prompt) => prompt.promptId === withdrawn || session.queue.includes(prompt))
+    throw error
+  }
+  if (withdrawn === interrupted) session.isHeld = false
+  engine.pump(session)
+  return undefined
+}
+
+async function rowOf(log: EventLog, { id }: HotSession): Promise<SessionRow> {
+  const row = await log.session(id)
+  if (!row) throw new AppError('not_found', `no session ${id}`)
+  return row
+}
+
+export async function openRow(log: EventLog, session: HotSession): Promise<SessionRow> {
+  const row = await rowOf(log, session)
+  if (row.state === 'closed') throw new AppError('conflict', `session ${session.id} is closed`)
+  return row
+}
+
+function assertIdle(session: HotSession, what: string): void {
+  if (!session.turn && (session.queue.length === 0 || session.isHeld)) return
+  throw new AppError('conflict', `session ${session.id} is running and cannot be ${what}`, { hint: 'cancel it first' })
+}

@@ -1,0 +1,160 @@
+import { AppError, LIMITS, isDurable } from '@qmtcode/protocol'
+import type { DurableEvent, LiveEvent, SessionEvent } from '@qmtcode/protocol'
+import { createDrafts } from './drafts.ts'
+
+/**
+ * One session's events to its followers. It keeps no history: a follower that is behind, because it has just come or is too slow,
+ * reads pages of the log; at the head it is live and has a bounded queue. A queue that is full is thrown away, and its follower reads
+ * the log again: durable events come exactly once either way, deltas are replaced by a snapshot.
+ */
+export interface Feed {
+  readonly head: number
+  /** In the order of the log. */
+  committed(events: readonly DurableEvent[]): void
+  publish(event: LiveEvent): void
+  follow(options: FollowOptions): AsyncGenerator<SessionEvent>
+  /** Names of those who follow, once each. */
+  followers(): string[]
+  /** Ends every follower, now and later: cleanly, after what it has queued, or with an error. */
+  end(error?: AppError): void
+}
+
+export interface FollowOptions {
+  name: string
+  after: number
+  signal: AbortSignal
+}
+
+/** A page of the log after a seq. */
+export type ReadPage = (after: number) => Promise<DurableEvent[]>
+
+const QUEUED_CHARS = 1_048_576 // of deltas, a follower
+const QUEUED_DURABLE = 256 // beyond, reading them from the log is as fast
+
+interface Follower {
+  name: string
+  /** Behind: false; its queue is empty then. */
+  isLive: boolean
+  queue: SessionEvent[]
+  queuedChars: number
+  queuedDurable: number
+  wake: () => void
+}
+
+export function createFeed(readPage: ReadPage, head: number): Feed {
+  const followers = new Set<Follower>()
+  const drafts = createDrafts()
+  let ended: { error?: AppError } | undefined
+
+  const feed = {
+    head,
+    committed: (events: readonly DurableEvent[]) => {
+      for (const event of events) {
+        const follows = event.seq === feed.head + 1
+        feed.head = event.seq
+        drafts.observe(event)
+        for (const follower of followers) if (follower.isLive) (follows ? enqueue : fallBehind)(follower, event)
+      }
+    },
+    publish: (event: LiveEvent) => {
+      drafts.observe(event)
+      for (const follower of followers) if (follower.isLive) enqueue(follower, event)
+    },
+    followers: () => [...new Set([...followers].map(({ name }) => name))].sort(),
+    end: (error?: AppError) => {
+      ended ??= { error }
+      for (const follower of followers) follower.wake()
+    },
+    follow: run,
+  }
+
+  async function* run({ name, after, signal }: FollowOptions): AsyncGenerator<SessionEvent> {
+    if (!Number.isSafeInteger(after) || after < 0 || after > feed.head) {
+      throw new AppError('bad_request', `cannot follow after ${after}: the session's last event is ${feed.head}`)
+    }
+    const follower: Follower = { name, isLive: false, queue: [], queuedChars: 0, queuedDurable: 0, wake: () => {} }
+    const onAbort = (): void => follower.wake()
+    followers.add(follower)
+    signal.addEventListener('abort', onAbort)
+    let cursor = after
+    try {
+      while (!signal.aborted) {
+        const batch = await nextBatch(follower, cursor)
+        if (batch === undefined) return
+        for (const event of batch) {
+          if (isDurable(event)) cursor = event.seq
+          yield event
+          if (signal.aborted) return
+        }
+      }
+    } finally {
+      followers.delete(follower)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** What comes next for a follower at `cursor`; undefined at the end. May be empty: look again. */
+  async function nextBatch(follower: Follower, cursor: number): Promise<readonly SessionEvent[] | undefined> {
+    if (ended?.error) throw ended.error
+    if (follower.queue.length > 0) return takeQueue(follower)
+    if (!follower.isLive) {
+      if (cursor < feed.head) return await pageAfter(cursor)
+      follower.isLive = true // and from here on, without a pause, everything is queued
+      return drafts.snapshots()
+    }
+    if (ended) return undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    follower.wake = resolve
+    await promise
+    return []
+  }
+
+  async function pageAfter(cursor: number): Promise<DurableEvent[] | undefined> {
+    try {
+      const page = await readPage(cursor)
+      if (page.length === 0) throw new AppError('internal', `the log ends before event ${feed.head}`)
+      return page
+    } catch (error) {
+      if (!ended) throw error
+      if (ended.error) throw ended.error
+      return undefined // the log may be closed by now
+    }
+  }
+  return feed
+}
+
+function takeQueue(follower: Follower): SessionEvent[] {
+  const { queue } = follower
+  follower.queue = []
+  follower.queuedChars = 0
+  follower.queuedDurable = 0
+  return queue
+}
+
+function fallBehind(follower: Follower): void {
+  takeQueue(follower)
+  follower.isLive = false
+  follower.wake()
+}
+
+function enqueue(follower: Follower, event: SessionEvent): void {
+  if (isDurable(event)) follower.queuedDurable += 1
+  else if (event.type === 'message.delta') {
+    follower.queuedChars += event.text.length
+    if (joined(follower.queue, event)) return
+  }
+  const isFull =
+    follower.queue.push(event) > LIMITS.followerBufferedDeltas ||
+    follower.queuedDurable > QUEUED_DURABLE ||
+    follower.queuedChars > QUEUED_CHARS
+  if (isFull) fallBehind(follower)
+  else follower.wake()
+}
+
+/** Joins a delta to the one before it that nobody has read yet. */
+function joined(queue: SessionEvent[], delta: Extract<LiveEvent, { type: 'message.delta' }>): boolean {
+  const last = queue.at(-1)
+  if (last?.type !== 'message.delta' || last.messageId !== delta.messageId || last.kind !== delta.kind) return false
+  queue[queue.length - 1] = { ...last, at: delta.at, text: last.text + delta.text }
+  return true
+}

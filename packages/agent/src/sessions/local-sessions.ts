@@ -1,0 +1,122 @@
+import { AppError, LIMITS, newSessionId } from '@qmtcode/protocol'
+import type { Author, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { SessionRow } from '../log/types.ts'
+import { abortable } from './abortable.ts'
+import { createCommands, openRow } from './commands.ts'
+import { createEngine } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { HotSession } from './hot-sessions.ts'
+import { recover } from './recovery.ts'
+import { nameOf } from './types.ts'
+import type { LocalSessions, SessionsComponents, SessionsOptions } from './types.ts'
+import { checkWorkspace } from './workspace.ts'
+
+const DEFAULT_HISTORY = 200
+const DEFAULT_LIST = 50
+
+/** The Sessions of this node: its log, its queues, its turns. */
+export function createSessions(components: SessionsComponents, options: SessionsOptions): LocalSessions {
+  const engine = createEngine(components, options)
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopped ??= engine.stop())
+  return {
+    as: (author) => createView({ components, options, engine, author }),
+    start: async () => {
+      const found = await recover(engine, components)
+      if (found.interrupted > 0) components.logger.warn('turns were interrupted by a crash', found)
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+interface ViewParts {
+  components: SessionsComponents
+  options: SessionsOptions
+  engine: Engine
+  author: Author
+}
+
+function createView(view: ViewParts): Sessions {
+  const { engine, author } = view
+  const { log } = view.components
+  return {
+    ...createCommands(engine, log, author),
+    ...createLookups(view),
+    create: (init) => createSession(view, init),
+    configure: (id, { title, model, mode }) =>
+      engine.command(id, async (session) => {
+        await openRow(log, session)
+        await engine.append(session, [{ type: 'session.configured', title, model, mode, author }])
+        return toInfo(await openRow(log, session), view.components.node, session)
+      }),
+  }
+}
+
+type Lookups = Pick<Sessions, 'list' | 'get' | 'history' | 'follow'>
+
+function createLookups({ components: { log, node }, engine, author }: ViewParts): Lookups {
+  return {
+    list: async ({ cursor, limit = DEFAULT_LIST } = {}) => {
+      const { rows, next } = await log.list({ before: cursor === undefined ? undefined : toCursor(cursor), limit: checkLimit(limit) })
+      return { items: rows.map((row) => toInfo(row, node, engine.hot.peek(row.id))), cursor: next?.toString() }
+    },
+    get: async (id) => {
+      const row = await log.session(id)
+      if (!row) throw new AppError('not_found', `no session ${id}`, { hint: 'see: qmtcode sessions' })
+      return toInfo(row, node, engine.hot.peek(id))
+    },
+    history: async (id, { before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_HISTORY } = {}) => {
+      const { events, more } = await log.readBack(id, { before, limit: checkLimit(limit) })
+      return { items: events, cursor: more ? events[0]?.seq.toString() : undefined }
+    },
+    follow: (id, { after = 0, signal } = {}) => abortable((ended) => followAs({ engine, author }, id, { after, signal: ended }), signal),
+  }
+}
+
+async function* followAs(
+  { engine, author }: Pick<ViewParts, 'engine' | 'author'>,
+  id: SessionId,
+  { after, signal }: { after: number; signal: AbortSignal },
+): AsyncGenerator<SessionEvent> {
+  engine.assertRunning()
+  using held = await engine.hot.hold(id)
+  yield* held.session.feed.follow({ name: nameOf(author), after, signal })
+}
+
+async function createSession({ components, options, author }: ViewParts, init: SessionInit): Promise<SessionInfo> {
+  const { agents, log, node } = components
+  const { workspace = options.defaultWorkspace, title, model, mode = 'build', private: isPrivate = false, unattended = false } = init
+  const agent = init.agent === undefined ? agents.default() : agents.get(init.agent)
+  if (!agent) throw new AppError('not_found', `no agent ${init.agent} here`, { hint: 'see: qmtcode agents' })
+  await checkWorkspace(workspace)
+  const id = newSessionId()
+  const session = { id, private: isPrivate, unattended, mode, allow: init.allow ?? [] }
+  await log.create(session, { type: 'session.created', agent: agent.id, model, workspace, title, author })
+  const row = await log.session(id)
+  if (!row) throw new AppError('internal', `session ${id} is gone`)
+  return toInfo(row, node)
+}
+
+function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: HotSession): SessionInfo {
+  const { unattended: _, allow: __, author: ___, interrupted: ____, ...info } = row
+  const isStarting =
+    row.state === 'idle' && session !== undefined && (session.turn !== undefined || (session.queue.length > 0 && !session.isHeld))
+  return {
+    ...info,
+    state: isStarting ? 'running' : row.state,
+    node: node.name,
+    peerId: node.peerId,
+    followers: session?.feed.followers() ?? [],
+  }
+}
+
+function checkLimit(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit > 0 && limit <= LIMITS.pageSize) return limit
+  throw new AppError('bad_request', `limit ${limit}: a page has 1 to ${LIMITS.pageSize} items`)
+}
+
+function toCursor(cursor: string): number {
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor)
+  throw new AppError('bad_request', `not a cursor of a page: ${cursor.slice(0, 40)}`)
+}

@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger, systemClock } from '@qmtcode/protocol'
+import type { AgentSpec, Sessions } from '@qmtcode/protocol'
+import { createEventLog } from '../log/event-log.ts'
+import type { EventLog, EventLogOptions } from '../log/types.ts'
+import type { RunTurn } from '../turn/types.ts'
+import { createSessions } from './local-sessions.ts'
+import type { LocalSessions } from './types.ts'
+
+/** Test kit: a host of sessions in a directory of its own. */
+export interface SessionsKit extends AsyncDisposable {
+  readonly log: EventLog
+  readonly sessions: LocalSessions
+  as(user: string): Sessions
+  workspace: string
+  file: string
+  restart(): Promise<void>
+}
+
+const coder: AgentSpec = { id: 'coder', name: 'Coder', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
+
+export async function startSessions(
+  runTurn: RunTurn,
+  options: Partial<EventLogOptions> & { cancelGraceMs?: number } = {},
+): Promise<SessionsKit> {
+  const workspace = await mkdtemp(join(tmpdir(), 'qmt-sessions-'))
+  const file = options.file ?? join(workspace, 'sessions.db')
+  const start = async (): Promise<{ log: EventLog; sessions: LocalSessions }> => {
+    const log = createEventLog({ clock: systemClock, logger: silentLogger }, { ...options, file })
+    await log.start()
+    const agents = { get: (id: string) => (id === coder.id ? coder : undefined), default: () => coder }
+    const sessions = createSessions(
+      { log, runTurn, agents, clock: systemClock, logger: silentLogger, node: { name: 'host' } },
+      { defaultWorkspace: workspace, cancelGraceMs: options.cancelGraceMs },
+    )
+    await sessions.start()
+    return { log, sessions }
+  }
+  const stop = async (): Promise<void> => {
+    await running.sessions.stop()
+    await running.log.stop()
+  }
+  let running = await start()
+  return {
+    get log() {
+      return running.log
+    },
+    get sessions() {
+      return running.sessions
+    },
+    as: (user) => running.sessions.as({ node: user }),
+    workspace,
+    file,
+    restart: async () => {
+      await stop()
+      running = await start()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      await rm(workspace, { recursive: true, force: true })
+    },
+  }
+}
