@@ -15,5 +15,7 @@ export const agentSpecSchema = z.object({
   capabilities: z.array(z.string()),
   /** Where its model calls go. */
   target: routeTargetSchema,
+  /** Model calls of one turn; absent: the loop's default. */
+  maxSteps: z.int().positive().optional(),
 })
 export interface AgentSpec extends z.infer<typeof agentSpecSchema> {}

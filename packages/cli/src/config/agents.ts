@@ -36,6 +36,7 @@ function specOf(agent: AgentConfig, kind: AgentSpec['kind'], like?: AgentSpec): 
     ...(agent.tools && { tools: agent.tools }),
     capabilities: agent.capabilities,
     target: targetOf(agent.peer ?? ref?.node),
+    ...(agent.limits.maxSteps !== undefined && { maxSteps: agent.limits.maxSteps }),
   }
 }
 
