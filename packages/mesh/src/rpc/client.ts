@@ -1,0 +1,144 @@
+import { AppError, isAppError, newId, protocolIdOf, silentLogger, systemClock, toAppError } from '@qmtcode/protocol'
+import type { CallOptions, Clock, Contract, ContractClient, Logger, Method } from '@qmtcode/protocol'
+import { createCancellation } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
+import type { OutgoingCall } from './outgoing-call.ts'
+import { createPool } from './pool.ts'
+import type { OpenStream, Pool, PoolOptions } from './pool.ts'
+import type { RpcClient } from './types.ts'
+import { encodeValue } from './values.ts'
+
+const DEFAULT_TIMEOUT_MS = 300_000
+const MAX_ATTEMPTS = 3
+
+export interface RpcClientOptions extends PoolOptions {
+  /** Bound of a unary call. Default: 300 s. */
+  requestTimeoutMs?: number
+  /** Within this a frame that has begun must end. Default: 30 s. */
+  frameTimeoutMs?: number
+}
+
+export interface RpcClientComponents {
+  open: OpenStream
+  clock?: Clock
+  log?: Logger
+}
+
+interface MethodCall {
+  protocolId: string
+  name: string
+  method: Method
+  input: unknown
+}
+interface Started {
+  call: OutgoingCall
+  first: IteratorResult<unknown, undefined>
+}
+
+/** Calls to one peer. Outputs are parsed with the contract's schemas; inputs are the host's to judge. */
+export function createRpcClient(components: RpcClientComponents, options: RpcClientOptions = {}): RpcClient {
+  const { open, clock = systemClock, log = silentLogger } = components
+  const { requestTimeoutMs = DEFAULT_TIMEOUT_MS, frameTimeoutMs } = options
+  const counters = { bytesIn: 0, bytesOut: 0 }
+  const pool = createPool({ open, clock, counters, frameTimeoutMs }, options)
+
+  const unary = async (methodCall: MethodCall, callOptions: CallOptions = {}): Promise<unknown> => {
+    const what = `${methodCall.protocolId} ${methodCall.name}`
+    const cancellation = createCancellation(callOptions.signal, { ms: callOptions.timeoutMs ?? requestTimeoutMs, what })
+    try {
+      const { call, first } = await begin(pool, methodCall, cancellation)
+      if (first.done) throw unexpected(methodCall, 'it ended without an answer')
+      const end = await call.next()
+      if (end.done) return first.value
+      const error = unexpected(methodCall, 'it answered twice')
+      call.cancel(error)
+      throw error
+    } catch (error) {
+      log.debug('rpc call failed', { what, error })
+      throw error
+    } finally {
+      cancellation.dispose()
+    }
+  }
+  const methodFn = (protocolId: string, name: string, method: Method) => (input: unknown, callOptions?: CallOptions) => {
+    const methodCall: MethodCall = { protocolId, name, method, input }
+    return method.kind === 'unary' ? unary(methodCall, callOptions) : items(pool, methodCall, callOptions?.signal)
+  }
+  return {
+    client<C extends Contract>(contract: C): ContractClient<C> {
+      const protocolId = protocolIdOf(contract)
+      const methods = Object.entries(contract.methods).map(([name, method]) => [name, methodFn(protocolId, name, method)])
+      return Object.fromEntries(methods) as ContractClient<C>
+    },
+    warm: (contract, count) => pool.warm(protocolIdOf(contract), count),
+    stats() {
+      const { streams, idle, queued, inUse } = pool.stats()
+      return { streams, idleStreams: idle, callsInFlight: inUse, queuedCalls: queued, ...counters }
+    },
+    stop: (reason) => pool.stop(reason ? toAppError(reason) : new AppError('link_lost', 'the link to this peer was stopped')),
+  }
+}
+
+/** Starts a call and waits for its first item. Again on another stream when this one died before anything of the call left. */
+async function begin(pool: Pool, methodCall: MethodCall, cancellation: Cancellation): Promise<Started> {
+  const params = encodeValue(methodCall.input)
+  const trace = newId('tr')
+  for (let attempt = 1; ; attempt += 1) {
+    const stream = await pool.acquire(methodCall.protocolId, cancellation)
+    const call = stream.start({ method: methodCall.name, trace, params, parse: (raw) => parseOutput(methodCall, raw) })
+    cancellation.listen((reason) => call.cancel(reason))
+    try {
+      return { call, first: await call.next() }
+    } catch (error) {
+      if (call.wasSent() || attempt === MAX_ATTEMPTS || !isAppError(error, 'link_lost') || cancellation.reason()) throw error
+    }
+  }
+}
+
+/** A call for each iteration. Leaving the loop early cancels it. */
+function items(pool: Pool, methodCall: MethodCall, signal: AbortSignal | undefined): AsyncIterable<unknown> {
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<unknown, undefined> {
+      const cancellation = createCancellation(signal)
+      let call: OutgoingCall | undefined
+      let isStarted = false
+      const first = async (): Promise<IteratorResult<unknown, undefined>> => {
+        if (isStarted) throw new AppError('internal', 'next() while the first next() is under way, or after it failed')
+        isStarted = true
+        const started = await begin(pool, methodCall, cancellation).catch(disposing(cancellation))
+        call = started.call
+        call.onOver(cancellation.dispose)
+        return started.first
+      }
+      return {
+        next: () => (call ? call.next() : first()),
+        return() {
+          cancellation.cancel(new AppError('cancelled', 'the reader left'))
+          cancellation.dispose()
+          return Promise.resolve({ done: true, value: undefined })
+        },
+      }
+    },
+  }
+}
+
+/** Rethrows, after the cancellation let go of its signal. */
+const disposing =
+  (cancellation: Cancellation) =>
+  (error: unknown): never => {
+    cancellation.dispose()
+    throw error
+  }
+
+function parseOutput(methodCall: MethodCall, raw: unknown): unknown {
+  const { method } = methodCall
+  const result = (method.kind === 'unary' ? method.output : method.item).safeParse(raw)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw unexpected(methodCall, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
+}
+
+const unexpected = ({ protocolId, name }: MethodCall, what: string): AppError =>
+  new AppError('unsupported', `the peer's answer to ${protocolId} ${name} is not what this version understands: ${what}`, {
+    hint: 'do both nodes run the same version of qmtcode?',
+  })

@@ -1,0 +1,110 @@
+import { AppError, LIMITS, exceedsDepth, packValue, unpackValue } from '@qmtcode/protocol'
+
+/** JSON text longer than this travels as a chunk too, so that no frame is large and credits hold for it. */
+const MAX_TEXT_CHARS = 131_072
+
+/** A value ready to travel: its JSON, and the bytes that go before (items) or after (a call's input) it as chunk frames. */
+export interface EncodedValue {
+  text: string
+  chunks: Uint8Array[]
+  bytes: number
+}
+
+/** Throws too_large above the bytes of a call. */
+export function encodeValue(value: unknown): EncodedValue {
+  const { json, chunks } = packValue(value, LIMITS.inlineBytes)
+  let text = JSON.stringify(json) ?? 'null'
+  if (text.length > MAX_TEXT_CHARS) {
+    chunks.push(Buffer.from(text))
+    text = JSON.stringify({ $type: 'json', index: chunks.length - 1 })
+  }
+  const bytes = chunks.length === 0 ? text.length : chunks.reduce((sum, chunk) => sum + chunk.byteLength, text.length)
+  if (bytes > LIMITS.callBytes) throw tooLarge(bytes)
+  return { text, chunks, bytes }
+}
+
+/** The items of one frame. Chunks that came before it belong to its only item. Throws bad_request. */
+export function decodeItems(text: string, chunks: readonly Uint8Array[]): unknown[] {
+  const items = parseJson(text)
+  if (!Array.isArray(items)) throw new AppError('bad_request', 'an items frame that is not an array')
+  if (chunks.length > 0) {
+    if (items.length !== 1) throw new AppError('bad_request', `${items.length} items after chunks; one was expected`)
+    return [decodeValue(items[0], chunks)]
+  }
+  if (exceedsDepth(items, LIMITS.jsonDepth + 1)) throw tooDeep()
+  return unpackValue(items, chunks) as unknown[]
+}
+
+/** Throws bad_request for what is too deep, for chunks that are missing, and for chunks that nothing refers to. */
+export function decodeValue(json: unknown, chunks: readonly Uint8Array[]): unknown {
+  if (exceedsDepth(json, LIMITS.jsonDepth)) throw tooDeep()
+  if (chunks.length === 0) return unpackValue(json, chunks)
+  const used = new Set<number>()
+  const large = largeTextOf(json, chunks)
+  const body = large ? parseJson(large.text) : json
+  if (large) used.add(large.index)
+  if (large && exceedsDepth(body, LIMITS.jsonDepth)) throw tooDeep()
+  collectChunkIndexes(body, used)
+  if (used.size !== chunks.length) throw new AppError('bad_request', `${chunks.length} chunks arrived, ${used.size} are referred to`)
+  return unpackValue(body, chunks)
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('bad_request', 'not JSON', { cause })
+  }
+}
+
+function largeTextOf(json: unknown, chunks: readonly Uint8Array[]): { text: string; index: number } | undefined {
+  if (typeof json !== 'object' || json === null || !('$type' in json) || json.$type !== 'json') return undefined
+  const index = 'index' in json && typeof json.index === 'number' ? json.index : -1
+  const chunk = chunks[index]
+  if (!chunk) throw new AppError('bad_request', 'JSON in a chunk that is not there')
+  return { text: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('utf8'), index }
+}
+
+/** The value's depth is checked before: the recursion is bounded. */
+function collectChunkIndexes(json: unknown, into: Set<number>): void {
+  if (typeof json !== 'object' || json === null) return
+  if ('$type' in json && json.$type === 'chunk' && 'index' in json && typeof json.index === 'number') into.add(json.index)
+  else for (const child of Object.values(json)) collectChunkIndexes(child, into)
+}
+
+/** Puts chunk frames together again. */
+export interface ChunkAssembler {
+  /** Takes a chunk frame's payload, `[u8 last][bytes]`. Throws too_large, bad_request. */
+  add(payload: Uint8Array): void
+  /** What is whole since the last `take`. Throws bad_request when bytes are unfinished. */
+  take(): Uint8Array[]
+}
+
+export function createChunkAssembler(): ChunkAssembler {
+  let whole: Uint8Array[] = []
+  let pieces: Uint8Array[] = []
+  let bytes = 0
+  return {
+    add(payload) {
+      bytes += payload.byteLength
+      if (bytes > LIMITS.callBytes) throw tooLarge(bytes)
+      const flag = payload[0] ?? 255
+      if (flag > 1) throw new AppError('bad_request', `a chunk with the flag ${flag}`)
+      pieces.push(payload.subarray(1))
+      if (flag === 0) return
+      whole.push(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces))
+      pieces = []
+    },
+    take() {
+      if (pieces.length > 0) throw new AppError('bad_request', 'a value whose last chunk is missing')
+      const taken = whole
+      if (taken.length > 0) whole = []
+      bytes = 0
+      return taken
+    },
+  }
+}
+
+const tooDeep = (): AppError => new AppError('bad_request', `a value nests deeper than ${LIMITS.jsonDepth} levels`)
+const tooLarge = (bytes: number): AppError =>
+  new AppError('too_large', `a call's value of ${bytes} bytes; the limit is ${LIMITS.callBytes}`, { hint: 'send less at once' })
