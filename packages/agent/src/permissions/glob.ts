@@ -1,29 +1,40 @@
 /** `*` any but `/`, `**` any, `?` one, `[abc]`, `{a,b}`; dot files are files like others. A pattern without `/` matches the last name of a path. */
 export function pathMatches(pattern: string, path: string): boolean {
-  if (!pattern.includes('/')) return compile(pattern, 'path').test(path.slice(path.lastIndexOf('/') + 1))
-  return compile(pattern, 'path').test(path)
+  return compile(pattern).test(pattern.includes('/') ? path : path.slice(path.lastIndexOf('/') + 1))
 }
 
-/** `*` any text, `?` one character. */
-export const textMatches = (pattern: string, text: string): boolean => compile(pattern, 'text').test(text)
+/** `*` any text, `?` one character. Linear in practice: the text is a model's. */
+export function textMatches(pattern: string, text: string): boolean {
+  let [at, p, star, resume] = [0, 0, -1, 0]
+  while (at < text.length) {
+    if (pattern[p] === '*') {
+      star = p
+      p += 1
+      resume = at
+    } else if (pattern[p] === '?' || pattern[p] === text[at]) {
+      p += 1
+      at += 1
+    } else if (star !== -1) {
+      p = star + 1
+      resume += 1
+      at = resume
+    } else return false
+  }
+  return /^\**$/.test(pattern.slice(p))
+}
 
 const compiled = new Map<string, RegExp>()
 const MAX_COMPILED = 1_000
 
-function compile(pattern: string, kind: 'path' | 'text'): RegExp {
-  const key = `${kind}:${pattern}`
-  const known = compiled.get(key)
+function compile(pattern: string): RegExp {
+  const known = compiled.get(pattern)
   if (known) return known
-  const source = pattern.replace(kind === 'path' ? PATH_TOKEN : TEXT_TOKEN, (token) =>
-    kind === 'path' ? pathToken(token) : textToken(token),
-  )
-  const made = new RegExp(`^${source}$`, 'su')
-  if (compiled.size < MAX_COMPILED) compiled.set(key, made)
+  const made = new RegExp(`^${pattern.replace(PATH_TOKEN, pathToken)}$`, 'su')
+  if (compiled.size < MAX_COMPILED) compiled.set(pattern, made)
   return made
 }
 
 const PATH_TOKEN = /\*\*\/|\/\*\*$|\*+|\?|\[[^\]/]+\]|\{[^{}]*\}|[\s\S]/gu
-const TEXT_TOKEN = /\*+|\?|[\s\S]/gu
 
 function pathToken(token: string): string {
   if (token === '**/') return '(?:.*/)?'
@@ -40,11 +51,6 @@ function pathToken(token: string): string {
     return `(?:${choices.map((choice) => choice.replace(PATH_TOKEN, (inner) => pathToken(inner))).join('|')})`
   }
   return escape(token)
-}
-
-function textToken(token: string): string {
-  if (token.startsWith('*')) return '.*'
-  return token === '?' ? '.' : escape(token)
 }
 
 const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')

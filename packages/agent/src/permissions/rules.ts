@@ -28,10 +28,11 @@ const JOINED = /[;&|<>`\n]|\$\(/
 
 /**
  * What allows is read strictly, what restricts is read widely: `git status*` allows no `git status; rm -rf .`,
- * while `rm *` also forbids the second command of a list.
+ * while `rm *` also forbids the second command of a list. A pattern for every tool is meant for paths, and allows no command.
  */
-function commandMatches({ action }: PermissionRule, match: string, command: string): boolean {
+function commandMatches({ action, tool }: PermissionRule, match: string, command: string): boolean {
   const whole = command.trim()
-  if (action === 'allow') return match === '*' || match === whole || (!JOINED.test(whole) && textMatches(match, whole))
+  if (action === 'allow' && match === '*') return true
+  if (action === 'allow') return tool !== '*' && (match === whole || (!JOINED.test(whole) && textMatches(match, whole)))
   return textMatches(match, whole) || whole.split(/&&|\|\||[;&|\n()`]/).some((part) => textMatches(match, part.trim()))
 }

@@ -1,8 +1,5 @@
-import { createWriteStream } from 'node:fs'
-import type { WriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { once } from 'node:events'
-import { join } from 'node:path'
+import { mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 export const MAX_OUTPUT_CHARS = 50_000
 export const MAX_OUTPUT_LINES = 2_000
@@ -19,36 +16,34 @@ export interface BoundedOutput {
 export function createBoundedOutput(options: { directory: string; name: string }): BoundedOutput {
   const path = join(options.directory, `${options.name.replace(/[^\w.-]/g, '_').slice(0, 100)}.txt`)
   let all = ''
-  let cut: { head: string; tail: string; chars: number; lines: number } | undefined
-  let file: SpillFile | undefined
+  let chars = 0
+  let lines = 0
+  let cut: { head: string; tail: string; file: SpillFile } | undefined
 
-  const overflow = async (): Promise<void> => {
-    await mkdir(options.directory, { recursive: true, mode: 0o700 })
-    file = openSpill(path)
-    await file.write(all)
+  const put = async (text: string): Promise<void> => {
+    chars += text.length
+    lines += countLines(text)
+    if (cut) {
+      cut.tail = tailOf(cut.tail + text)
+      return await cut.file.write(text)
+    }
+    all += text
+    if (chars <= MAX_OUTPUT_CHARS && lines <= MAX_OUTPUT_LINES) return
     const head = headOf(all)
-    cut = { head, tail: tailOf(all.slice(head.length)), chars: all.length, lines: countLines(all) }
+    cut = { head, tail: tailOf(all.slice(head.length)), file: await openSpill(path) }
+    await cut.file.write(all)
     all = ''
   }
-
+  // Output and errors of a command write at the same time: one after the other, also over the opening of the file.
+  let last = Promise.resolve()
   return {
-    async write(text) {
-      if (!cut) {
-        all += text
-        if (all.length > MAX_OUTPUT_CHARS || countLines(all) > MAX_OUTPUT_LINES) await overflow()
-        return
-      }
-      cut.chars += text.length
-      cut.lines += countLines(text)
-      cut.tail = tailOf(cut.tail + text)
-      await file?.write(text)
-    },
+    write: async (text) => await (last = last.then(async () => await put(text))),
     async end() {
+      await last
       if (!cut) return all
-      await file?.end()
-      const { head, tail, chars, lines } = cut
+      const { head, tail, file } = cut
+      const whole = (await file.close()) ?? `the whole output is in ${path}: read_file it with offset and limit, or search_text in it`
       const leftOut = chars - head.length - tail.length
-      const whole = file?.failed() ?? `the whole output is in ${path}: read_file it with offset and limit, or search_text in it`
       return `${head}\n\n… [${leftOut} of ${chars} characters left out here, ${lines} lines in all; ${whole}] …\n\n${tail}`
     },
   }
@@ -56,34 +51,30 @@ export function createBoundedOutput(options: { directory: string; name: string }
 
 interface SpillFile {
   write(text: string): Promise<void>
-  end(): Promise<void>
-  /** Why the file does not hold the whole. */
-  failed(): string | undefined
+  /** Why the file does not hold the whole, if it does not. */
+  close(): Promise<string | undefined>
 }
 
-function openSpill(path: string): SpillFile {
-  const stream: WriteStream = createWriteStream(path, { mode: 0o600 })
+/** Never throws: a full disk costs the file, not the result. */
+async function openSpill(path: string): Promise<SpillFile> {
   let failure: string | undefined
   let written = 0
-  stream.on('error', (error) => (failure = `the whole output could not be kept: ${error.message}`))
+  const lost = (error: unknown): undefined => {
+    failure ??= `the whole output could not be kept: ${error instanceof Error ? error.message : String(error)}`
+  }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(lost)
+  const file = await open(path, 'w', 0o600).catch(lost)
   return {
     async write(text) {
-      if (failure !== undefined) return
+      if (!file || failure !== undefined) return
       written += text.length
-      if (written > MAX_FILE_CHARS) {
-        failure = `the first ${MAX_FILE_CHARS} characters are in ${path}`
-        return
-      }
-      // An error closes the stream: neither may leave the writer waiting.
-      if (!stream.write(text)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]).catch(() => {})
+      if (written > MAX_FILE_CHARS) failure = `its beginning is in ${path}, the rest was too long to keep`
+      else await file.appendFile(text).catch(lost)
     },
-    async end() {
-      if (stream.closed) return
-      const closed = once(stream, 'close').catch(() => {})
-      stream.end()
-      await closed
+    async close() {
+      await file?.close().catch(lost)
+      return failure
     },
-    failed: () => failure,
   }
 }
 

@@ -62,14 +62,14 @@ function manyMatches(text: string, starts: number[]): string {
   return `old_string matches ${starts.length} times (lines ${lines.join(', ')}${more}): give more of the text around the one you mean, or set replace_all`
 }
 
-const MAX_COMPARED_LINES = 20_000
+const MAX_COMPARED_LINES = 5_000
 
 function noMatch(text: string, wanted: string): string {
   const first = wanted.split('\n').find((line) => line.trim() !== '') ?? ''
   let best = { line: 0, text: '', score: 0 }
   const lines = text.split('\n').slice(0, MAX_COMPARED_LINES)
   for (const [index, line] of lines.entries()) {
-    const score = similarity(line.trim().slice(0, 300), first.trim().slice(0, 300))
+    const score = similarity(line.trim().slice(0, 200), first.trim().slice(0, 200))
     if (score > best.score) best = { line: index + 1, text: line.slice(0, 300), score }
   }
   const problem = 'old_string is not in the file (0 matches)'

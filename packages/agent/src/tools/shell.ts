@@ -61,7 +61,7 @@ async function runCommand(child: ChildProcess, timeoutMs: number, context: ToolC
   const progress = createProgress((text) => context.progress(text))
   const reading = Promise.all([readAll(child.stdout, output, progress.write), readAll(child.stderr, output, progress.write)])
   const end = await endOf(child, timeoutMs, context.signal)
-  const left = end.kind === 'exit' && child.pid !== undefined && isGroupAlive(child.pid)
+  const left = end.kind === 'exit' && child.pid !== undefined && (await isGroupAlive(child.pid))
   if (child.pid !== undefined) await endGroup(child.pid, end.kind === 'exit' ? LEFTOVER_GRACE_MS : KILL_GRACE_MS)
   await Promise.race([reading, delay(DRAIN_MS)])
   child.stdout?.destroy()

@@ -46,14 +46,14 @@ test('tells the model where it is, what the workspace asks for, and which tools 
   await using kit = await createTurnKit({ script: [says('ok'), says('ok')] })
   await writeFile(join(kit.workspace, 'AGENTS.md'), 'Always use tabs.')
   await kit.run('hi')
-  const system = String(kit.sent[0]?.prompt[0]?.content)
+  const system = JSON.stringify(kit.sent[0]?.prompt[0]?.content)
   for (const part of [kit.workspace, 'Always use tabs.', process.platform, 'Mode: build']) assert.ok(system.includes(part), part)
   await kit.run('plan', { mode: 'plan' })
   assert.deepEqual(
     kit.sent[1]?.tools?.map(({ name }) => name),
     ['read_file', 'list_files', 'search_text'],
   )
-  assert.match(String(kit.sent[1]?.prompt[0]?.content), /Plan mode/)
+  assert.match(JSON.stringify(kit.sent[1]?.prompt[0]?.content), /Plan mode/)
 })
 
 test('offers the tools that the agent names, with a JSON schema', async () => {
@@ -74,7 +74,7 @@ test('offers the tools that the agent names, with a JSON schema', async () => {
   assert.equal(others.length, 0)
   assert.ok(tool?.type === 'function')
   assert.deepEqual(tool.inputSchema.required, ['path', 'old_string', 'new_string'])
-  assert.match(String(kit.sent[0]?.prompt[0]?.content), /Be terse\./)
+  assert.match(JSON.stringify(kit.sent[0]?.prompt[0]?.content), /Be terse\./)
 })
 
 test('what a model does wrong comes back to it as an error it can act on', async () => {

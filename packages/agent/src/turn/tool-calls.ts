@@ -2,8 +2,8 @@ import { isAppError, toAppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Json, Logger } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
-import type { Tool, ToolContext, ToolResult } from '../tools/types.ts'
-import type { Workspace } from '../tools/workspace.ts'
+import type { Tool, ToolContext, ToolResult, ToolTarget } from '../tools/types.ts'
+import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
 import type { ModelCall } from './message-builder.ts'
 import type { TurnContext } from './types.ts'
 
@@ -81,16 +81,15 @@ async function prepare(components: CallComponents, call: ModelCall): Promise<Pre
   const parsed = tool.inputSchema.safeParse(withoutNulls(call.input))
   if (!parsed.success) return refuse(`the input of ${tool.name} is not right:\n${z.prettifyError(parsed.error)}`)
   const target = tool.target?.(parsed.data)
-  let path
-  try {
-    path = await workspace.resolve(target?.path ?? '.')
-  } catch (error) {
-    return refuse(messageOf(error))
-  }
+  const path = await resolveTarget(workspace, target)
+  if (typeof path === 'string') return refuse(path)
   const base = { tool: tool.name, permission: tool.permission }
   const subject: PermissionSubject = { ...base, path: target?.path === undefined ? undefined : path, command: target?.command }
   const refusal = await permit(components, { call, subject, summary: tool.summary(parsed.data) })
   if (refusal !== undefined) return refuse(refusal)
+  // Somebody may have thought about it for an hour: what was allowed must still be what is there.
+  const now = await resolveTarget(workspace, target)
+  if (typeof now === 'string' || now.real !== path.real) return refuse(`${path.shown} changed while this was asked: call again`)
   const context: ToolContext = {
     callId: call.id,
     workspace,
@@ -100,6 +99,15 @@ async function prepare(components: CallComponents, call: ModelCall): Promise<Pre
     hides: (real) => permissions.hides({ ...base, path: workspace.locate(real) }),
   }
   return { tool, input: parsed.data, context }
+}
+
+/** A path, or why it is none. */
+async function resolveTarget(workspace: Workspace, target: ToolTarget | undefined): Promise<ResolvedPath | string> {
+  try {
+    return await workspace.resolve(target?.path ?? '.')
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 /** Why it may not run, for the model; nothing where it may. */

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { ToolPermission } from '../tools/types.ts'
+import type { ResolvedPath } from '../tools/workspace.ts'
+import { createPermissions } from './permissions.ts'
+import type { PermissionOptions, PermissionSubject } from './types.ts'
+
+const inside = (path: string): ResolvedPath => ({ given: path, real: `/work/${path}`, shown: path, place: 'workspace' })
+const outside = (path: string): ResolvedPath => ({ given: path, real: path, shown: path, place: 'outside' })
+
+const read = (path = inside('a')): PermissionSubject => ({ tool: 'read_file', permission: 'read', path })
+const edit = (path = inside('a')): PermissionSubject => ({ tool: 'edit', permission: 'edit', path })
+const shell = (command: string): PermissionSubject => ({ tool: 'shell', permission: 'shell', command })
+const other = (permission: ToolPermission): PermissionSubject => ({ tool: 'x', permission })
+
+interface Case {
+  title: string
+  options?: PermissionOptions
+  allow?: string[]
+  granted?: PermissionSubject[]
+  subject: PermissionSubject
+  action: string
+}
+
+const deny = (tool: string, match?: string) => ({ tool, match, action: 'deny' as const })
+const allow = (tool: string, match?: string) => ({ tool, match, action: 'allow' as const })
+const ask = (tool: string, match?: string) => ({ tool, match, action: 'ask' as const })
+
+const CASES: Case[] = [
+  { title: 'reading is allowed', subject: read(), action: 'allow' },
+  { title: 'editing is asked', subject: edit(), action: 'ask' },
+  { title: 'shell is asked', subject: shell('ls'), action: 'ask' },
+  { title: 'web is asked', subject: other('web'), action: 'ask' },
+  { title: 'mcp is asked', subject: other('mcp'), action: 'ask' },
+  { title: 'reading outside is asked', subject: read(outside('/etc/hosts')), action: 'ask' },
+  { title: 'the table decides', options: { edit: 'allow', shell: 'deny' }, subject: edit(), action: 'allow' },
+  { title: 'the table denies', options: { shell: 'deny' }, subject: shell('ls'), action: 'deny' },
+  { title: 'shell = allow is the person’s choice', options: { shell: 'allow' }, subject: shell('ls'), action: 'allow' },
+  { title: 'read = deny', options: { read: 'deny' }, subject: read(), action: 'deny' },
+  { title: 'outside = deny stands over read = allow', options: { outside: 'deny' }, subject: read(outside('/x')), action: 'deny' },
+  { title: 'outside = allow keeps edit asked', options: { outside: 'allow' }, subject: edit(outside('/x')), action: 'ask' },
+  { title: '--allow over the table', options: { shell: 'deny' }, allow: ['shell'], subject: shell('ls'), action: 'allow' },
+  { title: '--allow by a tool’s name', allow: ['edit'], subject: { ...edit(), tool: 'write_file' }, action: 'allow' },
+  { title: '--allow edit is not outside', allow: ['edit'], subject: edit(outside('/x')), action: 'ask' },
+  { title: '--allow edit,outside', allow: ['edit', 'outside'], subject: edit(outside('/x')), action: 'allow' },
+  { title: '--allow over a rule that asks', options: { rules: [ask('shell')] }, allow: ['shell'], subject: shell('ls'), action: 'allow' },
+  {
+    title: 'a rule that denies over --allow',
+    options: { rules: [deny('shell', 'rm *')] },
+    allow: ['shell'],
+    subject: shell('rm x'),
+    action: 'deny',
+  },
+  {
+    title: 'the last rule wins',
+    options: { rules: [deny('edit'), allow('edit', 'src/**')] },
+    subject: edit(inside('src/a')),
+    action: 'allow',
+  },
+  {
+    title: 'the last rule wins, other way',
+    options: { rules: [allow('edit', 'src/**'), deny('edit')] },
+    subject: edit(inside('src/a')),
+    action: 'deny',
+  },
+  { title: 'a rule by tool name', options: { rules: [deny('read_file', '*.env')] }, subject: read(inside('conf/.env')), action: 'deny' },
+  {
+    title: 'a rule by tool name leaves others',
+    options: { rules: [deny('read_file')] },
+    subject: { ...read(), tool: 'search_text' },
+    action: 'allow',
+  },
+  { title: 'a rule for all', options: { rules: [deny('*', 'secrets/**')] }, subject: read(inside('secrets/.key')), action: 'deny' },
+  {
+    title: 'an absolute rule opens outside',
+    options: { rules: [allow('read', '/usr/**')] },
+    subject: read(outside('/usr/include/x.h')),
+    action: 'allow',
+  },
+  {
+    title: 'a rule with ~',
+    options: { rules: [allow('read', '~/docs/**')], home: '/home/u' },
+    subject: read(outside('/home/u/docs/a')),
+    action: 'allow',
+  },
+  {
+    title: 'a relative rule does not',
+    options: { rules: [allow('read', '*.h')] },
+    subject: read(outside('/usr/include/x.h')),
+    action: 'ask',
+  },
+  {
+    title: 'a rule on a path says nothing of commands',
+    options: { rules: [allow('*', 'src/**')] },
+    subject: shell('src/run'),
+    action: 'ask',
+  },
+  { title: 'an allowed command', options: { rules: [allow('shell', 'git status*')] }, subject: shell('git status -s'), action: 'allow' },
+  { title: 'slashes in commands', options: { rules: [allow('shell', 'npm test *')] }, subject: shell('npm test a/b'), action: 'allow' },
+  { title: 'and one after it', options: { rules: [allow('shell', 'git status*')] }, subject: shell('git status; rm -rf .'), action: 'ask' },
+  { title: 'and one within it', options: { rules: [allow('shell', 'git status*')] }, subject: shell('git status $(rm x)'), action: 'ask' },
+  { title: 'and one piped', options: { rules: [allow('shell', 'cat *')] }, subject: shell('cat x | sh'), action: 'ask' },
+  { title: 'and one on the next line', options: { rules: [allow('shell', 'cat *')] }, subject: shell('cat x\nrm y'), action: 'ask' },
+  {
+    title: 'a denied command in a list',
+    options: { shell: 'allow', rules: [deny('shell', 'rm *')] },
+    subject: shell('ls && rm x'),
+    action: 'deny',
+  },
+  { title: 'allow_session', granted: [shell('ls')], subject: shell('make'), action: 'allow' },
+  { title: 'allow_session never over deny', options: { shell: 'deny' }, granted: [shell('ls')], subject: shell('make'), action: 'deny' },
+  {
+    title: 'allow_session outside: the same directory',
+    granted: [read(outside('/etc/a/x'))],
+    subject: read(outside('/etc/a/b/y')),
+    action: 'allow',
+  },
+  { title: 'allow_session outside: no other', granted: [read(outside('/etc/a/x'))], subject: read(outside('/etc/b')), action: 'ask' },
+  { title: 'allow_session outside: not the whole root', granted: [read(outside('/x'))], subject: read(outside('/y')), action: 'ask' },
+  {
+    title: 'private, whatever is allowed',
+    options: { outside: 'allow', rules: [allow('*')] },
+    allow: ['read', 'outside'],
+    subject: read({ ...outside('/h/key'), place: 'private' }),
+    action: 'deny',
+  },
+  { title: 'outputs can be read', options: { read: 'ask' }, subject: read({ ...outside('/h/output'), place: 'output' }), action: 'allow' },
+  {
+    title: 'outputs cannot be written',
+    options: { edit: 'allow' },
+    subject: edit({ ...outside('/h/output'), place: 'output' }),
+    action: 'deny',
+  },
+]
+
+for (const { title, options, allow = [], granted = [], subject, action } of CASES) {
+  test(`permissions: ${title}`, () => {
+    assert.equal(createPermissions(options).forSession({ allow, granted }).decide(subject).action, action)
+  })
+}
+
+test('an answer for the session counts at once', () => {
+  const session = createPermissions().forSession({ allow: [], granted: [] })
+  assert.deepEqual(session.decide(edit(outside('/x/a'))).needs, ['edit', 'outside'])
+  session.grant(edit(outside('/x/a')))
+  assert.equal(session.decide(edit(outside('/x/b'))).action, 'allow')
+})
+
+test('says why shell is asked for', () => {
+  const { reason } = createPermissions().forSession({ allow: [], granted: [] }).decide(shell('ls'))
+  assert.match(reason, /no sandbox/)
+})
+
+test('a search keeps back what rules name', () => {
+  const session = createPermissions({ rules: [deny('read', 'secrets/**'), ask('read', '*.pem')] }).forSession({ allow: [], granted: [] })
+  assert.equal(session.hides(read(inside('secrets/a'))), true)
+  assert.equal(session.hides(read(inside('x/y.pem'))), true)
+  assert.equal(session.hides(read(inside('a'))), false)
+  assert.equal(session.hides(read(outside('/etc/hosts'))), false)
+})
