@@ -63,6 +63,6 @@ export function migrate(db: DatabaseSync, file: string): void {
   }
   db.exec('begin immediate') // fails here, and not later, on a file that cannot be written
   for (const migration of MIGRATIONS.slice(found)) db.exec(migration)
-  db.exec(`pragma user_version = ${newest}`)
+  if (found < newest) db.exec(`pragma user_version = ${newest}`)
   db.exec('commit')
 }

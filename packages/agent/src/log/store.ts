@@ -41,14 +41,15 @@ export function openStore(options: EventLogOptions): Store {
 }
 
 function prepare(db: DatabaseSync, options: EventLogOptions): void {
-  migrate(db, options.file)
-  db.exec('pragma journal_mode = wal; pragma synchronous = full')
   const pageSize = Number(db.prepare('pragma page_size').get()?.['page_size'])
   const pages = Number(db.prepare('pragma page_count').get()?.['page_count'])
+  if (pages * pageSize <= CHECKED_BYTES) {
+    const verdict = String(db.prepare('pragma quick_check(1)').get()?.['quick_check'])
+    if (verdict !== 'ok') throw Object.assign(new Error(verdict), { errcode: 11 })
+  }
+  migrate(db, options.file) // before this, nothing is written
+  db.exec('pragma journal_mode = wal; pragma synchronous = full')
   if (options.maxBytes !== undefined) db.exec(`pragma max_page_count = ${Math.ceil(options.maxBytes / pageSize)}`)
-  if (pages * pageSize > CHECKED_BYTES) return
-  const verdict = String(db.prepare('pragma quick_check(1)').get()?.['quick_check'])
-  if (verdict !== 'ok') throw Object.assign(new Error(verdict), { errcode: 11 })
 }
 
 function createStore(db: DatabaseSync, file: string): Store {

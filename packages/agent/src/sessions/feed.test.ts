@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LIMITS, isDurable, newMessageId, newSessionId } from '@qmtcode/protocol'
+import type { DurableEvent, LiveEvent, MessageId, SessionEvent } from '@qmtcode/protocol'
+import { note } from '../log/log-kit.ts'
+import { createFeed } from './feed.ts'
+import type { Feed } from './feed.ts'
+
+const sessionId = newSessionId()
+const delta = (messageId: MessageId, text: string, kind: 'text' | 'reasoning' = 'text'): LiveEvent => ({
+  type: 'message.delta',
+  sessionId,
+  at: 0,
+  turnId: 'turn_1',
+  messageId,
+  kind,
+  text,
+})
+
+/** A feed over a log in memory. */
+function startFeed(): { feed: Feed; write(messageId?: MessageId): void; reads: () => number } {
+  const log: DurableEvent[] = []
+  let reads = 0
+  const feed = createFeed(async (after) => {
+    reads += 1
+    return log.slice(after, after + 100)
+  }, 0)
+  const write = (messageId: MessageId = newMessageId()): void => {
+    const event: DurableEvent = { ...note('done'), messageId, sessionId, at: 0, seq: log.length + 1 }
+    log.push(event)
+    feed.committed([event])
+  }
+  return { feed, write, reads: () => reads }
+}
+
+function follow(feed: Feed, after = 0): { events: AsyncGenerator<SessionEvent>; abort: AbortController } {
+  const abort = new AbortController()
+  return { events: feed.follow({ name: 'test', after, signal: abort.signal }), abort }
+}
+
+async function take(events: AsyncGenerator<SessionEvent>, count: number): Promise<SessionEvent[]> {
+  const seen: SessionEvent[] = []
+  while (seen.length < count) {
+    const next = await events.next()
+    if (next.done) break
+    seen.push(next.value)
+  }
+  return seen
+}
+
+const seqs = (events: readonly SessionEvent[]): number[] => events.filter(isDurable).map(({ seq }) => seq)
+
+test('a follower that is too slow for the deltas gets a snapshot, and every durable event once', async () => {
+  const { feed, write } = startFeed()
+  write()
+  const { events } = follow(feed)
+  await take(events, 1)
+  const messageId = newMessageId()
+  const waiting = events.next()
+  feed.publish(delta(messageId, 'a'))
+  await waiting
+  write()
+  const kinds = ['text', 'reasoning'] as const
+  for (let i = 0; i < 2 * LIMITS.followerBufferedDeltas + 10; i += 1) feed.publish(delta(messageId, 'x', kinds[i % 2]))
+  write()
+  const seen = await take(events, 3)
+  assert.deepEqual(
+    seen.map((event) => (isDurable(event) ? event.seq : event.type)),
+    [2, 3, 'message.snapshot'],
+  )
+  const [, , snapshot] = seen
+  assert.equal(snapshot?.type === 'message.snapshot' && snapshot.textSoFar, `a${'x'.repeat(LIMITS.followerBufferedDeltas + 5)}`)
+  feed.publish(delta(messageId, 'y'))
+  const [next] = await take(events, 1)
+  assert.equal(next?.type === 'message.delta' && next.text, 'y')
+})
+
+test('unread deltas of a message are joined', async () => {
+  const { feed } = startFeed()
+  const { events } = follow(feed)
+  const first = events.next()
+  const messageId = newMessageId()
+  feed.publish(delta(messageId, 'a'))
+  assert.equal((await first).value?.type, 'message.delta')
+  for (const text of ['b', 'c', 'd']) feed.publish(delta(messageId, text))
+  const [joined] = await take(events, 1)
+  assert.equal(joined?.type === 'message.delta' && joined.text, 'bcd')
+})
+
+test('durable events beyond a slow follower’s queue are read from the log again', async () => {
+  const { feed, write, reads } = startFeed()
+  const { events } = follow(feed)
+  const first = events.next()
+  write()
+  await first
+  for (let i = 0; i < 2_000; i += 1) write()
+  assert.equal(reads(), 0)
+  assert.deepEqual(
+    seqs(await take(events, 2_000)),
+    Array.from({ length: 2_000 }, (_, i) => i + 2),
+  )
+  assert.ok(reads() >= 20)
+})
+
+test('changes from the log to live without gap or repeat, while events keep coming', async () => {
+  const { feed, write } = startFeed()
+  for (let i = 0; i < 150; i += 1) write()
+  const followers = Array.from({ length: 50 }, (_, i) => follow(feed, i))
+  const seen = await Promise.all(
+    followers.map(async ({ events }, i) => {
+      const found: SessionEvent[] = []
+      while (found.length < 300 - i) {
+        found.push(...(await take(events, 1)))
+        if (i === 0 && feed.head < 300) write()
+      }
+      return seqs(found)
+    }),
+  )
+  for (const [i, found] of seen.entries())
+    assert.deepEqual(
+      found,
+      Array.from({ length: 300 - i }, (_, j) => i + j + 1),
+    )
+  assert.deepEqual(feed.followers(), ['test'])
+  for (const { abort, events } of followers) {
+    const last = events.next()
+    abort.abort()
+    assert.equal((await last).done, true)
+  }
+  assert.deepEqual(feed.followers(), [])
+})
+
+test('events that arrive out of order are read from the log in order', async () => {
+  const { feed, write } = startFeed()
+  const { events } = follow(feed)
+  const first = events.next()
+  write()
+  await first
+  const ahead: DurableEvent = { ...note('ahead'), sessionId, at: 0, seq: 3 }
+  feed.committed([ahead])
+  write()
+  write()
+  assert.deepEqual(seqs(await take(events, 2)), [2, 3])
+})
+
+test('ends after what is queued, or at once with an error', async () => {
+  const { feed, write } = startFeed()
+  const { events } = follow(feed)
+  const first = events.next()
+  write()
+  await first
+  write()
+  feed.end()
+  assert.deepEqual(seqs(await take(events, 5)), [2])
+  assert.deepEqual(seqs(await take(follow(feed).events, 5)), [1, 2])
+})
