@@ -57,6 +57,11 @@ export type { Json } from './json.ts'
 export { LIMITS } from './limits.ts'
 export { modelIdSchema, modelOfferSchema, modelPartSchema, modelRequestSchema, modelsContract } from './models.ts'
 export type { ModelCallOptions, ModelOffer, ModelPart, ModelRequest, Models } from './models.ts'
+export { modelsHandlers, modelsOverRpc } from './over-rpc/models-over-rpc.ts'
+export { peersHandlers, peersOverRpc } from './over-rpc/peers-over-rpc.ts'
+export { routesHandlers, routesOverRpc } from './over-rpc/routes-over-rpc.ts'
+export { sessionsHandlers, sessionsOverRpc } from './over-rpc/sessions-over-rpc.ts'
+export { trustHandlers, trustOverRpc } from './over-rpc/trust-over-rpc.ts'
 export {
   ROLES,
   knownPeerSchema,

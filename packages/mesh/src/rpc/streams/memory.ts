@@ -32,12 +32,17 @@ function createEnd(other: () => End): End {
     isScheduled = true
     setImmediate(run)
   }
+  const deliverNext = (): boolean => {
+    const bytes = onData && !isPaused ? queue.shift() : undefined
+    if (!bytes) return false
+    queuedBytes -= bytes.byteLength
+    onData?.(bytes)
+    return true
+  }
   const run = (): void => {
     isScheduled = false
-    while (queue.length > 0 && onData && !isPaused) {
-      const bytes = queue.shift() as Uint8Array
-      queuedBytes -= bytes.byteLength
-      onData(bytes)
+    while (deliverNext()) {
+      // each delivery may pause us
     }
     if (isWriterWaiting && queuedBytes < HIGH_WATER_BYTES) {
       isWriterWaiting = false

@@ -1,0 +1,29 @@
+import type { ContractClient, ContractHandlers } from '../contract.ts'
+import type { Trust, trustContract } from '../peers.ts'
+
+export function trustOverRpc(client: ContractClient<typeof trustContract>): Trust {
+  return {
+    list: async () => client.list({}),
+    admit: async (peerId, options = {}) => client.admit({ peerId, role: options.role, name: options.name }),
+    setRole: async (peerId, role) => client.setRole({ peerId, role }),
+    use: async (peerId, use) => client.use({ peerId, use }),
+    ban: async (peerId) => client.ban({ peerId }),
+    async forget(peerId) {
+      await client.forget({ peerId })
+    },
+  }
+}
+
+export function trustHandlers(trust: Trust): ContractHandlers<typeof trustContract> {
+  return {
+    list: async () => trust.list(),
+    admit: async ({ peerId, role, name }) => trust.admit(peerId, { role, name }),
+    setRole: async ({ peerId, role }) => trust.setRole(peerId, role),
+    use: async ({ peerId, use }) => trust.use(peerId, use),
+    ban: async ({ peerId }) => trust.ban(peerId),
+    async forget({ peerId }) {
+      await trust.forget(peerId)
+      return {}
+    },
+  }
+}
