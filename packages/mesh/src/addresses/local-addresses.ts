@@ -26,7 +26,8 @@ export function classifyMeshAddress(text: string, localInterfaces: readonly stri
 /** What others can dial of the addresses that are listened on: wildcards as interface addresses, loopback last. */
 export function dialableAddresses(listening: readonly Multiaddr[], localInterfaces: readonly string[]): Multiaddr[] {
   const expanded = listening.flatMap((address) => (isWildcard(address) ? expand(address, localInterfaces) : [address.toString()]))
-  return [...new Set(expanded)].map((text) => multiaddr(text)).sort((a, b) => reach(a) - reach(b))
+  const dialable = [...new Set(expanded)].map((text) => multiaddr(text)).filter((address) => !isLinkLocal(hostOf(address) ?? ''))
+  return byReach(dialable)
 }
 
 /** Order in which to try addresses of one peer: direct private, direct public (and names), loopback, relayed. */

@@ -1,0 +1,94 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { AppError, isAppError } from '@qmtcode/protocol'
+import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
+import { createRateWindow } from '../trust/rate-window.ts'
+import type { Standing } from '../trust/standing.ts'
+import type { TrustBook } from '../trust/trust-book.ts'
+import { answerHello, askHello } from './exchange.ts'
+import { HANDSHAKE_PROTOCOL } from './hello.ts'
+import type { Hello } from './hello.ts'
+
+/** Both ends of the handshake. What was learnt goes to `onHello`, before the stream ends. */
+export interface Greeter {
+  /** Tells the other side where it stands, and learns where we stand. Throws what `askHello` throws, said of this peer. */
+  greet(connection: Connection): Promise<Hello>
+  /** Handler of the protocol. Never throws. */
+  answer(stream: Stream, connection: Connection): Promise<void>
+}
+
+export interface GreeterComponents {
+  clock: Clock
+  log: Logger
+  trust: TrustBook
+  /** Services that a peer of this standing may call. */
+  servicesFor(standing: Standing): string[]
+  onHello(connection: Connection, hello: Hello): void
+}
+
+const UNKNOWN_PER_CONNECTION = 3
+const KNOWN_PER_SECOND = 20
+
+export function createGreeter(components: GreeterComponents, options: { name: string; version: string; timeoutMs: number }): Greeter {
+  const { trust, log, onHello } = components
+  const { name, version, timeoutMs } = options
+  const answered = new WeakMap<Connection, number>()
+  const known = createRateWindow(components, { limit: KNOWN_PER_SECOND, windowMs: 1_000 })
+
+  const helloFor = (peerId: PeerId): Hello => {
+    const standing = trust.standing(peerId)
+    const admitted = standing.role !== undefined
+    return {
+      v: 1,
+      name,
+      version,
+      state: admitted ? 'admitted' : standing.state,
+      role: standing.role,
+      services: components.servicesFor(standing),
+      command: standing.state === 'admitted' ? `qmtcode peers role ${peerId} client` : `qmtcode peers admit ${peerId}`,
+    }
+  }
+  const isAllowed = (connection: Connection): boolean => {
+    const peerId = connection.remotePeer.toString() as PeerId
+    if (trust.standing(peerId).state === 'admitted') return known.take(peerId)
+    const count = (answered.get(connection) ?? 0) + 1
+    answered.set(connection, count)
+    return count <= UNKNOWN_PER_CONNECTION
+  }
+
+  return {
+    async greet(connection) {
+      const peerId = connection.remotePeer.toString() as PeerId
+      try {
+        const signal = AbortSignal.timeout(timeoutMs)
+        const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal, runOnLimitedConnection: true })
+        const hello = await askHello(stream, helloFor(peerId), timeoutMs)
+        onHello(connection, hello)
+        return hello
+      } catch (cause) {
+        throw failedGreeting(connection, cause)
+      }
+    },
+    async answer(stream, connection) {
+      const peerId = connection.remotePeer.toString() as PeerId
+      if (!isAllowed(connection)) return stream.abort(new AppError('rate_limited', 'too many handshakes'))
+      try {
+        onHello(connection, await answerHello(stream, () => helloFor(peerId), timeoutMs))
+      } catch (error) {
+        log.debug('handshake failed', { peerId, error: String(error) })
+      }
+    },
+  }
+}
+
+/** A refused dial resolves and is then closed without a word: that is said here. */
+function failedGreeting(connection: Connection, cause: unknown): AppError {
+  if (isAppError(cause) && cause.code !== 'link_lost') return cause
+  const name = cause instanceof Error ? cause.name : ''
+  if (name === 'UnsupportedProtocolError') return new AppError('unsupported', 'it is a libp2p node, but no qmtcode', { cause })
+  if (connection.status === 'open' && (name === 'TimeoutError' || name === 'AbortError')) {
+    return new AppError('timeout', 'it does not answer the handshake', { cause })
+  }
+  return new AppError('not_admitted', 'it closed the connection before the handshake: this node is banned there, or dials too often', {
+    cause,
+  })
+}

@@ -1,0 +1,76 @@
+import { identify } from '@libp2p/identify'
+import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+
+const MIB = 1_048_576
+
+/** The transports' side of a node: libp2p with the options that a mesh needs. Its own limits are lifted where ours are stricter and know who asks. */
+export interface Libp2pHost {
+  libp2p: Libp2p
+  /** Listens on one address more. Throws libp2p's error, which holds the system's text. */
+  listen(address: Multiaddr): Promise<void>
+  /** As bound: wildcards are not expanded, port 0 is the real one. */
+  listening(): Multiaddr[]
+}
+
+interface TransportAccess {
+  transportManager: { listen(addresses: Multiaddr[]): Promise<void>; getAddrs(): Multiaddr[] }
+}
+
+export async function createLibp2pHost(
+  components: {
+    key: Ed25519PrivateKey
+    gater: ConnectionGater
+    onOpen(connection: Connection): void
+    onClose(connection: Connection): void
+  },
+  options: { version: string; addressDialMs: number },
+): Promise<Libp2pHost> {
+  let access: TransportAccess | undefined
+  const libp2p = await createLibp2p({
+    start: false,
+    privateKey: components.key,
+    nodeInfo: { name: 'qmtcode', version: options.version },
+    addresses: { listen: [] },
+    transports: [tcp()],
+    connectionEncrypters: [tls(), noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: 1_024,
+        maxOutboundStreams: 1_024,
+        // The window stays below the read buffer: a slow reader then slows the sender, and is not reset.
+        streamOptions: { maxStreamWindowSize: MIB, maxReadBufferLength: 8 * MIB },
+      }),
+    ],
+    connectionGater: components.gater,
+    connectionManager: {
+      inboundConnectionThreshold: 1_000,
+      maxIncomingPendingConnections: 256,
+      maxConnections: 2_000,
+      addressDialTimeout: options.addressDialMs,
+      inboundUpgradeTimeout: 5_000,
+      inboundStreamProtocolNegotiationTimeout: 5_000,
+      outboundStreamProtocolNegotiationTimeout: 5_000,
+    },
+    connectionMonitor: { enabled: false }, // opens a stream a ping; links/ping.ts keeps one
+    services: {
+      identify: identify({ timeout: 5_000 }),
+      access: (internals: TransportAccess) => {
+        access = internals
+        return {}
+      },
+    },
+  })
+  libp2p.addEventListener('connection:open', ({ detail }) => components.onOpen(detail))
+  libp2p.addEventListener('connection:close', ({ detail }) => components.onClose(detail))
+  return {
+    libp2p,
+    listen: async (address) => await access?.transportManager.listen([address]),
+    listening: () => access?.transportManager.getAddrs() ?? [],
+  }
+}

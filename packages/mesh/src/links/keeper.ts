@@ -1,0 +1,186 @@
+import { AppError, toAppError } from '@qmtcode/protocol'
+import type { Clock, Logger, MeshEvent, PeerId } from '@qmtcode/protocol'
+import type { ConfiguredPeer, MeshTimings } from '../node-types.ts'
+import type { TrustBook } from '../trust/trust-book.ts'
+import type { Target } from './dialler.ts'
+import { isConnected } from './link.ts'
+import type { Links } from './links.ts'
+
+/** Keeps links to configured and used peers: dials for ever, with a capped back-off. */
+export interface Keeper {
+  start(): void
+  /** A link or a standing changed: targets look again. */
+  wake(): void
+  /** Dials now what is wanted and away, and waits for it: at most `dialWait`. Throws the last failure. */
+  reach(peerId: PeerId, signal?: AbortSignal): Promise<void>
+  /** Reaches a configured peer whose id is not known yet. */
+  meet(name: string): Promise<void>
+  /** `connecting` while it is wanted and away, with the last failure. */
+  stateOf(peerId: PeerId): { isWanted: boolean; problem?: string }
+  stop(): Promise<void>
+}
+
+export interface KeeperComponents {
+  clock: Clock
+  log: Logger
+  trust: TrustBook
+  links: Links
+  emit(event: MeshEvent): void
+  dial(target: Target, signal: AbortSignal): Promise<void>
+}
+
+interface Keep {
+  readonly key: string
+  failure?: AppError
+  /** What was last told as refused. */
+  told?: string
+  done: Promise<void>
+}
+
+export function createKeeper(
+  components: KeeperComponents,
+  options: { configured: readonly ConfiguredPeer[]; timings: MeshTimings },
+): Keeper {
+  const { clock, log, trust, links, emit, dial } = components
+  const { configured, timings } = options
+  const keeps = new Map<string, Keep>()
+  const stopped = new AbortController()
+  const wakers = new Set<() => void>()
+  let impatient = 0
+
+  /** By configured name, or by id for a peer that is used without being configured. */
+  function targets(): Map<string, Target> {
+    const wanted = new Map<string, Target>(
+      configured.map((peer) => [peer.name, { name: peer.name, configured: peer, peerId: trust.pins.idOf(peer) }]),
+    )
+    for (const peerId of trust.known()) {
+      if (!trust.pins.configuredAs(peerId) && trust.standing(peerId).use) wanted.set(peerId, { name: trust.nameOf(peerId), peerId })
+    }
+    return wanted
+  }
+  const isAway = (target: Target): boolean =>
+    target.peerId === undefined || (!isConnected(links.get(target.peerId)) && trust.standing(target.peerId).state !== 'banned')
+
+  function wake(): void {
+    for (const waker of wakers) waker()
+  }
+  function waitAwake(timeoutMs?: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    wakers.add(resolve)
+    const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs)
+    return promise.finally(() => {
+      clearTimeout(timer)
+      wakers.delete(resolve)
+    })
+  }
+  /** Pauses between dials; a caller that waits for the peer cuts it to the shortest pause. */
+  async function pauseFor(ms: number): Promise<void> {
+    const until = clock.monotonic() + ms * (0.8 + Math.random() * 0.4)
+    const least = clock.monotonic() + timings.redialMin
+    while (!stopped.signal.aborted) {
+      const left = (impatient > 0 ? Math.min(least, until) : until) - clock.monotonic()
+      if (left <= 0) return
+      await waitAwake(left)
+    }
+  }
+  async function keep(self: Keep): Promise<void> {
+    let pause = timings.redialMin
+    let linkedAt: number | undefined
+    while (!stopped.signal.aborted) {
+      const target = targets().get(self.key)
+      if (!target) break
+      if (!isAway(target)) {
+        linkedAt ??= clock.monotonic()
+        await waitAwake()
+        continue
+      }
+      // A peer that takes the dial and then hangs up is no reason to hurry.
+      if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) pause = timings.redialMin
+      linkedAt = undefined
+      await attempt(self, target)
+      wake()
+      await pauseFor(pause)
+      pause = Math.min(pause * 2, timings.redialMax)
+    }
+    keeps.delete(self.key)
+  }
+  async function attempt(self: Keep, target: Target): Promise<void> {
+    try {
+      await dial(target, stopped.signal)
+      self.failure = self.told = undefined
+    } catch (error) {
+      if (stopped.signal.aborted) return
+      self.failure = toAppError(error)
+      tell(self, target, self.failure)
+    }
+  }
+  /** A failure that time alone does not mend is told, once. */
+  function tell(self: Keep, target: Target, failure: AppError): void {
+    log.debug('not reached', { name: target.name, error: failure.message })
+    if (failure.code === 'peer_unreachable' || self.told === failure.message) return
+    self.told = failure.message
+    emit({ type: 'peer.refused', at: clock.now(), peerId: target.peerId, name: target.name, reason: failure.message, hint: failure.hint })
+  }
+  function look(): void {
+    for (const key of targets().keys()) {
+      if (keeps.has(key) || stopped.signal.aborted) continue
+      const self: Keep = { key, done: Promise.resolve() }
+      keeps.set(key, self)
+      self.done = keep(self).catch((error: unknown) => log.error('keeper failed', { key, error: String(error) }))
+    }
+    wake()
+  }
+  const keepOf = (peerId: PeerId): Keep | undefined => keeps.get(trust.pins.configuredAs(peerId)?.name ?? peerId)
+
+  /** Waits for attempts of `self` that end from now on; a failure that time does not mend ends it at once. */
+  async function until(
+    isDone: () => boolean,
+    self: Keep | undefined,
+    { name, signal }: { name: string; signal?: AbortSignal },
+  ): Promise<void> {
+    const end = clock.monotonic() + timings.dialWait
+    const stale = self?.failure
+    impatient += 1
+    signal?.addEventListener('abort', wake, { once: true })
+    try {
+      wake()
+      while (!isDone()) {
+        signal?.throwIfAborted()
+        const left = end - clock.monotonic()
+        const isFinal = self?.failure !== stale && self?.failure !== undefined && self.failure.code !== 'peer_unreachable'
+        if (!self || isFinal || left <= 0 || stopped.signal.aborted) throw unreachableError(name, self?.failure)
+        await waitAwake(left)
+      }
+    } finally {
+      impatient -= 1
+      signal?.removeEventListener('abort', wake)
+    }
+  }
+
+  return {
+    start: look,
+    wake: look,
+    async reach(peerId, signal) {
+      await until(() => isConnected(links.get(peerId)), keepOf(peerId), { name: trust.nameOf(peerId), signal })
+    },
+    async meet(name) {
+      const peer = configured.find((candidate) => candidate.name === name)
+      if (peer) await until(() => trust.pins.idOf(peer) !== undefined, keeps.get(name), { name })
+    },
+    stateOf(peerId) {
+      const self = keepOf(peerId)
+      return { isWanted: self !== undefined, problem: self?.failure?.message }
+    },
+    async stop() {
+      stopped.abort()
+      wake()
+      await Promise.all([...keeps.values()].map((self) => self.done))
+    },
+  }
+}
+
+function unreachableError(name: string, failure: AppError | undefined): AppError {
+  if (failure && failure.code !== 'peer_unreachable') return failure
+  const hint = failure?.hint ?? 'is qmtcode --mesh running there? try: qmtcode nodes'
+  return new AppError('peer_unreachable', failure?.message ?? `${name} is not connected`, { cause: failure, hint })
+}

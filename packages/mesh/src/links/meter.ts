@@ -1,0 +1,30 @@
+import type { ByteStream } from '../rpc/types.ts'
+
+/** Bytes of one peer's calls, both directions. */
+export interface Meter {
+  bytesIn: number
+  bytesOut: number
+}
+
+/** `stream` with its bytes counted. Keeps `cork` itself: streams that share it are flushed together. */
+export function meteredStream(stream: ByteStream, meter: Meter): ByteStream {
+  return {
+    send(bytes) {
+      meter.bytesOut += bytes.byteLength
+      return stream.send(bytes)
+    },
+    onData(listener) {
+      stream.onData((bytes) => {
+        meter.bytesIn += bytes.byteLength
+        listener(bytes)
+      })
+    },
+    onDrain: (listener) => stream.onDrain(listener),
+    onClose: (listener) => stream.onClose(listener),
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+    close: () => stream.close(),
+    reset: (reason) => stream.reset(reason),
+    ...(stream.cork ? { cork: stream.cork } : {}),
+  }
+}

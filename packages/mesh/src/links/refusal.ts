@@ -1,0 +1,21 @@
+import { AppError } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import type { Hello } from '../handshake/hello.ts'
+
+/** Why `name` does not let this node in, with the line that its person would run. Undefined: it does. */
+export function refusalOf(name: string, self: PeerId, there: Hello | undefined): AppError | undefined {
+  if (!there || there.state === 'admitted') return undefined
+  const command = there.command ?? `qmtcode peers admit ${self}`
+  const reason = there.state === 'banned' ? `${name} has banned this node` : `${name} has not admitted this node`
+  return new AppError('not_admitted', reason, { hint: `on ${there.name}: ${command}` })
+}
+
+/** Why this node may not call `service` on `name`. Undefined: it may. */
+export function serviceRefusalOf(name: string, self: PeerId, there: Hello, service: string): AppError | undefined {
+  const refusal = refusalOf(name, self, there)
+  if (refusal || there.services.includes(service)) return refusal
+  const command = there.command ?? `qmtcode peers role ${self} client`
+  return new AppError('forbidden', `${name} gives this node the role ${there.role ?? 'none'}, which may not call its ${service}`, {
+    hint: `on ${there.name}: ${command}`,
+  })
+}

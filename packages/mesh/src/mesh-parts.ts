@@ -1,0 +1,207 @@
+import type { Connection, Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError, modelsContract, roleIncludes } from '@qmtcode/protocol'
+import type { Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
+import { dialableAddresses, localInterfaceAddresses } from './addresses/local-addresses.ts'
+import { withoutPeerId } from './addresses/multiaddrs.ts'
+import { directoryContract } from './directory/contract.ts'
+import { createDirectory } from './directory/directory.ts'
+import { createOwnRecord } from './directory/own-record.ts'
+import { createGreeter } from './handshake/greeter.ts'
+import type { Hello } from './handshake/hello.ts'
+import { createLibp2pHost } from './libp2p-host.ts'
+import { createArrivals } from './links/arrivals.ts'
+import { dialTarget } from './links/dialler.ts'
+import { createKeeper } from './links/keeper.ts'
+import { newLink } from './links/link.ts'
+import type { Link } from './links/link.ts'
+import { createLinks } from './links/links.ts'
+import { meteredStream } from './links/meter.ts'
+import type { Meter } from './links/meter.ts'
+import type { MeshNodeOptions, MeshTimings } from './node-types.ts'
+import { createMeshEvents } from './peers/mesh-events.ts'
+import { createRpcClient } from './rpc/client.ts'
+import { createRpcServer } from './rpc/server.ts'
+import { libp2pStream } from './rpc/streams/libp2p.ts'
+import type { RpcClient } from './rpc/types.ts'
+import { createServices } from './services.ts'
+import { createGate } from './trust/gate.ts'
+import type { KnownPeersFile } from './trust/known-peers-file.ts'
+import { createTrustBook } from './trust/trust-book.ts'
+
+const MAX_OUTBOUND_STREAMS = 4_096
+const WARM_STREAMS = 2
+
+export interface MeshPartsComponents {
+  clock: Clock
+  log: Logger
+  key: Ed25519PrivateKey
+  self: PeerId
+  file: KnownPeersFile
+}
+export type MeshParts = Awaited<ReturnType<typeof createMeshParts>>
+
+/** Makes the parts of a node and ties them: connections → arrivals → handshake → links → directory; trust → everything. Nothing runs yet. */
+export async function createMeshParts(components: MeshPartsComponents, options: MeshNodeOptions & { timings: MeshTimings }) {
+  const { clock, log, key, self, file } = components
+  const { timings, name, version, peers: configured } = options
+  const events = createMeshEvents()
+  const trust = createTrustBook({ clock, file }, { self, configured, open: options.trust === 'open' })
+  const server = createRpcServer({ clock, log: log.child('rpc') })
+  const services = createServices({ log, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter })
+  const arrivals = createArrivals({ trust })
+  const greeter = createGreeter(
+    { clock, log, trust, servicesFor: services.allowedTo, onHello },
+    { name, version, timeoutMs: timings.handshake },
+  )
+  const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
+  const own = createOwnRecord(
+    { log, key, addresses: listenAddresses },
+    { peerId: self, name, software: version, starts: file.content.starts, loadMs: timings.load },
+  )
+  const directory = createDirectory({
+    log,
+    clientOf: directoryOf,
+    claimName: (peerId, claimed) => trust.pinName(peerId, claimed),
+    onChange: (peerId) => events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) }),
+  })
+  const host = await createLibp2pHost(
+    { key, gater: createGate({ clock, trust }), onOpen: (connection) => arrivals.opened(connection), onClose },
+    { version, addressDialMs: timings.addressDial },
+  )
+  const keeper = createKeeper(
+    {
+      clock,
+      log,
+      trust,
+      links,
+      emit: events.emit,
+      dial: (target, signal) => dialTarget(target, diallerComponents, { addressMs: timings.addressDial, signal }),
+    },
+    { configured, timings },
+  )
+  const diallerComponents = {
+    log,
+    trust,
+    greeter,
+    dial: host.libp2p.dial.bind(host.libp2p),
+    learntAddresses: (peerId: PeerId) => directory.recordOf(peerId)?.addresses ?? [],
+  }
+  trust.onChange(createTrustWatch({ log, greeter, links, server, directory, keeper, own, closeAll }))
+  services.add(directoryContract, {
+    role: 'observer',
+    whenOpen: true,
+    handlersFor: (peer) => ({
+      follow: (_, context) => own.follow(() => roleIncludes(peer.role(), 'client') || trust.standing(peer.peerId).open, context.signal),
+    }),
+  })
+  return { events, trust, server, services, arrivals, greeter, links, own, directory, host, keeper, listenAddresses }
+
+  function listenAddresses(): string[] {
+    return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
+      (address) => `${withoutPeerId(address).toString()}/p2p/${self}`,
+    )
+  }
+  function rpcFor(connection: Connection, meter: Meter): RpcClient {
+    const peer = trust.pins.configuredAs(connection.remotePeer.toString() as PeerId)
+    const requestTimeoutMs = peer?.requestTimeoutSecs === undefined ? options.requestTimeoutMs : peer.requestTimeoutSecs * 1_000
+    const openStream = async (protocolId: string, { signal }: { signal: AbortSignal }) => {
+      const stream = await connection.newStream(protocolId, {
+        signal,
+        maxOutboundStreams: MAX_OUTBOUND_STREAMS,
+        runOnLimitedConnection: true,
+      })
+      return meteredStream(libp2pStream(stream, connection), meter)
+    }
+    return createRpcClient({ open: openStream, clock, log: log.child('rpc') }, { requestTimeoutMs })
+  }
+  function onHello(connection: Connection, hello: Hello): void {
+    const peerId = connection.remotePeer.toString() as PeerId
+    const standing = trust.standing(peerId)
+    arrivals.greeted(connection)
+    if (standing.state === 'unknown' && !standing.open && connection.direction === 'inbound') knock(connection, hello)
+    if (standing.state === 'admitted') claimName(peerId, hello.name)
+    links.greeted(connection, hello)
+    const link = links.get(peerId)
+    if (link) settle(link)
+    keeper.wake()
+  }
+  function knock(connection: Connection, hello: Hello): void {
+    const asked = {
+      peerId: connection.remotePeer.toString() as PeerId,
+      name: hello.name,
+      address: withoutPeerId(connection.remoteAddr).toString(),
+    }
+    if (trust.knock(asked)) events.emit({ type: 'peer.knocked', at: clock.now(), ...asked })
+  }
+  function claimName(peerId: PeerId, claimed: string): void {
+    trust.pinName(peerId, claimed).then(
+      (isIts) => isIts || log.warn('another node bears this name already', { peerId, name: claimed }),
+      (error: unknown) => log.error('cannot keep a name', { peerId, error: String(error) }),
+    )
+  }
+  function onClose(connection: Connection): void {
+    arrivals.closed(connection)
+    links.closed(connection)
+    keeper.wake()
+    const known = trust.known().includes(connection.remotePeer.toString() as PeerId)
+    if (!known)
+      host.libp2p.peerStore.delete(connection.remotePeer).catch((error: unknown) => log.debug('peer store', { error: String(error) }))
+  }
+  /** Brings what runs over a link in line with whether it is up. */
+  function settle(link: Link): void {
+    const { peerId, there, lines } = link
+    if (link.isUp && there?.services.includes(directoryContract.service)) directory.join(peerId)
+    else directory.leave(peerId)
+    const isUsed = link.isUp && trust.standing(peerId).use && there?.services.includes(modelsContract.service)
+    if (isUsed)
+      lines[0]?.rpc.warm(modelsContract, WARM_STREAMS).catch((error: unknown) => log.debug('not warmed', { peerId, error: String(error) }))
+  }
+  function directoryOf(peerId: PeerId): ContractClient<typeof directoryContract> | undefined {
+    return links.get(peerId)?.lines[0]?.rpc.client(directoryContract)
+  }
+  function closeAll(peerId: PeerId, reason: Error): void {
+    for (const connection of host.libp2p.getConnections()) if (connection.remotePeer.toString() === peerId) connection.abort(reason)
+  }
+}
+
+type Watched = Pick<MeshParts, 'greeter' | 'links' | 'server' | 'directory' | 'keeper' | 'own'> & {
+  log: Logger
+  closeAll(peerId: PeerId, reason: Error): void
+}
+
+/** What follows from a decision: a ban or a forgotten peer loses its connections now; any other change is told to it. */
+function createTrustWatch({
+  log,
+  greeter,
+  links,
+  server,
+  directory,
+  keeper,
+  own,
+  closeAll,
+}: Watched): Parameters<MeshParts['trust']['onChange']>[0] {
+  const cut = (peerId: PeerId, reason: AppError): void => {
+    server.cut(reason, peerId)
+    links.cut(peerId, reason)
+    closeAll(peerId, reason)
+    directory.forget(peerId)
+  }
+  const tell = (peerId: PeerId): void => {
+    for (const { connection } of links.get(peerId)?.lines ?? []) {
+      greeter.greet(connection).catch((error: unknown) => log.debug('could not tell its standing', { peerId, error: String(error) }))
+    }
+    links.review(peerId)
+  }
+  return (peerId, { before, after, forgotten }) => {
+    if (after.state === 'banned' || forgotten) {
+      cut(peerId, new AppError('forbidden', after.state === 'banned' ? 'it was banned here' : 'it was forgotten here'))
+    } else {
+      if (before.role !== undefined && !roleIncludes(after.role, before.role))
+        server.cut(new AppError('forbidden', 'your role here changed'), peerId)
+      if (before.use && !after.use) links.cutCalls(peerId, new AppError('forbidden', 'nothing may be sent to it any more'))
+      tell(peerId)
+    }
+    own.wake()
+    keeper.wake()
+  }
+}

@@ -1,0 +1,82 @@
+import type { PeerId, PeerInfo } from '@qmtcode/protocol'
+import type { Directory } from '../directory/directory.ts'
+import type { OwnRecord } from '../directory/own-record.ts'
+import type { Keeper } from '../links/keeper.ts'
+import { isConnected } from '../links/link.ts'
+import type { Link } from '../links/link.ts'
+import type { Links } from '../links/links.ts'
+import type { TrustBook } from '../trust/trust-book.ts'
+
+export interface PeerInfoComponents {
+  trust: TrustBook
+  links: Links
+  keeper: Keeper
+  directory: Directory
+  own: OwnRecord
+}
+
+const NO_LOAD = { inFlight: 0, slots: 0, queued: 0 }
+
+export function selfInfo(
+  self: { peerId: PeerId; name: string; version: string; addresses: string[] },
+  components: PeerInfoComponents,
+): PeerInfo {
+  const { advert, load } = components.own
+  const links = components.links.all()
+  return {
+    name: self.name,
+    peerId: self.peerId,
+    self: true,
+    state: 'connected',
+    trust: 'admitted',
+    role: 'admin',
+    roleThere: 'admin',
+    use: true,
+    relayed: false,
+    addresses: self.addresses,
+    bytesIn: links.reduce((sum, link) => sum + link.meter.bytesIn, 0),
+    bytesOut: links.reduce((sum, link) => sum + link.meter.bytesOut, 0),
+    labels: advert.labels,
+    models: advert.models.map((offer) => offer.id),
+    agents: advert.agents.map((agent) => agent.id),
+    sessions: advert.sessions,
+    load,
+    version: self.version,
+  }
+}
+
+export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerInfo {
+  const { trust, links, keeper, directory } = components
+  const link = links.get(peerId)
+  const { state: trustState, role, use } = trust.standing(peerId)
+  const record = directory.recordOf(peerId)
+  const configured = trust.pins.configuredAs(peerId)
+  const { isWanted, problem } = keeper.stateOf(peerId)
+  return {
+    name: trust.nameOf(peerId),
+    peerId,
+    self: false,
+    state: stateOf(link, isWanted && trustState !== 'banned'),
+    trust: trustState,
+    role,
+    roleThere: link?.there?.state === 'admitted' ? link.there.role : undefined,
+    use,
+    relayed: false,
+    addresses: [...new Set([...(configured?.addr ? [configured.addr] : []), ...(record?.addresses ?? []), ...trust.addressesOf(peerId)])],
+    rttMs: link?.rttMs,
+    bytesIn: link?.meter.bytesIn ?? 0,
+    bytesOut: link?.meter.bytesOut ?? 0,
+    labels: configured?.labels ?? [],
+    models: record?.models.map((offer) => offer.id) ?? [],
+    agents: record?.agents.map((agent) => agent.id) ?? [],
+    sessions: record?.sessions ?? 0,
+    load: directory.loadOf(peerId) ?? NO_LOAD,
+    version: record?.software ?? link?.there?.version,
+    problem: link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem),
+  }
+}
+
+function stateOf(link: Link | undefined, isWanted: boolean): PeerInfo['state'] {
+  if (isConnected(link)) return link.isSuspect ? 'suspect' : 'connected'
+  return isWanted ? 'connecting' : 'offline'
+}
