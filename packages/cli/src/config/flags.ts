@@ -39,7 +39,7 @@ export function applyFlags(config: Config, flags: ConfigFlags, { classify }: Fla
     peers: withConnects(config.mesh.peers, connect),
   }
   const notices = flags.dashboard === undefined ? [] : [notBuilt('--dashboard')]
-  return { config: { ...config, mesh, server: { ...config.server, dashboard } }, notices, dialling }
+  return { config: { ...config, mesh, server: dashboard ? { ...config.server, dashboard } : config.server }, notices, dialling }
 }
 
 interface Addresses {

@@ -72,6 +72,14 @@ export function notBuiltYet(data: unknown, written: unknown): Finding[] {
   return findings
 }
 
+/** For the docs: whether a table or key, named without indexes, is not built at all, or some of its values are not. */
+export function builtness(path: readonly string[]): 'built' | 'partly' | 'not' {
+  const plain = path.join('.')
+  const entries = NOT_BUILT.filter((entry) => entry.path.replaceAll('.*', '') === plain)
+  if (entries.length === 0) return 'built'
+  return entries.some(({ values }) => values === undefined) ? 'not' : 'partly'
+}
+
 function matches(pattern: string, path: KeyPath): boolean {
   const parts = pattern.split('.')
   return parts.length === path.length && parts.every((part, at) => part === '*' || part === path[at])

@@ -79,7 +79,10 @@ test('GPU coding: [mesh] and [[delegates]] without a planner make the built-in a
   const [main, delegate, ...others] = agentSpecsOf(config)
   assert.equal(defaultAgentId(config), 'default')
   assert.deepEqual([main?.id, main?.name, main?.kind, main?.target], ['default', 'Coder', 'local', { kind: 'local' }])
-  assert.deepEqual([delegate?.id, delegate?.model, delegate?.target], ['gpu-coder', 'anthropic/claude-sonnet-4', { kind: 'peer', peer: 'gpu-server' }])
+  assert.deepEqual(
+    [delegate?.id, delegate?.model, delegate?.target],
+    ['gpu-coder', 'anthropic/claude-sonnet-4', { kind: 'peer', peer: 'gpu-server' }],
+  )
   assert.deepEqual([others, notices], [[], []])
 })
 
