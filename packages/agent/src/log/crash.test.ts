@@ -36,7 +36,7 @@ test(`loses nothing that was acknowledged in ${KILLS} × kill -9 (seed ${SEED})`
 
 /** Kills the writer after `count` acknowledgements, in the middle of its next writes; gives all that it acknowledged. */
 async function runAndKill(file: string, count: number): Promise<string[]> {
-  const script = fileURLToPath(new URL('./crash-worker.ts', import.meta.url))
+  const script = fileURLToPath(new URL('./crash-kit.ts', import.meta.url))
   const child = spawn(process.execPath, [script, file, '8'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {

@@ -40,7 +40,7 @@ export function createLedger(turn: { turnId: string; promptId: PromptId }): Ledg
         callId,
         name,
         input,
-        output: because,
+        output: `${because}: it may have run in part; look before you repeat it`,
         isError: true,
         durationMs: 0,
       })),

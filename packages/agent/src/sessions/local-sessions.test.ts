@@ -59,7 +59,10 @@ test('what a crash left open is ended: tools, questions, the turn; what waited b
   const [answered, toolEnded, turnEnded] = items.slice(7)
   assert.deepEqual(types(items.slice(7)), ['permission.answered', 'tool.ended', 'turn.ended'])
   assert.equal(answered?.type === 'permission.answered' && `${answered.answer}: ${answered.reason}`, 'deny: interrupted by a crash')
-  assert.equal(toolEnded?.type === 'tool.ended' && toolEnded.isError && toolEnded.output, 'interrupted by a crash')
+  assert.match(
+    toolEnded?.type === 'tool.ended' && toolEnded.isError ? toolEnded.output : '',
+    /^interrupted by a crash: it may have run in part/,
+  )
   assert.deepEqual(turnEnded?.type === 'turn.ended' && [turnEnded.stopReason, turnEnded.usage.inputTokens], ['interrupted', 7])
   assert.equal((await sessions.get(cut.id)).state, 'interrupted')
 
