@@ -17,7 +17,7 @@ const GOOD: [AddressUse, string, string][] = [
   ['dial', `/ip6/fd00::5/udp/9000/quic-v1/p2p/${ID}`, `/ip6/fd00::5/udp/9000/quic-v1/p2p/${ID}`],
   ['dial', `/ip4/10.0.0.1/tcp/9000/ipfs/${ID}`, `/ip4/10.0.0.1/tcp/9000/p2p/${ID}`],
   ['dial', `/p2p/${ID}`, `/p2p/${ID}`],
-  ['dial', '/dns4/gpu.example.org/tcp/443/tls/ws', '/dns4/gpu.example.org/tcp/443/tls/ws'],
+  ['dial', '/dns4/gpu.example.org/tcp/443', '/dns4/gpu.example.org/tcp/443'],
   ['dial', '/ip6zone/eth0/ip6/fe80::1/tcp/9000', '/ip6zone/eth0/ip6/fe80::1/tcp/9000'],
   ['dial', RELAYED, RELAYED],
   ['either', '/ip4/0.0.0.0/tcp/9000', '/ip4/0.0.0.0/tcp/9000'],
@@ -53,7 +53,8 @@ const BAD: [AddressUse, string, string][] = [
   ['dial', '/ip4/::1/tcp/1', '"::1" is not an IPv4 address (did you mean "/ip6/::1/tcp/1"?)'],
   ['dial', '/ip4/1.2.3.4/udp/1', 'udp alone carries nothing: expected /udp/PORT/quic-v1 (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],
   ['dial', '/ip4/1.2.3.4/tcp/1/quic', 'QUIC runs over udp (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],
-  ['dial', '/ip4/1.2.3.4/udp/1/ws', '/ws does not run over udp (did you mean "/ip4/1.2.3.4/tcp/1/ws"?)'],
+  ['dial', '/ip4/1.2.3.4/udp/1/tcp/1', '/tcp does not run over udp'],
+  ['dial', '/dns4/gpu/tcp/443/tls/ws', '/tls is not spoken here: expected TCP or QUIC over an IP address or a host name'],
   ['dial', '/udp/9000/quic', 'it names no host'],
   ['dial', '/ip4/0.0.0.0/tcp/1', '0.0.0.0 is every address of this machine, nothing to dial'],
   ['dial', '/ip4/1.2.3.4/tcp/0', 'tcp port 0 means any free port, nothing to dial'],
@@ -79,7 +80,26 @@ test('a peer id with a letter too few, or a letter that base58 has not, is none'
 })
 
 test('text of any kind is read or refused, never thrown', () => {
-  const words = ['ip4', '1.2.3.4', 'tcp', '9000', 'p2p', ID, 'p2p-circuit', 'udp', 'quic', '', ' ', '\u0000', 'ws', 'dns4', '-', '%']
+  const words = [
+    'ip4',
+    '1.2.3.4',
+    'tcp',
+    '9000',
+    'p2p',
+    ID,
+    'p2p-circuit',
+    'udp',
+    'quic',
+    '',
+    ' ',
+    '\u0000',
+    'ws',
+    'dns4',
+    '-',
+    '%',
+    'quic-v1',
+    'tls',
+  ]
   let seed = 7
   const next = () => (seed = (seed * 48_271) % 2_147_483_647)
   for (let round = 0; round < 5_000; round += 1) {

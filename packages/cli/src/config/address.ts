@@ -13,15 +13,16 @@ export interface MeshAddress {
   peerId?: PeerId
   /** IP or host name; absent for `/p2p/ID` alone. */
   host?: string
-  transport?: 'tcp' | 'quic' | 'ws' | 'webrtc'
+  transport?: 'tcp' | 'quic' | 'webrtc'
   relayed: boolean
 }
 
 export type AddressReading = { ok: true; address: MeshAddress } | { ok: false; reason: string; suggestion?: string }
 
-const HOSTS = ['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'dnsaddr'] as const
-const WITH_VALUE = [...HOSTS, 'ip6zone', 'tcp', 'udp', 'p2p', 'certhash', 'sni']
-const WITHOUT_VALUE = ['quic-v1', 'ws', 'wss', 'tls', 'webrtc-direct', 'webtransport', 'p2p-circuit']
+const HOSTS = ['ip4', 'ip6', 'dns', 'dns4', 'dns6'] as const
+const WITH_VALUE = [...HOSTS, 'ip6zone', 'tcp', 'udp', 'p2p', 'certhash']
+const WITHOUT_VALUE = ['quic-v1', 'webrtc-direct', 'p2p-circuit']
+const UNSPOKEN = ['ws', 'wss', 'tls', 'http', 'https', 'webtransport', 'webrtc', 'dnsaddr', 'unix', 'memory']
 const RENAMED: Record<string, string> = { ipfs: 'p2p', quic: 'quic-v1' }
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?$/i
 const DEFAULT_PORT = 9000
@@ -85,6 +86,8 @@ function split(text: string): Part[] {
       if (!value) throw new BadAddress(`${name} needs a value`, PORTS.includes(name) ? `${join(parts)}/${name}/${DEFAULT_PORT}` : undefined)
       parts.push([name, value])
     } else {
+      if (UNSPOKEN.includes(written))
+        throw new BadAddress(`/${written} is not spoken here: expected TCP or QUIC over an IP address or a host name`)
       const near = nearest(written, [...WITH_VALUE, ...WITHOUT_VALUE])
       const better = near && `/${words.map((word, at) => (at === i ? near : word)).join('/')}`
       throw new BadAddress(
@@ -116,7 +119,6 @@ function readTransport(parts: Part[], use: AddressUse): Pick<MeshAddress, 'host'
   checkHost(host, parts)
   const [, name = ''] = host
   if (use === 'dial' && WILDCARDS.includes(name)) throw new BadAddress(`${name} is every address of this machine, nothing to dial`)
-  if (host[0] === 'dnsaddr') return { host: name }
   if (!port || !PORTS.includes(port[0])) {
     throw new BadAddress('it names no port: expected /tcp/PORT or /udp/PORT/quic-v1', `/${host.join('/')}/tcp/${DEFAULT_PORT}`)
   }
@@ -142,19 +144,16 @@ function checkPort([name, value = '']: Part, use: AddressUse): void {
 }
 
 function transportOf(parts: Part[], [kind]: Part, rest: Part[]): MeshAddress['transport'] {
-  const names = rest.map(([name]) => name).filter((name) => name !== 'certhash' && name !== 'sni')
-  const [first] = names
-  const written = names.map((name) => `/${name}`).join('')
+  const written = rest.flatMap(([name]) => (name === 'certhash' ? [] : `/${name}`)).join('')
   if (kind === 'tcp') {
-    if (first === undefined) return 'tcp'
-    if (['/ws', '/wss', '/tls/ws'].includes(written)) return 'ws'
-    if (first === 'quic-v1') throw new BadAddress('QUIC runs over udp', join(parts).replace('/tcp/', '/udp/'))
+    if (written === '') return 'tcp'
+    if (written === '/quic-v1') throw new BadAddress('QUIC runs over udp', join(parts).replace('/tcp/', '/udp/'))
     throw new BadAddress(`${written} does not run over tcp`, join(parts.slice(0, parts.length - rest.length)))
   }
-  if (first === undefined) throw new BadAddress('udp alone carries nothing: expected /udp/PORT/quic-v1', `${join(parts)}/quic-v1`)
-  if (written === '/quic-v1' || written === '/quic-v1/webtransport') return 'quic'
+  if (written === '') throw new BadAddress('udp alone carries nothing: expected /udp/PORT/quic-v1', `${join(parts)}/quic-v1`)
+  if (written === '/quic-v1') return 'quic'
   if (written === '/webrtc-direct') return 'webrtc'
-  throw new BadAddress(`${written} does not run over udp`, join(parts).replace('/udp/', '/tcp/'))
+  throw new BadAddress(`${written} does not run over udp`)
 }
 
 function checkPeerId(text: string, parts: Part[]): PeerId {

@@ -41,7 +41,7 @@ export interface MeshConfig extends Omit<MeshTable, 'enabled' | 'listen' | 'disc
   peers: MeshPeerConfig[]
 }
 
-export interface NatConfig extends Omit<MeshTable['nat'], 'announce' | 'relays'> {
+interface NatConfig extends Omit<MeshTable['nat'], 'announce' | 'relays'> {
   announce: string[]
   relays: string[]
 }
@@ -61,8 +61,8 @@ export interface MeshPeerConfig {
 
 export interface AgentConfig extends Camel<z.output<typeof delegateSchema>> {}
 export interface RemoteAgentConfig extends Camel<z.output<typeof remoteAgentSchema>> {}
-export interface AcpAgentConfig extends Camel<z.output<typeof acpAgentSchema>> {}
-export interface McpConfig extends Camel<z.output<typeof mcpSchema>> {}
+interface AcpAgentConfig extends Camel<z.output<typeof acpAgentSchema>> {}
+interface McpConfig extends Camel<z.output<typeof mcpSchema>> {}
 
 export interface ProviderConfig {
   kind: ProviderKind

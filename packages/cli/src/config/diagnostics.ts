@@ -53,7 +53,7 @@ export function formatDiagnostic({ severity, file, line, column, path, message }
   return `${place}${severity === 'warning' ? 'warning: ' : ''}${path === '' ? '' : `${path}: `}${message}`
 }
 
-export const formatDiagnostics = (diagnostics: readonly Diagnostic[]): string => diagnostics.map(formatDiagnostic).join('\n')
+const formatDiagnostics = (diagnostics: readonly Diagnostic[]): string => diagnostics.map(formatDiagnostic).join('\n')
 
 /** One JSON document of `qmtcode config check --json`. */
 export function diagnosticsJson(file: string | undefined, diagnostics: readonly Diagnostic[]): object {

@@ -3,12 +3,7 @@ import type { Config } from './config.ts'
 import { isTable } from './paths.ts'
 
 /** Equal for configurations whose mesh is the same, flags included; for the running node and a command beside it. Tells nothing of what it was made of. */
-export const meshFingerprint = (config: Config): string => fingerprint(config.mesh)
-
-/** As `meshFingerprint`, of everything but where the file lies. */
-export const configFingerprint = (config: Config): string => fingerprint({ ...config, file: undefined })
-
-const fingerprint = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('base64url')
+export const meshFingerprint = (config: Config): string => createHash('sha256').update(canonical(config.mesh)).digest('base64url')
 
 /** JSON with sorted keys; what is undefined is not there. */
 function canonical(value: unknown): string {

@@ -4,7 +4,7 @@ import type { AddressUse } from '../address.ts'
 import { readPeerId } from '../peer-id.ts'
 
 /** What a custom issue says instead of the value's own problem when the value came from the environment. */
-export interface WhatParams {
+interface WhatParams {
   what: string
 }
 
