@@ -142,6 +142,8 @@ export const durableEventSchemas = [
     tool: z.string(),
     input: jsonSchema,
     /** One line for the person who decides. */ summary: z.string(),
+    /** The words of `--allow` that would have made the question needless: `edit`, `outside`. */
+    needs: z.array(z.string().max(60)).max(20).optional(),
     author: authorSchema,
   }),
   z.object({

@@ -62,7 +62,7 @@ export function createMessageBuilder(usedIds: Set<string>): MessageBuilder {
     if (part.providerExecuted === true) return
     if (calls.length >= MAX_CALLS) throw new AppError('too_large', `the model makes more than ${MAX_CALLS} tool calls at once`)
     grow(part.input.length)
-    const call: ModelCall = { id: uniqueId(part.toolCallId, usedIds), name: part.toolName, ...parseInput(part.input) }
+    const call: ModelCall = { id: uniqueId(part.toolCallId, usedIds), name: nameOf(part.toolName), ...parseInput(part.input) }
     calls.push(call)
     const { id: toolCallId, name: toolName, input } = call
     push({ type: 'tool-call', toolCallId, toolName, input, providerMetadata: plain(part.providerMetadata) })
@@ -106,8 +106,13 @@ export function createMessageBuilder(usedIds: Set<string>): MessageBuilder {
   }
 }
 
+/** Ids and names go back to whichever provider comes next: they keep to what the strictest takes. */
+const PORTABLE = /^[\w-]{1,64}$/
+
+const nameOf = (name: string): string => (PORTABLE.test(name) ? name : name.replace(/[^\w-]/g, '_').slice(0, 64) || 'unnamed')
+
 function uniqueId(wanted: string, used: Set<string>): string {
-  const id = wanted === '' || used.has(wanted) ? newId('call') : wanted
+  const id = !PORTABLE.test(wanted) || used.has(wanted) ? newId('call') : wanted
   used.add(id)
   return id
 }

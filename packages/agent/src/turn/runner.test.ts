@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { AppError, newPromptId } from '@qmtcode/protocol'
@@ -188,6 +188,16 @@ test('calls whose ids repeat get ids of their own', async () => {
   assert.equal(last?.length, 2)
 })
 
+test('names and ids that another provider would refuse are not kept', async () => {
+  await using kit = await createTurnKit({ script: [calls(['read file!', {}, 'id.with/signs'], ['', {}, '']), says('ok')] })
+  await kit.run('go')
+  assert.deepEqual(
+    kit.ended().map(({ name }) => name),
+    ['read_file_', 'unnamed'],
+  )
+  for (const event of kit.events) if (event.type === 'tool.ended') assert.match(event.callId, /^[\w-]{1,64}$/)
+})
+
 test('the same call with the same result three times in a row is pointed out', async () => {
   const same = calls(['list_files', {}])
   await using kit = await createTurnKit({ script: [same, same, same, says('ok')] })
@@ -319,6 +329,42 @@ test('what nobody can allow is denied, and the model is told the flag', async ()
   assert.deepEqual(kit.asked[0]?.needs, ['shell'])
 })
 
+test('a link out of the workspace is asked for by where it leads, and QMT_HOME is closed', async () => {
+  const script = [
+    calls(
+      ['write_file', { path: 'out/x', content: 'x' }],
+      ['read_file', { path: 'home/token' }],
+      ['edit', { path: 'home/token', old_string: 'a', new_string: 'b' }],
+    ),
+    says('ok'),
+  ]
+  await using kit = await createTurnKit({ script, permissions: { edit: 'allow', outside: 'ask' }, answer: 'deny' })
+  const outside = join(kit.qmtHome, '..', 'other')
+  await mkdir(outside)
+  await symlink(outside, join(kit.workspace, 'out'))
+  await symlink(kit.qmtHome, join(kit.workspace, 'home'))
+  await writeFile(join(kit.qmtHome, 'token'), 'a')
+  await kit.run('go', { allow: ['read', 'edit', 'outside'] })
+  assert.deepEqual(kit.asked, [])
+  const [, read, edit] = kit.ended()
+  assert.match(read?.output ?? '', /closed to tools/)
+  assert.match(edit?.output ?? '', /closed to tools/)
+  assert.equal(await readFile(join(outside, 'x'), 'utf8'), 'x')
+})
+
+test('what changes while a person thinks is not what they allowed', async () => {
+  const swap = async (): Promise<void> => {
+    await rm(join(kit.workspace, 'out'))
+    await symlink('/etc', join(kit.workspace, 'out'))
+  }
+  await using kit = await createTurnKit({ script: [calls(['read_file', { path: 'out/hosts' }]), says('ok')], answer: 'allow', onAsk: swap })
+  await symlink(kit.qmtHome.replace(/home$/, ''), join(kit.workspace, 'out'))
+  await kit.run('go')
+  assert.match(kit.asked[0]?.summary ?? '', /^read out\/hosts → \/.*hosts \(outside the workspace\)$/)
+  assert.deepEqual(kit.asked[0]?.needs, ['outside'])
+  assert.match(kit.ended()[0]?.output ?? '', /changed while this was asked/)
+})
+
 test('allow_session is asked once, also after a restart', async () => {
   const script = [
     calls(['shell', { command: 'echo 1' }], ['shell', { command: 'echo 2' }]),
@@ -357,5 +403,5 @@ test('a turn that a crash cut is resumed with a result for every call', async ()
     tool.content.map((part) => part.type === 'tool-result' && part.toolCallId),
     ['one', 'two'],
   )
-  assert.match(kit.ended()[0]?.output ?? '', /interrupted/)
+  assert.match(JSON.stringify(tool.content), /look before you repeat it.*look before you repeat it/)
 })

@@ -40,7 +40,6 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
     } catch (error) {
       return { stopReason: 'failed', usage: noUsage, error: toWireError(error) }
     }
-    await closeLostCalls(run, turn)
     for (let step = 0; step < maxSteps; step += 1) {
       const outcome = await runStep(run, turn)
       if (outcome) return { ...outcome, usage: run.usage }
@@ -149,18 +148,5 @@ function routeAppender(append: Run['step']['append'], turnId: string): (route: C
     if (key === last) return
     last = key
     await append({ type: 'route.chosen', turnId, ...route })
-  }
-}
-
-/** A resumed turn may have calls that a crash cut: they end in the log too, so that nobody waits for them. */
-async function closeLostCalls({ events, step }: Run, turn: TurnContext): Promise<void> {
-  const open = new Map<string, Extract<DurableEvent, { type: 'tool.started' }>>()
-  for (const event of events) {
-    if (event.type === 'tool.started') open.set(event.callId, event)
-    if (event.type === 'tool.ended') open.delete(event.callId)
-  }
-  for (const { callId, name, input } of open.values()) {
-    const output = 'interrupted: qmtcode ended while this ran. It may have run in part; look before you repeat it.'
-    await step.append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: true, durationMs: 0 })
   }
 }

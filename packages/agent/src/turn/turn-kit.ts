@@ -67,6 +67,8 @@ export interface KitOptions {
   permissions?: PermissionOptions
   /** What a person answers; default: nobody is there. */
   answer?: PermissionAnswer
+  /** While the person thinks. */
+  onAsk?: () => Promise<void>
   routes?: Partial<ChosenRoute>[]
   extra?: Tool[]
   maxSteps?: number
@@ -122,6 +124,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
         asked.push({ tool, summary, needs })
         const id = `perm-${asked.length}`
         await log({ type: 'permission.requested', turnId, id, callId, tool, input, summary, author })
+        await options.onAsk?.()
         const answer = options.answer ?? 'deny'
         const reason = options.answer ? undefined : 'nobody is here to ask'
         await log({ type: 'permission.answered', turnId, id, answer, reason })
