@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
+import process from 'node:process'
+
+/** Where and when figures were taken: without it they mean nothing. */
+export interface Machine {
+  cpu: string
+  cores: number
+  memoryGb: number
+  os: string
+  node: string
+  date: string
+  /** One-minute load average before the first bench; above ~0.3 the machine was not quiet. */
+  loadBefore: number
+}
+
+export const machine = (): Machine => ({
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: availableParallelism(),
+  memoryGb: Math.round(totalmem() / 2 ** 30),
+  os: `${type()} ${release()}`,
+  node: process.version,
+  date: new Date().toISOString().slice(0, 10),
+  loadBefore: Number((loadavg()[0] ?? 0).toFixed(2)),
+})
+
+/** Resident memory of a process, in bytes. Linux only; undefined elsewhere. */
+export function residentBytes(pid: number): number | undefined {
+  try {
+    const kilobytes = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB$/m)?.[1]
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,44 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import type { PeerId } from '@qmtcode/protocol'
+import type { Children, Program } from './children.ts'
+import type { Place } from './mesh.ts'
+
+const BIN = fileURLToPath(new URL('../../packages/cli/bin/qmtcode.js', import.meta.url))
+
+export interface HostInit {
+  directory: string
+  /** Admitted as clients. */
+  guests: readonly PeerId[]
+  /** Base URL of the model server that it shares as `mock/…`. */
+  mock?: string
+}
+
+/** A real `qmtcode --mesh --headless` on loopback, with a QMT_HOME of its own; ready when it says where it listens. */
+export async function startHost(children: Children, { directory, guests, mock }: HostInit): Promise<{ program: Program; place: Place }> {
+  const home = join(directory, 'home')
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  await writeFile(join(home, 'config.toml'), configOf(guests, mock))
+  const program = children.program([BIN, '--headless', '--mesh'], {
+    PATH: process.env['PATH'] ?? '',
+    HOME: directory,
+    QMT_HOME: home,
+    NO_COLOR: '1',
+  })
+  const [, address = '', peerId = ''] = await program.line(/listening: (\S+\/p2p\/(\S+))/)
+  return { program, place: { address, peerId: peerId as PeerId } }
+}
+
+const configOf = (guests: readonly PeerId[], mock: string | undefined): string => `
+[mesh]
+listen = "/ip4/127.0.0.1/tcp/0"
+discovery = "none"
+node_name = "bench-host"
+
+[mesh.share]
+models = ["*"]
+slots = 1024
+${mock === undefined ? '' : `\n[providers.mock]\nkind = "openai-compatible"\nbase_url = "${mock}"\n`}
+${guests.map((peerId, index) => `[[mesh.peers]]\nname = "guest-${index}"\npeer_id = "${peerId}"\nrole = "client"\nuse = false\n`).join('\n')}`
