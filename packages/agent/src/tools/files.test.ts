@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
@@ -42,7 +41,7 @@ test('read_file refuses what is no text, with its size and type', async () => {
   })
   await mkdir(join(kit.workspace.root, 'dir'))
   assert.match((await kit.call('read_file', { path: 'dir' })).output, /is a directory: use list_files/)
-  execFileSync('mkfifo', [join(kit.workspace.root, 'pipe')])
+  await kit.call('shell', { command: 'mkfifo pipe' })
   assert.match((await kit.call('read_file', { path: 'pipe' })).output, /not a plain file/)
 })
 

@@ -6,7 +6,7 @@ import { AppError } from '@qmtcode/protocol'
  * Where a real path lies. `private`: qmtcode's own files and the memory of processes, closed to tools always.
  * `output`: whole outputs of this session's tools, open for reading.
  */
-export type Place = 'workspace' | 'outside' | 'output' | 'private'
+type Place = 'workspace' | 'outside' | 'output' | 'private'
 
 export interface ResolvedPath {
   /** As it was written. */

@@ -16,7 +16,7 @@ export interface ModelCall {
   /** Why the input is none: it is then `{ unparsed }`. */
   problem?: string
 }
-export type Finish = Extract<ModelPart, { type: 'finish' }>
+type Finish = Extract<ModelPart, { type: 'finish' }>
 type Block = Extract<ContentPart, { type: 'text' | 'reasoning' }>
 type Metadata = ContentPart extends infer Part ? (Part extends { providerMetadata?: infer M } ? M : never) : never
 

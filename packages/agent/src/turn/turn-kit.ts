@@ -74,7 +74,7 @@ export interface KitOptions {
   maxSteps?: number
 }
 
-export const agent: AgentSpec = { id: 'main', name: 'main', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
+const agent: AgentSpec = { id: 'main', name: 'main', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
 
 /** A turn runner over a real workspace and real tools, with a log in memory and a scripted model. */
 export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
