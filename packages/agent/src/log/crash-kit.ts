@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs'
 import process from 'node:process'
 import { newPromptId, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { AgentSpec } from '@qmtcode/protocol'
@@ -9,13 +8,14 @@ import { createdEvent, note, sessionInit } from './log-kit.ts'
 
 /**
  * The process that crash.test.ts kills: writers of the log and conversations of sessions, for ever.
- * It prints a line for what was acknowledged, after it was: `event SESSION SEQ TEXT` or `prompt SESSION SEQ PROMPT`.
+ * It prints a line for what was acknowledged, after it was: `event SESSION SEQ TEXT .` or `prompt SESSION SEQ PROMPT .`;
+ * one without its full stop was cut by the kill.
  */
 const [file = '', writers = '8'] = process.argv.slice(2)
 const log = createEventLog({ clock: systemClock, logger: silentLogger }, { file })
 await log.start()
 
-const tell = (...words: (string | number)[]): number => writeSync(1, `${words.join(' ')}\n`)
+const tell = (...words: (string | number)[]): boolean => process.stdout.write(`${words.join(' ')} .\n`)
 
 async function write(): Promise<never> {
   const session = sessionInit()

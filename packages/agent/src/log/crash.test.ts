@@ -40,11 +40,12 @@ async function runAndKill(file: string, count: number): Promise<string[]> {
   const child = spawn(process.execPath, [script, file, '8'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.endsWith(' .')) continue
     lines.push(line)
     if (lines.length === count) child.kill('SIGKILL')
   }
   assert.ok(lines.length >= count, `the writer ended by itself after ${lines.length} lines`)
-  return lines.filter((line) => line !== 'ready')
+  return lines.filter((line) => line !== 'ready .')
 }
 
 async function checkLines(log: EventLog, lines: readonly string[]): Promise<void> {

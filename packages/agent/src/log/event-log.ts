@@ -1,7 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
 import { fromRecord, toStored, withoutUndefined } from './event-codec.ts'
-import type { EventLog, EventLogOptions, EventOf, EventRecord, QueuedPrompt } from './types.ts'
+import type { EventLog, EventLogOptions, EventOf, EventRecord } from './types.ts'
 import { createWorkerClient } from './worker-client.ts'
 import type { WorkerClient } from './worker-client.ts'
 
@@ -68,16 +68,11 @@ function createReads(store: () => WorkerClient): Reads {
     },
     receipt: (id, promptId) => store().call('receipt', id, promptId),
     prompt: async (id, promptId) => ofType('prompt.accepted', id, await store().call('prompt', id, promptId)),
-    queued: async (id) => {
-      const records = await store().call('queued', id)
-      return records.map((record) => ofType('prompt.accepted', id, record)).filter(isPrompt)
-    },
+    queued: (id) => store().call('queued', id),
     answer: async (id, requestId) => ofType('permission.answered', id, await store().call('answer', id, requestId)),
     unfinished: () => store().call('unfinished'),
   }
 }
-
-const isPrompt = (event: EventOf<'prompt.accepted'> | undefined): event is EventOf<'prompt.accepted'> & QueuedPrompt => event !== undefined
 
 function ofType<Type extends DurableEvent['type']>(type: Type, id: SessionId, record: EventRecord | undefined): EventOf<Type> | undefined {
   const event = record && fromRecord(id, record)

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { AppError } from '@qmtcode/protocol'
 import type { PromptId, SessionId } from '@qmtcode/protocol'
 import { createEffects } from './store-effects.ts'
-import { readPage, text, toRecord, toSessionRow } from './store-rows.ts'
+import { readPage, text, toQueuedPrompt, toRecord, toSessionRow } from './store-rows.ts'
 import type { StoredEvent, StoreMethods } from './types.ts'
 
 /** The prepared statements behind StoreMethods. */
@@ -93,9 +93,11 @@ function createReads(
   const forward = db.prepare(`${columns} where session = ? and seq > ? order by seq limit ?`)
   const backward = db.prepare(`${columns} where session = ? and seq < ? order by seq desc limit ?`)
   const receipt = db.prepare('select seq, position from prompts where session = ? and prompt_id = ?')
-  const ofPrompt = `${columns} join prompts p on p.session = e.session and p.seq = e.seq where p.session = ?`
-  const prompt = db.prepare(`${ofPrompt} and p.prompt_id = ?`)
-  const queued = db.prepare(`${ofPrompt} and p.queued = 1 order by p.seq`)
+  const prompt = db.prepare(`${columns} join prompts p on p.session = e.session and p.seq = e.seq where p.session = ? and p.prompt_id = ?`)
+  const queued = db.prepare(
+    `select p.prompt_id, json_extract(e.body, '$.author') as author from events e join prompts p on p.session = e.session and p.seq = e.seq
+     where p.session = ? and p.queued = 1 order by p.seq`,
+  )
   const answer = db.prepare(`${columns} where session = ? and type = 'permission.answered' and json_extract(body, '$.id') = ?`)
   return {
     read: (id, { after, limit }) => readPage(forward.iterate(find(id).n, after, limit)).records,
@@ -111,7 +113,7 @@ function createReads(
       const row = prompt.get(find(id).n, promptId)
       return row && toRecord(row)
     },
-    queued: (id) => queued.all(find(id).n).map(toRecord),
+    queued: (id) => queued.all(find(id).n).map(toQueuedPrompt),
     answer: (id, requestId) => {
       const row = answer.get(find(id).n, requestId)
       return row && toRecord(row)

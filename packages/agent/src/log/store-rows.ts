@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import type { PromptId, SessionId } from '@qmtcode/protocol'
-import type { EventRecord, SessionRow } from './types.ts'
+import type { EventRecord, QueuedPrompt, SessionRow } from './types.ts'
 
 const PAGE_CHARS = 524_288 // a page of large events stays within one rpc frame of 1 MiB, and is read in a few milliseconds
 
@@ -11,6 +11,11 @@ export const text = (row: Row, column: string): string => row[column] as string
 const optionalText = (row: Row, column: string): string | undefined => (row[column] as string | null) ?? undefined
 
 export const toRecord = (row: Row): EventRecord => [Number(row['seq']), Number(row['at']), text(row, 'type'), text(row, 'body')]
+
+export const toQueuedPrompt = (row: Row): QueuedPrompt => ({
+  promptId: text(row, 'prompt_id') as PromptId,
+  author: JSON.parse(text(row, 'author')) as QueuedPrompt['author'],
+})
 
 /** At most `limit` rows and PAGE_CHARS of text, but at least one row. */
 export function readPage(rows: Iterable<Row>, limit = Infinity): { records: EventRecord[]; more: boolean } {

@@ -109,7 +109,7 @@ export interface StoreMethods {
   readBack(id: string, range: { before: number; limit: number }): { records: EventRecord[]; more: boolean }
   receipt(id: string, promptId: string): PromptReceipt | undefined
   prompt(id: string, promptId: string): EventRecord | undefined
-  queued(id: string): EventRecord[]
+  queued(id: string): QueuedPrompt[]
   answer(id: string, requestId: string): EventRecord | undefined
   unfinished(): UnfinishedWork
 }

@@ -7,6 +7,8 @@ import { nameOf } from './types.ts'
 
 type Commands = Pick<Sessions, 'prompt' | 'answer' | 'cancel' | 'resume' | 'close' | 'delete'>
 
+const MAX_QUEUED = 200 // prompts of one session: whoever sends more is a loop, not a person
+
 /** What changes a session, on behalf of `author`. */
 export function createCommands(engine: Engine, log: EventLog, author: Author): Commands {
   return {
@@ -69,6 +71,9 @@ async function acceptPrompt(
   await openRow(log, session)
   const size = Buffer.byteLength(JSON.stringify(content))
   if (size > LIMITS.promptBytes) throw new AppError('too_large', `a prompt of ${size} bytes; at most ${LIMITS.promptBytes}`)
+  if (session.queue.length >= MAX_QUEUED) {
+    throw new AppError('busy', `${session.queue.length} prompts wait in session ${session.id} already`, { hint: 'cancel some of them' })
+  }
   const position = session.queue.length + (session.turn ? 1 : 0)
   const [accepted] = await engine.append(session, [{ type: 'prompt.accepted', promptId, author, content, position }])
   if (!accepted) throw new AppError('internal', 'the log stored nothing')

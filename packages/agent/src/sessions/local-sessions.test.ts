@@ -170,6 +170,24 @@ test('a log that cannot be written fails the command, and the node goes on when 
   assert.equal(types(seen).filter((type) => type === 'turn.ended').length, 2)
 })
 
+test('the queue of a session is bounded, and survives a restart in its order', async () => {
+  await using kit = await startSessions(createTurnScript().runTurn)
+  const sessions = kit.as('alice')
+  const { id } = await sessions.create({})
+  const receipts = await Promise.all(Array.from({ length: 201 }, () => tell(sessions, id, 'stick')))
+  assert.deepEqual(
+    receipts.map(({ position }) => position),
+    Array.from({ length: 201 }, (_, i) => i),
+  )
+  await assert.rejects(tell(sessions, id, 'one too many'), { code: 'busy' })
+  await kit.restart()
+  const again = kit.as('alice')
+  await again.cancel(id)
+  const seen = await followUntil(again, id, (event) => event.type === 'turn.started', { after: 204 })
+  const started = seen.find((event) => event.type === 'turn.started')
+  assert.equal(started?.promptId, receipts[1]?.promptId)
+})
+
 test('fifty followers of one session see the same', async () => {
   await using kit = await startSessions(createTurnScript().runTurn)
   const sessions = kit.as('alice')
