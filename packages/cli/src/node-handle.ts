@@ -71,7 +71,7 @@ export interface NodeIdentity {
 }
 
 export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
-export type InputStream = NodeJS.ReadableStream & { isTTY?: boolean }
+export type InputStream = NodeJS.ReadableStream & { isTTY?: boolean; destroy?(): unknown }
 export type Interrupt = 'SIGINT' | 'SIGTERM'
 
 /** All that the command line touches; a test gives streams of its own and a handle made of small ports. */

@@ -11,6 +11,7 @@ import { createConversation } from './conversation.ts'
 import type { Conversation } from './conversation.ts'
 import { createEventPrinter } from './event-printer.ts'
 import { createLineQueue } from './line-queue.ts'
+import type { LineQueue } from './line-queue.ts'
 import { createQuestions } from './questions.ts'
 import type { Questions } from './questions.ts'
 import { slash } from './slash.ts'
@@ -33,7 +34,7 @@ async function converse(context: CommandContext, node: NodeHandle): Promise<numb
   const stop = new AbortController()
   const terminal = createChatTerminal(
     { input: components.stdin, output: components.stdout },
-    { onLine: (line) => lines.add(line), onInterrupt: () => cancelKey.press(), onEnd: () => end(0) },
+    { onLine: (line) => takeLine(line, chat), onInterrupt: () => cancelKey.press(), onEnd: () => end(0) },
   )
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
   const prompt = style.bold('› ')
@@ -47,8 +48,8 @@ async function converse(context: CommandContext, node: NodeHandle): Promise<numb
     quit: () => end(130),
     onError,
   })
-  const chat = { context, node, conversation, questions, terminal, cancelKey, quit: () => end(0) }
-  const lines = createLineQueue((line) => handleLine(line, chat), onError)
+  const lines = createLineQueue(onError)
+  const chat = { context, node, conversation, questions, terminal, cancelKey, lines, quit: () => end(0) }
 
   using _ = context.interrupts.handle((signal) => (signal === 'SIGINT' ? cancelKey.press() : end(130)))
   terminal.setPrompt(prompt)
@@ -70,20 +71,23 @@ interface Chat {
   questions: Questions
   terminal: ChatTerminal
   cancelKey: CancelKey
+  lines: LineQueue
   quit(): void
 }
 
-/** A line is the answer to the question that waits, a command, or a prompt. */
-async function handleLine(line: string, chat: Chat): Promise<void> {
-  const { context, node, conversation, questions, terminal, cancelKey, quit } = chat
-  cancelKey.disarm()
+/** A line is the answer to the question that is shown as it is typed, a command, or a prompt. */
+function takeLine(line: string, chat: Chat): void {
+  const { context, node, conversation, questions, terminal, lines, quit } = chat
+  chat.cancelKey.disarm()
   if (questions.pending()) {
     const answer = questions.answer(line)
-    if (answer) await conversation.answer(answer)
+    if (answer) lines.add(() => conversation.answer(answer))
   } else if (line.startsWith('/')) {
-    await slash(line, { context, node, conversation, print: terminal.print, quit })
+    lines.add(() => slash(line, { context, node, conversation, print: terminal.print, quit }))
   } else if (line.trim() !== '') {
-    const position = await conversation.prompt(line)
-    if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}`))
+    lines.add(async () => {
+      const position = await conversation.prompt(line)
+      if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}`))
+    })
   }
 }

@@ -1,20 +1,20 @@
-/** Handles typed lines one after the other, in their order. */
+/** Does what typed lines ask for, one after the other, in their order. */
 export interface LineQueue {
-  add(line: string): void
+  add(work: () => Promise<void>): void
   /** What is under way may end as it likes; nothing more begins and nothing more is told. */
   stop(): void
 }
 
-export function createLineQueue(handle: (line: string) => Promise<void>, onError: (error: unknown) => void): LineQueue {
+export function createLineQueue(onError: (error: unknown) => void): LineQueue {
   let last: Promise<void> = Promise.resolve()
   let stopped = false
-  const run = async (line: string): Promise<void> => {
-    if (!stopped) await handle(line)
+  const run = async (work: () => Promise<void>): Promise<void> => {
+    if (!stopped) await work()
   }
   return {
-    add: (line) => {
+    add: (work) => {
       last = last
-        .then(() => run(line))
+        .then(() => run(work))
         .catch((error: unknown) => {
           if (!stopped) onError(error)
         })

@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import type { GlobalOptions, Invocation, Parsed } from './invocation.ts'
 import { createProgram } from './program.ts'
 import type { RootValues } from './program.ts'
-import { parseAddress } from './values.ts'
+import { BARE } from './values.ts'
 
 export interface ParseOptions {
   version: string
@@ -35,7 +35,6 @@ const defaults: GlobalOptions = { mesh: { enabled: false, addresses: [], listen:
 
 /** Flags whose value needs `=`: a bare one never swallows the word after it. */
 const OPTIONAL_VALUE = ['--mesh', '--dashboard']
-const BARE = '*' // no address and no host begins so
 
 function explicitValue(arg: string, index: number, argv: readonly string[]): string {
   if (argv.slice(0, index).includes('--')) return arg
@@ -77,7 +76,6 @@ function globalsOf(values: RootValues, word: string | undefined): GlobalOptions 
     throw new AppError('bad_request', `two configurations: ${word} and --config ${values.config}`, { hint: 'give one of them' })
   }
   const addresses = values.mesh.filter((address) => address !== BARE)
-  addresses.forEach(parseAddress)
   return {
     configPath: word ?? values.config,
     mesh: {

@@ -6,7 +6,7 @@ import type { CommandContext } from './context.ts'
 export interface FollowTurnOptions {
   sessions: Sessions
   id: SessionId
-  /** Events after this. */
+  /** Events after this; 0: of a session that is new. */
   after: number
   /** Whose turn it is; absent: the next that ends. */
   promptId?: PromptId
@@ -25,17 +25,32 @@ const CANCEL_GRACE_MS = 5_000
  */
 export async function followTurn(context: CommandContext, options: FollowTurnOptions): Promise<TurnEnded | undefined> {
   const stop = new AbortController()
-  // The turn begins beside the following, so that no live event is missed.
-  const begun = options.begin().catch((error: unknown) => stop.abort(toAppError(error)))
-  const cancelling = createCancelling(options, begun, stop)
+  const beginning = createBeginning(options, stop)
+  const cancelling = createCancelling(options, beginning, stop)
   using _ = context.interrupts.handle(cancelling.ask)
   context.out.gone.addEventListener('abort', cancelling.ask)
   try {
-    return await readTurn(options, cancelling, stop.signal)
+    return await readTurn(options, { beginning, cancelling, signal: stop.signal })
   } finally {
     stop.abort()
     context.out.gone.removeEventListener('abort', cancelling.ask)
-    await cancelling.settled()
+    cancelling.end()
+  }
+}
+
+/** Starts the turn, once. A failure stops the following. */
+interface Beginning {
+  start(): void
+  started(): Promise<void> | undefined
+}
+
+function createBeginning({ begin }: FollowTurnOptions, stop: AbortController): Beginning {
+  let started: Promise<void> | undefined
+  return {
+    start: () => {
+      started ??= begin().catch((error: unknown) => stop.abort(toAppError(error)))
+    },
+    started: () => started,
   }
 }
 
@@ -45,37 +60,45 @@ interface Cancelling {
   asked(): boolean
   /** The turn that is followed runs now: until then its prompt is withdrawn instead. */
   turnStarted(): void
-  settled(): Promise<void>
+  end(): void
 }
 
-function createCancelling({ sessions, id, promptId }: FollowTurnOptions, begun: Promise<void>, stop: AbortController): Cancelling {
+function createCancelling({ sessions, id, promptId }: FollowTurnOptions, beginning: Beginning, stop: AbortController): Cancelling {
   let timer: NodeJS.Timeout | undefined
-  let request: Promise<void> | undefined
+  let isAsked = false
   let running = promptId === undefined
   const cancel = async (): Promise<void> => {
-    await begun
     if (!stop.signal.aborted) await sessions.cancel(id, running ? undefined : promptId)
   }
   return {
     ask: () => {
-      if (request) return stop.abort()
+      const begun = beginning.started()
+      const isFirst = !isAsked
+      isAsked = true
+      if (!isFirst || begun === undefined) return stop.abort()
       timer = setTimeout(() => stop.abort(), CANCEL_GRACE_MS)
-      request = cancel().catch((error: unknown) => stop.abort(toAppError(error)))
+      // What is cancelled must be there first.
+      begun.then(cancel).catch((error: unknown) => stop.abort(toAppError(error)))
     },
-    asked: () => request !== undefined,
+    asked: () => isAsked,
     turnStarted: () => (running = true),
-    settled: async () => {
-      clearTimeout(timer)
-      await begun
-      await request
-    },
+    end: () => clearTimeout(timer),
   }
 }
 
-async function readTurn(options: FollowTurnOptions, cancelling: Cancelling, signal: AbortSignal): Promise<TurnEnded | undefined> {
+interface Reading {
+  beginning: Beginning
+  cancelling: Cancelling
+  signal: AbortSignal
+}
+
+async function readTurn(options: FollowTurnOptions, { beginning, cancelling, signal }: Reading): Promise<TurnEnded | undefined> {
   const { sessions, id, after, promptId, show } = options
   let ours = promptId === undefined
-  for await (const event of sessions.follow(id, { after, signal })) {
+  // From the last known event on, so that one comes at once: the following stands, and the turn begins without a lost delta.
+  for await (const event of sessions.follow(id, { after: Math.max(0, after - 1), signal })) {
+    beginning.start()
+    if ('seq' in event && event.seq <= after) continue
     if (event.type === 'turn.started' && event.promptId === promptId) {
       ours = true
       cancelling.turnStarted()

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { rootHelp } from './help.ts'
 import type { Invocation } from './invocation.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import { collect, collectAddress, parseAllow, parseLimit, parseSeconds, parseSessionId } from './values.ts'
+import { collectAddress, collectMesh, parseAllow, parseLimit, parseSeconds, parseSessionId } from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -71,7 +71,12 @@ function addRootOptions(program: Command): void {
     .option('-c, --config <file>', 'configuration; also the first word, if it ends in .toml')
     .option('--wait <secs>', 'how long a command waits for the configured peers (default: 5)', parseSeconds, 5_000)
     .optionsGroup('Options of the mesh:')
-    .option('--mesh [=multiaddr]', 'be a node of the mesh; listen on an address of this machine, dial any other; repeatable', collect, [])
+    .option(
+      '--mesh [=multiaddr]',
+      'be a node of the mesh; listen on an address of this machine, dial any other; repeatable',
+      collectMesh,
+      [],
+    )
     .option('--mesh-listen <multiaddr>', 'listen there; repeatable', collectAddress, [])
     .option('--mesh-connect <multiaddr>', 'dial it; repeatable', collectAddress, [])
     .option('--headless', 'no chat: run the node until SIGINT or SIGTERM', false)

@@ -15,8 +15,9 @@ async function readAll(stdin: InputStream, signal: AbortSignal): Promise<string>
   const decoder = new TextDecoder()
   let text = ''
   let size = 0
+  // A pipe that nobody closes would keep the process.
+  signal.addEventListener('abort', () => stdin.destroy?.(), { once: true })
   for await (const chunk of stdin) {
-    if (signal.aborted) throw new AppError('cancelled', 'interrupted')
     size += chunk.length
     if (size > LIMITS.promptBytes) throw new AppError('too_large', `the prompt has more than ${LIMITS.promptBytes} bytes`)
     text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })

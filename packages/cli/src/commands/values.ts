@@ -58,5 +58,8 @@ export function parseAddress(text: string): string {
   return text
 }
 
-export const collect = (text: string, before: string[]): string[] => [...before, text]
+/** Stands for the value of `--mesh` or `--dashboard` alone: no address and no host begins so. */
+export const BARE = '*'
+
+export const collectMesh = (text: string, before: string[]): string[] => [...before, text === BARE ? BARE : parseAddress(text)]
 export const collectAddress = (text: string, before: string[]): string[] => [...before, parseAddress(text)]

@@ -21,19 +21,6 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`
 }
 
-/** `512 B`, `1.5 kB`, `2.0 MB`. */
-export function bytes(count: number): string {
-  if (count < 1_000) return `${count} B`
-  const units = ['kB', 'MB', 'GB', 'TB']
-  let value = count / 1_000
-  let unit = 0
-  while (value >= 999.95 && unit < units.length - 1) {
-    value /= 1_000
-    unit += 1
-  }
-  return `${value.toFixed(1)} ${units[unit]}`
-}
-
 const COMMON_START = '12D3KooW' // every ed25519 peer id begins so
 const MIN_AFTER_START = 6
 

@@ -13,5 +13,3 @@ function wantsColour(stream: OutputStream, env: Components['env']): boolean {
   if (env['FORCE_COLOR'] && env['FORCE_COLOR'] !== '0') return true
   return stream.isTTY === true && env['TERM'] !== 'dumb'
 }
-
-export const plainStyle: Style = pc.createColors(false)

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
+import { PEER_B, eventually, fakeNode, startCli } from '../commands/cli-kit.ts'
+import type { FakeNode } from '../commands/cli-kit.ts'
+import type { Script } from '../commands/scripted-sessions.ts'
+import { wrap } from './terminal.ts'
+
+const CTRL_C = '\u0003'
+const CTRL_D = '\u0004'
+
+async function startChat(node: FakeNode) {
+  const started = startCli([], { node, tty: true })
+  await started.seen(/›/)
+  await eventually(() => node.watchers() === 1)
+  const shown = () => stripVTControlCharacters(started.stdout())
+  return { ...started, type: (text: string) => started.stdin.write(text), shown }
+}
+
+test('a chat says who it is, answers, and ends with Ctrl-D', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`echo ${turn.prompt}`, ['echo ', turn.prompt]) })
+  const chat = await startChat(node)
+  chat.type('hello\r')
+  await chat.seen(/echo hello\n/)
+  await chat.seen(/10 tokens in, 5 out/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+  assert.match(chat.shown(), /listening: .*\ndefault model: builtin\/demo/)
+  assert.deepEqual(node.sessions.inits, [{ workspace: '/work' }])
+  assert.equal(node.closed, 1)
+})
+
+test('a permission is asked for and answered, and what was being typed comes back', async () => {
+  const prompts: string[] = []
+  const script: Script = async (turn) => {
+    prompts.push(turn.prompt)
+    turn.say(`you said ${await turn.ask('shell')}`)
+  }
+  const node = fakeNode({ script })
+  const chat = await startChat(node)
+  const { promise: typed, resolve: proceed } = Promise.withResolvers<void>()
+  const { prompt } = node.sessions
+  node.sessions.prompt = async (...given) => {
+    await typed
+    return await prompt(...given)
+  }
+  chat.type('do it\r')
+  chat.type('half a tho')
+  await chat.seen(/o$/)
+  proceed()
+  await chat.seen(/allow shell\? y once/)
+  assert.match(chat.shown(), /\? shell asks: run shell/)
+  chat.type('what\r')
+  await chat.seen(/y, a or n/)
+  chat.type('a\r')
+  await chat.seen(/you said allow_session/)
+  assert.deepEqual(
+    node.sessions.answers.map(({ answer }) => answer),
+    ['allow_session'],
+  )
+  await chat.seen(/half a tho/)
+  chat.type('ught\r')
+  await chat.seen(/allow shell\? y once[^]*allow shell\? y once/)
+  chat.type('n\r')
+  await chat.seen(/you said deny/)
+  assert.deepEqual(prompts, ['do it', 'half a thought'])
+  chat.type('/quit\r')
+  assert.equal(await chat.code, 0)
+})
+
+test('Ctrl-C cancels the turn, again it quits with 130', async () => {
+  const node = fakeNode({
+    script: async (turn) => {
+      turn.say('begun')
+      await new Promise((resolve) => turn.signal.addEventListener('abort', resolve))
+    },
+  })
+  const chat = await startChat(node)
+  chat.type('go\r')
+  await chat.seen(/begun/)
+  chat.type(CTRL_C)
+  await chat.seen(/cancelling … Ctrl-C again to leave/)
+  await chat.seen(/cancelled/)
+  assert.equal(node.sessions.cancelled.length, 1)
+  chat.type(CTRL_C)
+  assert.equal(await chat.code, 130)
+})
+
+test('Ctrl-C on a line that is being typed empties it; on an empty one it asks first', async () => {
+  const chat = await startChat(fakeNode())
+  chat.type('oops')
+  await chat.seen(/s$/)
+  chat.type(CTRL_C)
+  chat.type('/help\r')
+  await chat.seen(/\/sessions +sessions of this node/)
+  chat.type(CTRL_C)
+  await chat.seen(/Ctrl-C again, or Ctrl-D, to leave/)
+  chat.type(CTRL_C)
+  assert.equal(await chat.code, 130)
+})
+
+test('lines typed while a turn runs wait, with their position', async () => {
+  const release: (() => void)[] = []
+  const node = fakeNode({
+    script: async (turn) => {
+      turn.say(`on ${turn.prompt}`)
+      await new Promise<void>((resolve) => release.push(resolve))
+      turn.say(`done ${turn.prompt}`)
+    },
+  })
+  const chat = await startChat(node)
+  chat.type('one\r')
+  await chat.seen(/on one/)
+  chat.type('two\r')
+  await chat.seen(/queued, position 1/)
+  release[0]?.()
+  await chat.seen(/done one[^]*on two/)
+  release[1]?.()
+  await chat.seen(/done two/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
+test('peers come and go above the input, which stays', async () => {
+  const node = fakeNode()
+  const chat = await startChat(node)
+  chat.type('typing')
+  await chat.seen(/g$/)
+  node.meshEvent({ type: 'peer.disconnected', at: 0, peerId: PEER_B, name: 'gpu\u001b]0;x\u0007', reason: 'gone\u009b2J' })
+  await chat.seen(/peer gone: gpu \(12D3\w+\): gone\n[^]*› .*typing/)
+  chat.type(CTRL_C)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
+test('commands: model, agent, new, sessions, nodes, and an unknown one', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`re ${turn.prompt}`) })
+  const chat = await startChat(node)
+  chat.type('/model gpu:builtin/demo\r')
+  await chat.seen(/model: gpu:builtin\/demo/)
+  chat.type('/agent coder\r')
+  await chat.seen(/agent: coder, in a new session/)
+  chat.type('first\r')
+  await chat.seen(/re first/)
+  await chat.seen(/tokens/)
+  chat.type('/new\r')
+  chat.type('second\r')
+  await chat.seen(/re second/)
+  assert.deepEqual(node.sessions.inits, [
+    { workspace: '/work', model: 'gpu:builtin/demo', agent: 'coder' },
+    { workspace: '/work', model: 'gpu:builtin/demo', agent: 'coder' },
+  ])
+  chat.type('/sessions\r')
+  await chat.seen(/a title/)
+  chat.type('/nodes\r')
+  await chat.seen(/this node/)
+  chat.type('/agent codr\r')
+  await chat.seen(/error\[not_found\]: no agent codr \(did you mean "coder"\?\)/)
+  chat.type('/modle\r')
+  await chat.seen(/unknown command \/modle \(did you mean "\/model"\?\)/)
+  chat.type('/quit\r')
+  assert.equal(await chat.code, 0)
+})
+
+test('an error of a prompt is shown, and the chat goes on', async () => {
+  const node = fakeNode()
+  const { create } = node.sessions
+  node.sessions.create = async (init) => {
+    node.sessions.create = create
+    throw new Error(`cannot ${init.workspace}`)
+  }
+  const chat = await startChat(node)
+  chat.type('one\r')
+  await chat.seen(/error\[internal\]: cannot \/work/)
+  chat.type('two\r')
+  await chat.seen(/hello/)
+  chat.interrupt('SIGTERM')
+  assert.equal(await chat.code, 130)
+})
+
+test('streamed text is cut at blanks to lines shorter than the terminal', () => {
+  assert.deepEqual(wrap('one two three', 8), { lines: ['one two'], rest: 'three' })
+  assert.deepEqual(wrap('a\nb', 8), { lines: ['a'], rest: 'b' })
+  assert.deepEqual(wrap('a\n', 8), { lines: ['a'], rest: '' })
+  assert.deepEqual(wrap('x'.repeat(10), 5), { lines: ['xxxx', 'xxxx'], rest: 'xx' })
+})
