@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider'
+import { createDemoModel } from './demo-model.ts'
+import { parseRequest } from './request.ts'
+
+const ALL = ['list_files', 'read_file', 'search_text', 'shell', 'write_file']
+const optionsOf = (prompt: LanguageModelV4Message[], tools = ALL): LanguageModelV4CallOptions => ({
+  prompt,
+  tools: tools.map((name) => ({ type: 'function', name, inputSchema: { type: 'object' } })),
+})
+const user = (text: string): LanguageModelV4Message => ({ role: 'user', content: [{ type: 'text', text }] })
+
+/** Plays the loop of a turn: every call gets `result`, until the model only talks. */
+async function converse(asked: string, options: { tools?: string[]; result?: (tool: string) => string } = {}) {
+  const model = createDemoModel({ wordDelayMs: 0 })
+  const prompt = [user(asked)]
+  const calls: { tool: string; input: unknown }[] = []
+  for (;;) {
+    const { content } = await model.doGenerate(optionsOf(prompt, options.tools))
+    const call = content.find((part) => part.type === 'tool-call')
+    const text = content.find((part) => part.type === 'text')?.text ?? ''
+    if (!call) return { calls, text }
+    const { toolCallId, toolName } = call
+    calls.push({ tool: toolName, input: JSON.parse(call.input) })
+    const value = options.result?.(toolName) ?? 'done'
+    prompt.push({ role: 'assistant', content: [{ type: 'tool-call', toolCallId, toolName, input: JSON.parse(call.input) }] })
+    prompt.push({ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value } }] })
+  }
+}
+
+test('does several things in sequence, then tells what came out', async () => {
+  const { calls, text } = await converse('List the files, read README.md and run node hello.js, then summarise.', {
+    result: (tool) => ({ list_files: 'README.md\nhello.js', read_file: '1\t# Greeter', shell: 'hello\n[exit code 0]' })[tool] ?? '',
+  })
+  assert.deepEqual(calls, [
+    { tool: 'list_files', input: {} },
+    { tool: 'read_file', input: { path: 'README.md' } },
+    { tool: 'shell', input: { command: 'node hello.js' } },
+  ])
+  assert.match(text, /no LLM/)
+  assert.match(text, /2 files: README\.md, hello\.js/)
+  assert.match(text, /# Greeter/)
+  assert.match(text, /hello/)
+})
+
+const CASES: [prompt: string, actions: unknown[]][] = [
+  ['list files', [{ kind: 'list', path: undefined }]],
+  ['Please show me the files in src', [{ kind: 'list', path: 'src' }]],
+  ['What files are here?', [{ kind: 'list', path: undefined }]],
+  [
+    'read src/a.ts and b.md',
+    [
+      { kind: 'read', path: 'src/a.ts' },
+      { kind: 'read', path: 'b.md' },
+    ],
+  ],
+  ['search for TODO in src', [{ kind: 'search', pattern: 'TODO', path: 'src' }]],
+  ['search the files for "a and list b"', [{ kind: 'search', pattern: 'a and list b', path: undefined }]],
+  ['run `npm test; cat x`, then tell me', [{ kind: 'run', command: 'npm test; cat x' }]],
+  ['run node -e "console.log(1)"', [{ kind: 'run', command: 'node -e "console.log(1)"' }]],
+  ['create notes.txt with one, two and three', [{ kind: 'write', path: 'notes.txt', content: 'one, two and three' }]],
+  ['write "hi there" to a.txt', [{ kind: 'write', path: 'a.txt', content: 'hi there' }]],
+  [
+    'List the files, read src/greet.js, run node --test, then search for TODO and summarise what you found.',
+    [
+      { kind: 'list', path: undefined },
+      { kind: 'read', path: 'src/greet.js' },
+      { kind: 'run', command: 'node --test' },
+      { kind: 'search', pattern: 'TODO', path: undefined },
+    ],
+  ],
+]
+for (const [prompt, actions] of CASES) test(`understands: ${prompt}`, () => assert.deepEqual(parseRequest(prompt).actions, actions))
+
+test('says that a tool was not offered, and that it is no LLM when it understands nothing', async () => {
+  const without = await converse('list the files and run date', { tools: ['list_files'] })
+  assert.deepEqual(without.calls.length, 1)
+  assert.match(without.text, /needs the tool shell, which I was not offered/)
+  assert.match((await converse('What is love?')).text, /no LLM/)
+})
+
+test('a long hostile prompt is answered at once', () => {
+  const started = performance.now()
+  parseRequest(`search ${' for'.repeat(100_000)}`)
+  parseRequest(`create ${'a '.repeat(100_000)}`)
+  parseRequest('list,'.repeat(100_000))
+  assert.ok(performance.now() - started < 2_000)
+})
+
+test('streams words and ends on abort', async () => {
+  const controller = new AbortController()
+  const { stream } = await createDemoModel({ wordDelayMs: 1 }).doStream({ ...optionsOf([user('hello')]), abortSignal: controller.signal })
+  const reader = stream.getReader()
+  const seen: string[] = []
+  await assert.rejects(async () => {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) return
+      seen.push(value.type)
+      if (value.type === 'text-delta') controller.abort()
+    }
+  }, /abort/i)
+  assert.deepEqual(seen, ['stream-start', 'text-start', 'text-delta'])
+})

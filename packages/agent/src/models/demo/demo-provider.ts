@@ -1,0 +1,27 @@
+import type { LanguageModelV4 } from '@ai-sdk/provider'
+import { AppError } from '@qmtcode/protocol'
+import type { Provider } from '../providers/provider.ts'
+import { redact } from '../redact.ts'
+import { createDemoModel } from './demo-model.ts'
+import type { DemoOptions } from './demo-model.ts'
+
+/** `builtin/demo`: anyone can try the mesh without a key. It is used only when named. */
+export function createDemoProvider(options: DemoOptions = {}): Provider {
+  return {
+    name: 'builtin',
+    title: 'built in',
+    kind: 'builtin',
+    baseUrl: undefined,
+    keySource: undefined,
+    isConfigured: true,
+    problem: () => undefined,
+    // eslint-disable-next-line typescript/require-await -- throws as a rejection
+    async languageModel(model): Promise<LanguageModelV4> {
+      if (model === 'demo') return createDemoModel(options)
+      throw new AppError('model_unavailable', `builtin has no model "${model}"`, { hint: 'its only one is builtin/demo' })
+    },
+    prepare: (callOptions) => callOptions,
+    listModels: () => Promise.resolve(['demo']),
+    redact: (text) => redact(text),
+  }
+}

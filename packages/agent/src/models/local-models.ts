@@ -1,0 +1,80 @@
+import type { LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { modelIdSchema, systemClock, toAppError } from '@qmtcode/protocol'
+import type { AppError, Clock, Load, ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
+import { guarded } from './guarded-stream.ts'
+import type { GuardedSource, StreamTimeouts } from './guarded-stream.ts'
+import { parseModelId } from './model-id.ts'
+import { endedEarly, toProviderError } from './provider-errors.ts'
+import { createProviderOffers } from './provider-offers.ts'
+import type { ProviderOffersOptions } from './provider-offers.ts'
+import type { Provider, Providers } from './providers/provider.ts'
+import { createSlots } from './slots.ts'
+
+/** The models of this node's own providers. */
+export interface LocalModels extends Models {
+  /** Why `provider/model` cannot be called here, as far as it shows without calling: no such provider, no key. */
+  problem(model: string): AppError | undefined
+  load(): Load
+}
+
+export interface LocalModelsOptions extends StreamTimeouts {
+  /** Calls this node runs at once, as it tells others. Default: 8. */
+  slots?: number
+  offers?: ProviderOffersOptions
+}
+
+export function createLocalModels(components: { providers: Providers; clock?: Clock }, options: LocalModelsOptions = {}): LocalModels {
+  const { providers, clock = systemClock } = components
+  const slots = createSlots(options.slots ?? 8)
+  const modelsOf = createProviderOffers(clock, options.offers)
+
+  const offersOf = async (provider: Provider): Promise<ModelOffer[]> => {
+    const names = provider.problem() ? [] : await modelsOf(provider)
+    return names
+      .map((model) => ({ id: `${provider.name}/${model}`, model }))
+      .filter(({ id }) => modelIdSchema.safeParse(id).success)
+      .map(({ id, model }) => ({ id, provider: provider.name, model, slots: slots.load().slots, inFlight: slots.inFlight(id) }))
+  }
+
+  async function* stream(request: ModelRequest, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ModelPart> {
+    const { provider: name, model } = parseModelId(request.model)
+    const provider = providers.get(name)
+    const problem = provider.problem()
+    if (problem) throw problem
+    const release = slots.take(request.model)
+    try {
+      yield* guarded(sourceOf(provider, model, request), { ...options, signal })
+    } finally {
+      release()
+    }
+  }
+
+  return {
+    async offers() {
+      return (await Promise.all(providers.list().map(offersOf))).flat()
+    },
+    stream,
+    problem(id) {
+      try {
+        return providers.get(parseModelId(id).provider).problem()
+      } catch (error) {
+        return toAppError(error)
+      }
+    },
+    load: slots.load,
+  }
+}
+
+function sourceOf(provider: Provider, model: string, request: ModelRequest): GuardedSource {
+  const called = { provider, model: request.model }
+  return {
+    model: request.model,
+    async open(signal): Promise<AsyncIterable<LanguageModelV4StreamPart>> {
+      const languageModel = await provider.languageModel(model)
+      const { stream } = await languageModel.doStream({ ...provider.prepare(request.options), abortSignal: signal })
+      return stream
+    },
+    toError: (error) => toProviderError(error, called),
+    endedEarly: () => endedEarly(called),
+  }
+}

@@ -1,0 +1,35 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import type { AppError } from '@qmtcode/protocol'
+import type { ProviderKind } from './known-providers.ts'
+
+/** One place that models can be called at. It never shows its key. */
+export interface Provider {
+  readonly name: string
+  /** For people: `Anthropic`, `Ollama`. */
+  readonly title: string
+  readonly kind: ProviderKind
+  /** Where calls go; absent for what runs in this process. */
+  readonly baseUrl: string | undefined
+  /** Where the key comes from, in words; absent without one. */
+  readonly keySource: string | undefined
+  /** By the configuration or by its key in the environment; false: merely known by name. */
+  readonly isConfigured: boolean
+  /** Why it cannot be called as things stand. */
+  problem(): AppError | undefined
+  /** Loads the provider's package at the first call. */
+  languageModel(model: string): Promise<LanguageModelV4>
+  /** Fills in what every call to this provider needs. */
+  prepare(options: LanguageModelV4CallOptions): LanguageModelV4CallOptions
+  /** Model names; `*` where any name goes. Throws AppError when its server does not tell. */
+  listModels(options: { signal: AbortSignal }): Promise<string[]>
+  /** Text without this provider's key, or anything else that looks like one. */
+  redact(text: string): string
+}
+
+/** The providers of this node. */
+export interface Providers {
+  /** The configured ones in the file's order, then those with a key in the environment, then what is built in. */
+  list(): readonly Provider[]
+  /** Also one that is merely known by name. Throws model_unavailable with the nearest names. */
+  get(name: string): Provider
+}

@@ -1,0 +1,103 @@
+import { AppError } from '@qmtcode/protocol'
+import type { Provider, Providers } from './provider.ts'
+import { createDemoProvider } from '../demo/demo-provider.ts'
+import { KNOWN_PROVIDERS, PROVIDER_KINDS, knownByKind } from './known-providers.ts'
+import type { KnownProvider, ProviderKind } from './known-providers.ts'
+import { createRemoteProvider } from './remote-provider.ts'
+import { nearest } from './nearest.ts'
+
+/** `[providers.NAME]`. */
+export interface ProviderConfig {
+  /** Default: from the name; a name that is not known, with a base URL, is openai-compatible. */
+  kind?: string
+  baseUrl?: string
+  apiKey?: string
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Throws bad_config for a provider that cannot be meant: an unknown name without an address, an unknown kind, no URL. */
+export function createProviders(config: Readonly<Record<string, ProviderConfig>>, env: Environment = {}): Providers {
+  const made = new Map<string, Provider>()
+  for (const [name, settings] of Object.entries(config)) made.set(name, configured(name, settings, env))
+  for (const [name, known] of Object.entries(KNOWN_PROVIDERS)) {
+    if (!made.has(name) && known.keyEnv.some((variable) => env[variable])) made.set(name, configured(name, {}, env))
+  }
+  if (!made.has('builtin')) made.set('builtin', createDemoProvider())
+  const listed = [...made.values()]
+
+  return {
+    list: () => listed,
+    get(name) {
+      const found = made.get(name)
+      if (found) return found
+      const known = Object.hasOwn(KNOWN_PROVIDERS, name) ? KNOWN_PROVIDERS[name] : undefined
+      if (!known) throw unknownProvider(name, made.keys())
+      const provider = createRemoteProvider({
+        name,
+        known,
+        kind: known.kind,
+        baseUrl: baseUrlOf(name, known, {}, env),
+        isConfigured: false,
+      })
+      made.set(name, provider)
+      return provider
+    },
+  }
+}
+
+function configured(name: string, settings: ProviderConfig, env: Environment): Provider {
+  const byName = Object.hasOwn(KNOWN_PROVIDERS, name) ? KNOWN_PROVIDERS[name] : undefined
+  const kind = kindOf(name, settings, byName)
+  if (kind === 'builtin') return createDemoProvider()
+  const known = byName?.kind === kind ? byName : knownByKind(kind)
+  const baseUrl = baseUrlOf(name, known, settings, env)
+  const variable = known?.keyEnv.find((candidate) => env[candidate])
+  const key = settings.apiKey
+    ? { apiKey: settings.apiKey, keySource: `[providers.${name}] api_key` }
+    : { apiKey: variable === undefined ? undefined : env[variable], keySource: variable }
+  return createRemoteProvider({ name, known, kind, baseUrl, isConfigured: true, ...key })
+}
+
+function kindOf(name: string, { kind, baseUrl }: ProviderConfig, known: KnownProvider | undefined): ProviderKind {
+  if (kind !== undefined) {
+    const found = PROVIDER_KINDS.find((candidate) => candidate === kind)
+    if (found) return found
+    const near = nearest(kind, PROVIDER_KINDS)
+    throw new AppError('bad_config', `[providers.${name}] kind "${kind}" is not known`, {
+      hint: `${near.length > 0 ? `did you mean ${near.join(' or ')}? ` : ''}kinds: ${PROVIDER_KINDS.join(', ')}`,
+    })
+  }
+  if (known) return known.kind
+  if (baseUrl !== undefined) return 'openai-compatible'
+  const near = nearest(name, Object.keys(KNOWN_PROVIDERS))
+  throw new AppError('bad_config', `[providers.${name}] is no provider that qmtcode knows, and has no base_url`, {
+    hint: `${near.length > 0 ? `did you mean ${near.join(' or ')}? ` : ''}set base_url to use any OpenAI-compatible server`,
+  })
+}
+
+function baseUrlOf(name: string, known: KnownProvider | undefined, settings: ProviderConfig, env: Environment): string {
+  const fromEnv = known?.baseUrlEnv === undefined ? undefined : env[known.baseUrlEnv]
+  const written = settings.baseUrl ?? (fromEnv || known?.baseUrl)
+  const where = settings.baseUrl === undefined && fromEnv ? String(known?.baseUrlEnv) : `[providers.${name}] base_url`
+  if (written === undefined) throw new AppError('bad_config', `[providers.${name}] has no base_url`)
+  if (!URL.canParse(written)) throw new AppError('bad_config', `${where} is not a URL: "${written}"`)
+  const url = new URL(written)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new AppError('bad_config', `${where} must be http or https, not ${url.protocol}`)
+  if (url.username || url.password) {
+    throw new AppError('bad_config', `${where} holds a user or password`, { hint: `put the key into [providers.${name}] api_key` })
+  }
+  // Other tools read these variables without the version.
+  if (where === known?.baseUrlEnv && url.pathname === '/') url.pathname = '/v1'
+  return url.href.replace(/\/+$/, '')
+}
+
+function unknownProvider(name: string, known: Iterable<string>): AppError {
+  const names = new Set([...known, ...Object.keys(KNOWN_PROVIDERS)])
+  const near = nearest(name, names)
+  return new AppError('model_unavailable', `no provider "${name}" here`, {
+    hint:
+      near.length > 0 ? `did you mean ${near.join(' or ')}?` : `known: ${[...names].join(', ')}; others need [providers.${name}] base_url`,
+  })
+}

@@ -1,0 +1,59 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import { AppError } from '@qmtcode/protocol'
+import { redact } from '../redact.ts'
+import type { KnownProvider, ProviderKind } from './known-providers.ts'
+import { listServerModels } from './list-models.ts'
+import { loadProvider } from './load-model.ts'
+import { createProviderFetch } from './provider-fetch.ts'
+import type { Provider } from './provider.ts'
+
+export interface RemoteProviderInit {
+  name: string
+  known: KnownProvider | undefined
+  kind: ProviderKind
+  baseUrl: string
+  apiKey?: string
+  keySource?: string
+  isConfigured: boolean
+}
+
+/** A provider behind HTTP. The key stays in this closure. */
+export function createRemoteProvider(init: RemoteProviderInit): Provider {
+  const { name, known, kind, baseUrl, apiKey, keySource, isConfigured } = init
+  const providerFetch = createProviderFetch({ name, baseUrl })
+  let loading: Promise<(model: string) => LanguageModelV4> | undefined
+
+  return {
+    name,
+    title: known?.title ?? name,
+    kind,
+    baseUrl,
+    keySource,
+    isConfigured,
+    problem: () => (apiKey === undefined && needsKey(kind) ? missingKey(name, known) : undefined),
+    async languageModel(model) {
+      loading ??= loadProvider({ name, kind, baseUrl, apiKey, fetch: providerFetch })
+      return (await loading)(model)
+    },
+    prepare: (options) => (kind === 'openai' ? withoutStore(options) : options),
+    async listModels({ signal }) {
+      if (kind !== 'openai-compatible') return ['*']
+      return await listServerModels({ name, baseUrl, apiKey }, { signal, fetch: providerFetch })
+    },
+    redact: (text) => redact(text, apiKey === undefined ? [] : [apiKey]),
+  }
+}
+
+const needsKey = (kind: ProviderKind): boolean => kind === 'anthropic' || kind === 'openai' || kind === 'google'
+
+function missingKey(name: string, known: KnownProvider | undefined): AppError {
+  const variables = known?.keyEnv.join(' or ') ?? ''
+  return new AppError('model_unavailable', `${known?.title ?? name} has no key here`, {
+    hint: `set ${variables}, or [providers.${name}] api_key`,
+  })
+}
+
+/** What OpenAI stores is referred to by id, which another account, or another node's, does not know. */
+function withoutStore(options: LanguageModelV4CallOptions): LanguageModelV4CallOptions {
+  return { ...options, providerOptions: { ...options.providerOptions, openai: { store: false, ...options.providerOptions?.['openai'] } } }
+}
