@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { DurableEvent, SessionId } from '@qmtcode/protocol'
 import { startSessions } from '../sessions/sessions-kit.ts'
-import type { EventLog } from './types.ts'
+import type { SessionsKit } from '../sessions/sessions-kit.ts'
 
 /** `QMT_KILLS=500 QMT_SEED=7 node --test …` is the long form. */
 const KILLS = Number(process.env['QMT_KILLS'] ?? 20)
@@ -25,7 +25,7 @@ test(`loses nothing that was acknowledged in ${KILLS} × kill -9 (seed ${SEED})`
       const file = join(directory, `${kill % 4}.db`) // some logs see several kills, none grows without end
       const lines = await runAndKill(file, 1 + Math.floor(random() * MAX_LINES))
       await using kit = await startSessions(async () => ({ stopReason: 'completed', usage: { inputTokens: 0, outputTokens: 0 } }), { file })
-      await checkLines(kit.log, lines)
+      await checkLines(kit, lines)
       acknowledged += lines.length
     }
   } finally {
@@ -48,11 +48,11 @@ async function runAndKill(file: string, count: number): Promise<string[]> {
   return lines.filter((line) => line !== 'ready .')
 }
 
-async function checkLines(log: EventLog, lines: readonly string[]): Promise<void> {
+async function checkLines(kit: SessionsKit, lines: readonly string[]): Promise<void> {
   const logs = new Map<string, DurableEvent[]>()
   for (const line of lines) {
     const [kind, id = '', seq, what] = line.split(' ')
-    const events = logs.get(id) ?? (await readAll(log, id as SessionId))
+    const events = logs.get(id) ?? (await readSettled(kit, id as SessionId))
     logs.set(id, events)
     const event = events[Number(seq) - 1]
     if (kind === 'event') assert.equal(event?.type === 'message.completed' && event.text, what, line)
@@ -72,7 +72,10 @@ function checkWhole(id: string, events: readonly DurableEvent[]): void {
   if (count('prompt.accepted') === 0) assert.equal(count('message.completed') % 2, 0, `${id} has half of an append`)
 }
 
-async function readAll(log: EventLog, id: SessionId): Promise<DurableEvent[]> {
+/** The events, once the prompts that waited through the crash have run. */
+async function readSettled({ log, as }: SessionsKit, id: SessionId): Promise<DurableEvent[]> {
+  const deadline = Date.now() + 20_000
+  while ((await as('checker').get(id)).state === 'running') assert.ok(Date.now() < deadline, `${id} does not settle`)
   const events: DurableEvent[] = []
   for (;;) {
     const page = await log.read(id, { after: events.length, limit: 1_000 })

@@ -34,7 +34,7 @@ export function createCommands(engine: Engine, log: EventLog, author: Author): C
         if (!interrupted) return engine.pump(session)
         const prompt = await log.prompt(id, interrupted)
         if (!prompt) throw new AppError('internal', `the log lacks prompt ${interrupted}`)
-        engine.begin(session, prompt)
+        engine.begin(session, prompt, 'again')
       }),
     close: (id) =>
       engine.command(id, async (session) => {

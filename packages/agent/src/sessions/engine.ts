@@ -4,7 +4,8 @@ import type { QueuedPrompt } from '../log/types.ts'
 import { createHotSessions } from './hot-sessions.ts'
 import type { HotSession, HotSessions } from './hot-sessions.ts'
 import { startTurn } from './running-turn.ts'
-import type { TurnHost } from './running-turn.ts'
+import type { RunningTurn } from './running-turn.ts'
+import { createTurnHost } from './turn-host.ts'
 import type { SessionsComponents } from './types.ts'
 
 /** Queue, turns and log of all sessions; commands of one session run one after the other. */
@@ -16,16 +17,16 @@ export interface Engine {
   append(session: HotSession, events: readonly DurableEventInit[], onStored?: () => void): Promise<DurableEvent[]>
   /** Starts the next prompt if nothing is in its way. */
   pump(session: HotSession): void
-  begin(session: HotSession, prompt: QueuedPrompt): void
+  /** Starts a turn now; `again` when it continues an interrupted one, which is no longer in the queue. */
+  begin(session: HotSession, prompt: QueuedPrompt, again?: 'again'): void
   assertRunning(): void
   stop(): Promise<void>
 }
 
-const PAGE = 500
 const DEFAULT_GRACE_MS = 10_000
 
 export function createEngine(components: SessionsComponents, options: { cancelGraceMs?: number }): Engine {
-  const { log, logger, clock, runTurn } = components
+  const { log, logger } = components
   const hot = createHotSessions(log)
   const turns = new Set<Promise<void>>()
   let isStopping = false
@@ -65,11 +66,18 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
       const next = session.queue.shift()
       if (next) engine.begin(session, next)
     },
-    begin: (session, prompt) => {
-      const turn = startTurn(hostFor(session, prompt))
+    begin: (session, prompt, again) => {
+      const turn = startTurn(createTurnHost({ engine, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS }, session, prompt))
       session.turn = turn
-      turn.done.catch(() => {}) // afterTurn deals with it, a moment later
-      const ended = hot.use(session.id, async () => await afterTurn(session, prompt, turn.done))
+      turn.done.catch(() => {}) // isWritten deals with it, a moment later
+      const ended = hot.use(session.id, async () => {
+        if (await isWritten(session, turn)) return engine.pump(session)
+        if (session.turn && session.turn !== turn) return // a command has gone on already
+        session.isHeld = true
+        if (!session.turn) return // it has ended; its end is in debt
+        session.turn = undefined
+        if (!again) session.queue.unshift(prompt)
+      })
       turns.add(ended)
       ended.finally(() => turns.delete(ended)).catch((error: unknown) => logger.error('a turn was lost', { sessionId: session.id, error }))
     },
@@ -82,56 +90,15 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
     },
   }
 
-  const hostFor = (session: HotSession, prompt: QueuedPrompt): TurnHost => ({
-    sessionId: session.id,
-    prompt,
-    runTurn,
-    append: (events) => engine.append(session, events),
-    publish: (event) => session.feed.publish({ ...event, sessionId: session.id, at: clock.now() }),
-    load: () => loadTurn(components, session),
-    end: async (events, stopReason) => {
-      const onEnd = (): void => {
-        session.turn = undefined // before anybody hears of the end and acts on it
-        session.isHeld ||= stopReason === 'interrupted'
-      }
-      try {
-        await engine.append(session, events, onEnd)
-      } catch (error) {
-        onEnd()
-        session.debt.push(...events)
-        throw error
-      }
-    },
-    graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS,
-  })
-
-  /** A turn whose start could not be written is still the first of the queue; one whose end could not, holds it. */
-  const afterTurn = async (session: HotSession, prompt: QueuedPrompt, done: Promise<void>): Promise<void> => {
+  /** False when the turn's start or end could not: then the queue waits, for a command that finds the log writable again. */
+  const isWritten = async (session: HotSession, { done }: RunningTurn): Promise<boolean> => {
     try {
       await done
+      return true
     } catch (error) {
       logger.error('a turn could not be written to the log', { sessionId: session.id, error })
-      if (session.turn) session.queue.unshift(prompt)
-      session.turn = undefined
-      session.isHeld = true
+      return false
     }
-    engine.pump(session)
   }
   return engine
-}
-
-async function loadTurn({ log, agents }: SessionsComponents, { id }: HotSession): ReturnType<TurnHost['load']> {
-  const row = await log.session(id)
-  if (!row) throw new AppError('not_found', `no session ${id}`)
-  const agent = agents.get(row.agent)
-  if (!agent) {
-    throw new AppError('not_found', `agent ${row.agent} of this session is not configured here`, { hint: 'see: qmtcode agents' })
-  }
-  const events: DurableEvent[] = []
-  while (events.length < row.seq) {
-    const page = await log.read(id, { after: events.length, limit: PAGE })
-    if (page.length === 0) break
-    events.push(...page)
-  }
-  return { row, events, agent }
 }

@@ -1,6 +1,8 @@
-import { AppError, LIMITS, isDurable } from '@qmtcode/protocol'
+import { AppError, isDurable } from '@qmtcode/protocol'
 import type { DurableEvent, LiveEvent, SessionEvent } from '@qmtcode/protocol'
 import { createDrafts } from './drafts.ts'
+import { enqueue, fallBehind, newFollower, takeQueue } from './follower.ts'
+import type { Follower } from './follower.ts'
 
 /**
  * One session's events to its followers. It keeps no history: a follower that is behind, because it has just come or is too slow,
@@ -27,19 +29,6 @@ export interface FollowOptions {
 
 /** A page of the log after a seq. */
 export type ReadPage = (after: number) => Promise<DurableEvent[]>
-
-const QUEUED_CHARS = 1_048_576 // of deltas, a follower
-const QUEUED_DURABLE = 256 // beyond, reading them from the log is as fast
-
-interface Follower {
-  name: string
-  /** Behind: false; its queue is empty then. */
-  isLive: boolean
-  queue: SessionEvent[]
-  queuedChars: number
-  queuedDurable: number
-  wake: () => void
-}
 
 export function createFeed(readPage: ReadPage, head: number): Feed {
   const followers = new Set<Follower>()
@@ -72,7 +61,7 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
     if (!Number.isSafeInteger(after) || after < 0 || after > feed.head) {
       throw new AppError('bad_request', `cannot follow after ${after}: the session's last event is ${feed.head}`)
     }
-    const follower: Follower = { name, isLive: false, queue: [], queuedChars: 0, queuedDurable: 0, wake: () => {} }
+    const follower = newFollower(name)
     const onAbort = (): void => follower.wake()
     followers.add(follower)
     signal.addEventListener('abort', onAbort)
@@ -121,40 +110,4 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
     }
   }
   return feed
-}
-
-function takeQueue(follower: Follower): SessionEvent[] {
-  const { queue } = follower
-  follower.queue = []
-  follower.queuedChars = 0
-  follower.queuedDurable = 0
-  return queue
-}
-
-function fallBehind(follower: Follower): void {
-  takeQueue(follower)
-  follower.isLive = false
-  follower.wake()
-}
-
-function enqueue(follower: Follower, event: SessionEvent): void {
-  if (isDurable(event)) follower.queuedDurable += 1
-  else if (event.type === 'message.delta') {
-    follower.queuedChars += event.text.length
-    if (joined(follower.queue, event)) return
-  }
-  const isFull =
-    follower.queue.push(event) > LIMITS.followerBufferedDeltas ||
-    follower.queuedDurable > QUEUED_DURABLE ||
-    follower.queuedChars > QUEUED_CHARS
-  if (isFull) fallBehind(follower)
-  else follower.wake()
-}
-
-/** Joins a delta to the one before it that nobody has read yet. */
-function joined(queue: SessionEvent[], delta: Extract<LiveEvent, { type: 'message.delta' }>): boolean {
-  const last = queue.at(-1)
-  if (last?.type !== 'message.delta' || last.messageId !== delta.messageId || last.kind !== delta.kind) return false
-  queue[queue.length - 1] = { ...last, at: delta.at, text: last.text + delta.text }
-  return true
 }

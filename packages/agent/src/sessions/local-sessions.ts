@@ -79,8 +79,8 @@ async function* followAs(
   id: SessionId,
   { after, signal }: { after: number; signal: AbortSignal },
 ): AsyncGenerator<SessionEvent> {
-  engine.assertRunning()
   using held = await engine.hot.hold(id)
+  engine.assertRunning()
   yield* held.session.feed.follow({ name: nameOf(author), after, signal })
 }
 

@@ -23,8 +23,8 @@ export interface TurnHost {
   runTurn: RunTurn
   append(events: readonly DurableEventInit[]): Promise<DurableEvent[]>
   publish: TurnContext['publish']
-  /** What RunTurn is given, read when the turn has started. */
-  load(): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
+  /** What RunTurn is given: with the events up to `seq`, the turn's start. */
+  load(seq: number): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
   /** Writes the last events. */
   end(events: readonly DurableEventInit[], stopReason: TurnOutcome['stopReason']): Promise<void>
   graceMs: number
@@ -38,9 +38,9 @@ export function startTurn(host: TurnHost): RunningTurn {
   const questions = createQuestions(host, { turnId, write: writer.write, signal: controller.signal })
 
   const run = async (): Promise<void> => {
-    await host.append([{ type: 'turn.started', turnId, promptId }])
+    const started = first(await host.append([{ type: 'turn.started', turnId, promptId }]))
     const outcome = await untilEnd(controller.signal, host.graceMs, async () => {
-      const { row, events, agent } = await host.load()
+      const { row, events, agent } = await host.load(started.seq)
       controller.signal.throwIfAborted()
       questions.isUnattended = row.unattended
       return await host.runTurn({

@@ -1,0 +1,56 @@
+import { AppError } from '@qmtcode/protocol'
+import type { DurableEvent } from '@qmtcode/protocol'
+import type { QueuedPrompt } from '../log/types.ts'
+import type { Engine } from './engine.ts'
+import type { HotSession } from './hot-sessions.ts'
+import type { TurnHost } from './running-turn.ts'
+import type { SessionsComponents } from './types.ts'
+
+const PAGE = 500
+
+/** What a turn of `session` writes to, and what it starts from. */
+export function createTurnHost(
+  { engine, components, graceMs }: { engine: Pick<Engine, 'append'>; components: SessionsComponents; graceMs: number },
+  session: HotSession,
+  prompt: QueuedPrompt,
+): TurnHost {
+  const { clock, runTurn } = components
+  return {
+    sessionId: session.id,
+    prompt,
+    runTurn,
+    append: (events) => engine.append(session, events),
+    publish: (event) => session.feed.publish({ ...event, sessionId: session.id, at: clock.now() }),
+    load: (seq) => loadTurn(components, session, seq),
+    end: async (events, stopReason) => {
+      const onEnd = (): void => {
+        session.turn = undefined // before anybody hears of the end and acts on it
+        session.isHeld ||= stopReason === 'interrupted'
+      }
+      try {
+        await engine.append(session, events, onEnd)
+      } catch (error) {
+        onEnd()
+        session.debt.push(...events)
+        throw error
+      }
+    },
+    graceMs,
+  }
+}
+
+async function loadTurn({ log, agents }: SessionsComponents, { id }: HotSession, head: number): ReturnType<TurnHost['load']> {
+  const row = await log.session(id)
+  if (!row) throw new AppError('not_found', `no session ${id}`)
+  const agent = agents.get(row.agent)
+  if (!agent) {
+    throw new AppError('not_found', `agent ${row.agent} of this session is not configured here`, { hint: 'see: qmtcode agents' })
+  }
+  const events: DurableEvent[] = []
+  while (events.length < head) {
+    const page = await log.read(id, { after: events.length, limit: Math.min(PAGE, head - events.length) })
+    if (page.length === 0) break
+    events.push(...page)
+  }
+  return { row, events, agent }
+}
