@@ -36,7 +36,7 @@ async function endStream<T>(stream: Stream, timeoutMs: number, run: () => Promis
 function readHello(stream: Stream, timeoutMs: number): Promise<Hello> {
   const { promise, resolve, reject } = Promise.withResolvers<Hello>()
   const reader = createHelloReader()
-  const timer = setTimeout(() => reject(new AppError('timeout', `no handshake within ${timeoutMs} ms`)), timeoutMs)
+  const timer = setTimeout(() => reject(new AppError('timeout', `it sent no handshake within ${timeoutMs} ms`)), timeoutMs)
   const onMessage = ({ data }: { data: Uint8Array | { subarray(): Uint8Array } }): void => {
     try {
       const hello = reader.push(data.subarray())

@@ -3,7 +3,9 @@ import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { AppError } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
 
 const OTHERS = 0o077 // group's and others' rights
 
@@ -85,3 +87,8 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 const quoted = (path: string): string => (/^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`)
+
+/** The peer id that `file` holds; the same as `loadIdentity` in all else. */
+export async function loadPeerId(file: string): Promise<PeerId> {
+  return peerIdFromPrivateKey(await loadIdentity(file)).toString() as PeerId
+}

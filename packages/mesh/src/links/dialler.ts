@@ -95,8 +95,8 @@ function parsed(text: string, peerId: PeerId | undefined): Multiaddr[] {
 
 function describe(target: Target, address: Multiaddr, error: unknown): AppError {
   const where = `${target.name} at ${address.toString()}`
-  if (error instanceof AppError) {
-    const text = error.message.startsWith('it ') ? `${where}: ${error.message}` : error.message
+  if (error instanceof AppError && error.code !== 'timeout') {
+    const text = /^its? /.test(error.message) ? `${where}: ${error.message}` : error.message
     return new AppError(error.code, text, { cause: error, hint: error.hint })
   }
   if (error instanceof Error && /dial self/i.test(error.message)) {
@@ -110,6 +110,7 @@ function describe(target: Target, address: Multiaddr, error: unknown): AppError 
 
 function reasonOf(error: unknown): string {
   const message = toAppError(error).message
+  if (error instanceof AppError) return message
   const name = error instanceof Error ? error.name : ''
   if (/ECONNREFUSED/.test(message)) return 'connection refused'
   if (/EHOSTUNREACH|ENETUNREACH/.test(message)) return 'no route to it'

@@ -1,7 +1,7 @@
 import type { CallOptions, Contract, ContractClient } from '@qmtcode/protocol'
 import type { RpcClient } from '../rpc/types.ts'
 
-/** What `modelsOverRpc` and `sessionsOverRpc` take: contracts of one peer. */
+/** Contracts of one peer. */
 export type ContractCaller = Pick<RpcClient, 'client'>
 
 /**

@@ -1,5 +1,4 @@
-import { AppError } from '@qmtcode/protocol'
-import { modelsOverRpc, sessionsOverRpc } from './over-rpc.ts'
+import { AppError, modelsContract, modelsOverRpc, sessionsContract, sessionsOverRpc } from '@qmtcode/protocol'
 import type { Contract, MeshEvent, PeerId, PeerInfo, Peers } from '@qmtcode/protocol'
 import { isConnected } from '../links/link.ts'
 import { serviceRefusalOf } from '../links/refusal.ts'
@@ -57,8 +56,8 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
       ])
     },
     resolve: (name) => resolvePeer(name, { self, trust, configured, strangers, meet: (peer) => keeper.meet(peer) }),
-    models: (peerId) => modelsOverRpc(clientOf(peerId)),
-    sessions: (peerId) => sessionsOverRpc(clientOf(peerId)),
+    models: (peerId) => modelsOverRpc(clientOf(peerId).client(modelsContract)),
+    sessions: (peerId) => sessionsOverRpc(clientOf(peerId).client(sessionsContract)),
     follow: components.follow,
   }
 }
