@@ -94,6 +94,22 @@ test('a resumed turn is given everything so far', async () => {
   ])
 })
 
+test('a turn is given the log up to its own start, whatever else was prompted since', async () => {
+  const given: string[][] = []
+  await using kit = await startSessions(async (turn) => {
+    given.push(types(turn.events))
+    return await quick(turn)
+  })
+  const sessions = kit.as('alice')
+  const { id } = await sessions.create({})
+  const receipts = await Promise.all([1, 2, 3, 4].map((i) => tell(sessions, id, `prompt ${i}`)))
+  await followUntil(sessions, id, (event) => event.type === 'turn.ended' && event.promptId === receipts[3]?.promptId)
+  assert.deepEqual(
+    given.map((events) => [events.at(-1), events.filter((type) => type === 'turn.started').length]),
+    [1, 2, 3, 4].map((n) => ['turn.started', n]),
+  )
+})
+
 test('a stop interrupts the turn and ends its followers cleanly, after its last event', async () => {
   await using kit = await startSessions(createTurnScript().runTurn)
   const sessions = kit.as('alice')
