@@ -58,17 +58,14 @@ interface Cancelling {
   /** The first time it cancels, then it stops waiting. */
   ask(): void
   asked(): boolean
-  /** The turn that is followed runs now: until then its prompt is withdrawn instead. */
-  turnStarted(): void
   end(): void
 }
 
 function createCancelling({ sessions, id, promptId }: FollowTurnOptions, beginning: Beginning, stop: AbortController): Cancelling {
   let timer: NodeJS.Timeout | undefined
   let isAsked = false
-  let running = promptId === undefined
   const cancel = async (): Promise<void> => {
-    if (!stop.signal.aborted) await sessions.cancel(id, running ? undefined : promptId)
+    if (!stop.signal.aborted) await sessions.cancel(id, promptId)
   }
   return {
     ask: () => {
@@ -81,7 +78,6 @@ function createCancelling({ sessions, id, promptId }: FollowTurnOptions, beginni
       begun.then(cancel).catch((error: unknown) => stop.abort(toAppError(error)))
     },
     asked: () => isAsked,
-    turnStarted: () => (running = true),
     end: () => clearTimeout(timer),
   }
 }
@@ -99,10 +95,7 @@ async function readTurn(options: FollowTurnOptions, { beginning, cancelling, sig
   for await (const event of sessions.follow(id, { after: Math.max(0, after - 1), signal })) {
     beginning.start()
     if ('seq' in event && event.seq <= after) continue
-    if (event.type === 'turn.started' && event.promptId === promptId) {
-      ours = true
-      cancelling.turnStarted()
-    }
+    if (event.type === 'turn.started' && event.promptId === promptId) ours = true
     await show(event, ours)
     if (event.type === 'turn.ended' && ours) return event
     if (event.type === 'prompt.withdrawn' && event.promptId === promptId) return undefined

@@ -194,6 +194,7 @@ test('Ctrl-C while the prompt waits behind another withdraws it', async () => {
   await second.seen(/waiting behind 1 other prompt/)
   second.interrupt('SIGINT')
   assert.equal(await second.code, 130)
+  assert.equal((await node.sessions.history(id)).items.at(-1)?.type, 'prompt.withdrawn')
   first.interrupt('SIGINT')
   assert.equal(await first.code, 130)
 })

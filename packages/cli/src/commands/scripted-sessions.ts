@@ -161,9 +161,12 @@ export function scriptedSessions(script: Script): ScriptedSessions {
       emit(id, { type: 'permission.answered', turnId: 'turn', id: answer.id, answer: answer.answer, by: { node: 'laptop' } })
       resolve(answer.answer)
     },
-    cancel: async (id) => {
+    cancel: async (id, promptId) => {
       cancelled.push(id)
-      rowOf(id).running?.abort()
+      const { queue, running } = rowOf(id)
+      if (promptId === undefined || queue[0]?.promptId === promptId) return running?.abort()
+      queue.splice(0, queue.length, ...queue.filter((queued) => queued.promptId !== promptId))
+      emit(id, { type: 'prompt.withdrawn', promptId, author: { node: 'laptop' } })
     },
     resume: async (id) => {
       resumed.push(id)

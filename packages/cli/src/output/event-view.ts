@@ -51,8 +51,7 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
     sink.line(style.yellow(`  denied${by}${reason}`))
     if (event.by !== undefined || tool === undefined) return
     unanswered.push(tool)
-    if (namesFlags && !event.reason?.includes('--allow'))
-      sink.line(`  nobody was here to answer; to allow it: --allow ${permissionOf(tool)}`)
+    if (namesFlags && !event.reason?.includes('--allow')) sink.line(`  to allow it: --allow ${permissionOf(tool)}`)
   }
 
   const show = (event: SessionEvent): void => {
