@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { attach } from './attach.ts'
+import { calls } from './calls.ts'
 import { events } from './events.ts'
 import { gateway } from './gateway.ts'
 import { hop } from './hop.ts'
 import { relay } from './relay.ts'
+import { start } from './start.ts'
 import type { Bench, Row } from './support/bench.ts'
 import { verdictOf } from './support/bench.ts'
 import { createChildren } from './support/children.ts'
@@ -17,7 +19,7 @@ import { machine } from './support/machine.ts'
 import { profileText } from './support/profile.ts'
 import { record, reportJson, tableText } from './support/report.ts'
 
-const BENCHES: readonly Bench[] = [hop, gateway, relay, events, attach]
+const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach]
 const DOCS = new URL('../docs/', import.meta.url)
 const MIN_ROUNDS = 3
 const MAX_RUN_MS = 360_000

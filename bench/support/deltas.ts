@@ -41,7 +41,7 @@ export async function* encodeFrames(parts: AsyncIterable<ModelPart>): AsyncGener
 
 function frameOf(payload: string): Buffer {
   const length = Buffer.byteLength(payload)
-  const frame = Buffer.alloc(HEADER_BYTES + length)
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length).fill(0, 0, HEADER_BYTES)
   frame.writeUInt32BE(length)
   frame.write(payload, HEADER_BYTES)
   return frame
@@ -49,14 +49,22 @@ function frameOf(payload: string): Buffer {
 
 /** Calls `onPart` for each delta of what `encodeFrames` made. */
 export function createFrameReader(onPart: (part: ModelPart) => void): (bytes: Buffer) => void {
-  let held: Buffer = Buffer.alloc(0)
+  let pieces: Buffer[] = []
+  let held = 0
+  let needed = HEADER_BYTES
   return (bytes) => {
-    held = held.byteLength === 0 ? bytes : Buffer.concat([held, bytes])
-    while (held.byteLength >= HEADER_BYTES) {
-      const end = HEADER_BYTES + held.readUInt32BE()
-      if (held.byteLength < end) return
-      for (const part of JSON.parse(held.toString('utf8', HEADER_BYTES, end)) as ModelPart[]) onPart(part)
-      held = held.subarray(end)
+    pieces.push(bytes)
+    held += bytes.byteLength
+    while (held >= needed) {
+      const [joined = bytes] = pieces.length === 1 ? pieces : [Buffer.concat(pieces, held)]
+      const end = HEADER_BYTES + joined.readUInt32BE()
+      pieces = [joined]
+      needed = end
+      if (held < end) return
+      for (const part of JSON.parse(joined.toString('utf8', HEADER_BYTES, end)) as ModelPart[]) onPart(part)
+      pieces = [joined.subarray(end)]
+      held -= end
+      needed = HEADER_BYTES
     }
   }
 }

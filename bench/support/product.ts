@@ -16,11 +16,19 @@ export interface HostInit {
   mock?: string
 }
 
+export interface StartedHost {
+  program: Program
+  place: Place
+  /** From the start of its process to its `listening:` line. */
+  startMs: number
+}
+
 /** A real `qmtcode --mesh --headless` on loopback, with a QMT_HOME of its own; ready when it says where it listens. */
-export async function startHost(children: Children, { directory, guests, mock }: HostInit): Promise<{ program: Program; place: Place }> {
+export async function startHost(children: Children, { directory, guests, mock }: HostInit): Promise<StartedHost> {
   const home = join(directory, 'home')
   await mkdir(home, { recursive: true, mode: 0o700 })
   await writeFile(join(home, 'config.toml'), configOf(guests, mock))
+  const startedAt = performance.now()
   const program = children.program([BIN, '--headless', '--mesh'], {
     PATH: process.env['PATH'] ?? '',
     HOME: directory,
@@ -28,7 +36,7 @@ export async function startHost(children: Children, { directory, guests, mock }:
     NO_COLOR: '1',
   })
   const [, address = '', peerId = ''] = await program.line(/listening: (\S+\/p2p\/(\S+))/)
-  return { program, place: { address, peerId: peerId as PeerId } }
+  return { program, place: { address, peerId: peerId as PeerId }, startMs: performance.now() - startedAt }
 }
 
 const configOf = (guests: readonly PeerId[], mock: string | undefined): string => `

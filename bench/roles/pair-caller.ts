@@ -3,6 +3,7 @@ import { connect } from 'node:tls'
 import type { ModelPart, Models } from '@qmtcode/protocol'
 import { createFrameReader } from '../support/deltas.ts'
 import type { DeltaKind } from '../support/deltas.ts'
+import { sequential } from '../support/load.ts'
 import { joinHost, makeNode } from '../support/mesh.ts'
 import type { Place } from '../support/mesh.ts'
 import { CLIENT_TLS } from '../support/psk.ts'
@@ -16,11 +17,11 @@ interface Order {
 let models: Models | undefined
 let port = 0
 
-/** Process A of the relay: reads for a while and tells how many deltas a second came. */
+/** The calling process of a pair. */
 serveRole({
-  identity: async ({ directory }: { directory: string }) => (await makeNode({ directory, name: 'reader' })).peerId,
+  identity: async ({ directory }: { directory: string }) => (await makeNode({ directory, name: 'caller' })).peerId,
   open: async (init: { directory: string; host: Place; port: number }) => {
-    const node = await joinHost({ directory: init.directory, name: 'reader' }, init.host)
+    const node = await joinHost({ directory: init.directory, name: 'caller' }, init.host)
     models = node.peers.models(init.host.peerId)
     port = init.port
   },
@@ -39,6 +40,17 @@ serveRole({
       clearTimeout(timer)
     }
     return meter.perSecond()
+  },
+  /** One call after the other on a kept stream. */
+  roundTrips: ({ ms }: { ms: number }) =>
+    sequential(async () => {
+      await models?.offers()
+    }, ms),
+  /** Milliseconds until all of so many calls, begun together, are answered. */
+  burst: async ({ calls }: { calls: number }) => {
+    const startedAt = performance.now()
+    await Promise.all(Array.from({ length: calls }, () => models?.offers()))
+    return performance.now() - startedAt
   },
   /** The same frames, cut and parsed, and nothing else. */
   socket: async ({ kind, ms }: Order) => {

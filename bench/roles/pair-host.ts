@@ -11,7 +11,7 @@ import type { Place } from '../support/mesh.ts'
 import { SERVER_TLS } from '../support/psk.ts'
 import { serveRole } from '../support/role.ts'
 
-/** Process B of the relay: the same endless deltas, as a model of a mesh node and over a bare TLS socket. */
+/** The called process of a pair: the same endless deltas as a model of a mesh node and over a bare TLS socket. */
 serveRole({
   openMesh: async ({ directory, guest }: { directory: string; guest: PeerId }): Promise<Place> => {
     const node = await makeNode({ directory, name: 'host', peers: [{ name: 'guest', peerId: guest, role: 'client' }], listen: true })
