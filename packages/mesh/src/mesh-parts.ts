@@ -61,7 +61,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const directory = createDirectory({
     log,
     clientOf: directoryOf,
-    claimName: (peerId, claimed) => trust.pinName(peerId, claimed),
+    claimName: async (peerId, claimed) => trust.standing(peerId).state !== 'admitted' || (await trust.pinName(peerId, claimed)),
     onChange: (peerId) => events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) }),
   })
   const host = await createLibp2pHost(
@@ -143,9 +143,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     arrivals.closed(connection)
     links.closed(connection)
     keeper.wake()
-    const known = trust.known().includes(connection.remotePeer.toString() as PeerId)
-    if (!known)
-      host.libp2p.peerStore.delete(connection.remotePeer).catch((error: unknown) => log.debug('peer store', { error: String(error) }))
+    const peerId = connection.remotePeer.toString() as PeerId
+    if (trust.known().includes(peerId)) return
+    if (!links.get(peerId)) directory.forget(peerId)
+    host.libp2p.peerStore.delete(connection.remotePeer).catch((error: unknown) => log.debug('peer store', { error: String(error) }))
   }
   /** Brings what runs over a link in line with whether it is up. */
   function settle(link: Link): void {
@@ -190,7 +191,6 @@ function createTrustWatch({
     for (const { connection } of links.get(peerId)?.lines ?? []) {
       greeter.greet(connection).catch((error: unknown) => log.debug('could not tell its standing', { peerId, error: String(error) }))
     }
-    links.review(peerId)
   }
   return (peerId, { before, after, forgotten }) => {
     if (after.state === 'banned' || forgotten) {
@@ -199,7 +199,9 @@ function createTrustWatch({
       if (before.role !== undefined && !roleIncludes(after.role, before.role))
         server.cut(new AppError('forbidden', 'your role here changed'), peerId)
       if (before.use && !after.use) links.cutCalls(peerId, new AppError('forbidden', 'nothing may be sent to it any more'))
-      tell(peerId)
+      const isTold = before.state !== after.state || before.role !== after.role || before.open !== after.open
+      if (isTold) tell(peerId)
+      links.review(peerId)
     }
     own.wake()
     keeper.wake()

@@ -92,7 +92,7 @@ export interface MeshTimings {
   redialMax: number
   /** The whole exchange. Default: 2,000. */
   handshake: number
-  /** Between pings; two unanswered make a link suspect, four close it. Default: 2,500. */
+  /** Between pings. A link is suspect when nothing came for two intervals, and closed after four. Default: 2,500. */
   ping: number
   /** Between loads told to peers. Default: 250. */
   load: number

@@ -204,6 +204,31 @@ test('a peer that is away is an error with the last failure; a name nobody has l
   assert.equal((await a.node.peers.resolve(gone.peerId.slice(0, 14))).peerId, gone.peerId)
 })
 
+test('a name that two bear is an error that names both', async () => {
+  await using b = await startNode({ name: 'b' })
+  await using a = await startNode({ name: 'twin', peers: [{ name: 'twin', addr: b.address }] })
+  await assert.rejects(
+    a.node.peers.resolve('twin'),
+    fails('ambiguous', new RegExp(`${a.peerId} \\(this node\\) and ${b.peerId}`), /peer id/),
+  )
+})
+
+test("a node that takes an admitted one's name is shown with the problem, and the name stays the first one's", async () => {
+  await using b = await startNode({ name: 'b' })
+  await using first = await startNode({ name: 'worker', peers: [{ name: 'b', addr: b.address }] })
+  await b.node.trust.admit(first.peerId)
+  await eventually('the first worker', () => b.node.peers.resolve('worker').catch(() => undefined))
+  await using second = await startNode({ name: 'worker', peers: [{ name: 'b', addr: b.address }] })
+  await b.node.trust.admit(second.peerId)
+  await connected(second, b)
+  const info = await eventually('the problem', async () =>
+    (await b.node.peers.list()).find((peer) => peer.peerId === second.peerId && peer.problem?.includes('worker')),
+  )
+  assert.match(info.problem ?? '', new RegExp(`is the name of ${first.peerId}.*qmtcode peers forget`))
+  assert.equal(info.name, second.peerId.slice(0, 14))
+  assert.equal((await b.node.peers.resolve('worker')).peerId, first.peerId)
+})
+
 test('another identity at a known address is an error that names both ids, and nothing is sent to it', async () => {
   const b1 = await startNode({ name: 'b' })
   const addr = b1.address.replace(/\/p2p\/.*/, '')

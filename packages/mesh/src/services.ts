@@ -9,7 +9,7 @@ import type { RpcServer } from './rpc/types.ts'
 import type { Standing } from './trust/standing.ts'
 import type { TrustBook } from './trust/trust-book.ts'
 
-export interface Service<C extends Contract = Contract> {
+interface Service<C extends Contract = Contract> {
   role: Role
   whenOpen?: boolean
   handlersFor(peer: CallerPeer): ContractHandlers<C>

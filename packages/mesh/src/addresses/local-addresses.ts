@@ -49,7 +49,7 @@ function reach(address: Multiaddr): number {
   return isPrivate(host) ? 0 : 1
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.') || host === 'localhost'
 }
 

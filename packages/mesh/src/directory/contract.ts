@@ -2,7 +2,7 @@ import { defineContract, LIMITS, loadSchema, stream } from '@qmtcode/protocol'
 import { z } from 'zod'
 
 /** What a node tells about itself: signed, so that others may pass it on one day; and its load, which is true for a moment only. */
-export const directoryItemSchema = z.discriminatedUnion('type', [
+const directoryItemSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('record'),
     /** JSON of a `nodeRecord`; the signature is over these very bytes. */

@@ -6,7 +6,7 @@ export const HANDSHAKE_PROTOCOL = '/qmt/handshake/1'
 const HANDSHAKE_VERSION = 1
 
 /** What each side of a connection tells the other: who it is, and where the other one stands with it. */
-export const helloSchema = z.object({
+const helloSchema = z.object({
   v: z.literal(HANDSHAKE_VERSION),
   name: nodeNameSchema,
   version: z.string().regex(/^[\w.+-]{1,40}$/),

@@ -37,8 +37,9 @@ export interface LinksComponents {
   onTurn(link: Link): void
 }
 
-const SUSPECT_AFTER = 2 // silent intervals
-const LOST_AFTER = 4
+// Silent intervals; the last frame came one interval before the first of them.
+const SUSPECT_AFTER = 1
+const LOST_AFTER = 3
 
 export function createLinks(components: LinksComponents, options: { self: PeerId; pingMs: number }): Links {
   const { clock, log, trust, emit, rpcFor, onTurn } = components
@@ -86,7 +87,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
   }
   function silent(link: Link, connection: Connection, count: number): void {
     if (count >= LOST_AFTER) {
-      const reason = `no answer for ${(count * options.pingMs) / 1_000} s`
+      const reason = `no answer for ${((count + 1) * options.pingMs) / 1_000} s`
       reasons.set(connection, reason)
       connection.abort(new Error(reason))
     } else if (count >= SUSPECT_AFTER && !link.isSuspect) {

@@ -72,11 +72,18 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     sessions: record?.sessions ?? 0,
     load: directory.loadOf(peerId) ?? NO_LOAD,
     version: record?.software ?? link?.there?.version,
-    problem: link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem),
+    problem: (link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem)) ?? nameProblem(peerId, record?.name, trust),
   }
 }
 
 function stateOf(link: Link | undefined, isWanted: boolean): PeerInfo['state'] {
   if (isConnected(link)) return link.isSuspect ? 'suspect' : 'connected'
   return isWanted ? 'connecting' : 'offline'
+}
+
+/** A name that another id bore first is not its: prompts for the name still go to the first. */
+function nameProblem(peerId: PeerId, claimed: string | undefined, trust: TrustBook): string | undefined {
+  const owner = claimed === undefined ? undefined : trust.pins.idOfName(claimed)
+  if (owner === undefined || owner === peerId) return undefined
+  return `it calls itself ${claimed}, which is the name of ${owner}; if that one is gone: qmtcode peers forget ${owner}`
 }
