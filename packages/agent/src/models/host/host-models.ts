@@ -1,0 +1,70 @@
+import { AppError, toAppError } from '@qmtcode/protocol'
+import type { ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
+import { redact } from '../redact.ts'
+import { admittedOptions } from './call-options.ts'
+import { withPings } from './pings.ts'
+import { isShared, sharedOffers } from './shared-offers.ts'
+
+export interface HostModelsComponents {
+  /** This node's own. */
+  models: Models
+}
+
+export interface HostModelsOptions {
+  /** This node and the authenticated caller, as peer ids. */
+  self: string
+  caller: string
+  /** Patterns over `provider/model`, `*` for any text. Default: `['*']`. */
+  share?: readonly string[]
+  /** Silence of the model before the first ping part, and between further ones. Default: 250 ms, 10 s. */
+  firstPingMs?: number
+  pingMs?: number
+}
+
+const MAX_ORIGINS = 4
+const NAMED_OFFERS = 10
+
+/** This node's models for one peer: what is shared, called as the host allows, with errors that tell nothing of the host. */
+export function createHostModels(components: HostModelsComponents, options: HostModelsOptions): Models {
+  const { models } = components
+  const { share = ['*'], firstPingMs = 250, pingMs = 10_000 } = options
+  const offers = async (): Promise<ModelOffer[]> => sharedOffers(await models.offers(), share)
+
+  async function* stream(request: ModelRequest, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ModelPart> {
+    // A caller that leaves while the model is silent: nothing but the signal reaches a pending read.
+    const leaving = new AbortController()
+    const ended = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal
+    try {
+      checkOrigin(request.origin ?? [], options)
+      if (!isShared(request.model, share)) throw await notShared(request.model, offers)
+      const { model, sessionId } = request
+      const call = { model, sessionId, options: admittedOptions(request.options) }
+      yield* withPings(models.stream(call, { signal: ended }), { firstMs: firstPingMs, everyMs: pingMs })
+    } catch (error) {
+      throw forPeer(error)
+    } finally {
+      leaving.abort()
+    }
+  }
+  return { offers, stream }
+}
+
+/** The caller is the last of its own chain, whether it says so or not. */
+function checkOrigin(origin: readonly string[], { self, caller }: HostModelsOptions): void {
+  const chain = origin.at(-1) === caller ? origin : [...origin, caller]
+  if (chain.length > MAX_ORIGINS) throw new AppError('forbidden', `this call has passed ${chain.length} nodes; ${MAX_ORIGINS} is the most`)
+  if (chain.includes(self) || new Set(chain).size < chain.length) throw new AppError('forbidden', 'this call has gone in a circle')
+}
+
+async function notShared(model: string, offers: () => Promise<ModelOffer[]>): Promise<AppError> {
+  const ids = (await offers()).map(({ id }) => id)
+  const named = ids.length === 0 ? 'nothing' : `${ids.slice(0, NAMED_OFFERS).join(', ')}${ids.length > NAMED_OFFERS ? ', …' : ''}`
+  return new AppError('model_unavailable', `${model} is not shared here; shared: ${named}`)
+}
+
+/** Hints are for this node's own person, addresses for nobody else. */
+function forPeer(error: unknown): AppError {
+  const { code, message, details } = toAppError(error)
+  const shown = code === 'internal' ? 'the call failed on the host' : redact(message.replace(/\bhttps?:\/\/[^\s"',;)]+/gi, '[address]'))
+  return new AppError(code, shown, { details, cause: error })
+}

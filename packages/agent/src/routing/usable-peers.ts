@@ -1,0 +1,31 @@
+import { roleIncludes } from '@qmtcode/protocol'
+import type { PeerId, PeerInfo, Peers } from '@qmtcode/protocol'
+import { matchesPattern } from '../models/model-id.ts'
+
+export interface PeerPlace {
+  peerId: PeerId
+  name: string
+}
+
+/** Whether prompts may go to a peer, and it is there to take them. */
+export function isUsable(peer: PeerInfo): boolean {
+  const isThere = peer.state === 'connected' || peer.state === 'suspect'
+  const mayCall = peer.roleThere === undefined || roleIncludes(peer.roleThere, 'client')
+  return !peer.self && peer.use && peer.trust !== 'banned' && isThere && mayCall
+}
+
+/** Usable peers whose record offers `model`, in the order of the list. */
+export async function peersOffering(peers: Peers | undefined, model: string): Promise<PeerPlace[]> {
+  const all = (await peers?.list()) ?? []
+  return all
+    .filter((peer) => isUsable(peer) && peer.models.some((offer) => matchesPattern(offer, model)))
+    .map(({ peerId, name }) => ({ peerId, name }))
+}
+
+/** `node:provider/model` of everything that usable peers offer, patterns left out. */
+export async function usablePeerModels(peers: Peers | undefined): Promise<string[]> {
+  const all = (await peers?.list()) ?? []
+  return all
+    .filter(isUsable)
+    .flatMap(({ name, models }) => models.filter((model) => !model.includes('*')).map((model) => `${name}:${model}`))
+}
