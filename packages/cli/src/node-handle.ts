@@ -50,8 +50,10 @@ export interface OpenNodeOptions {
   mesh: MeshFlags
   /** This process wants to be the node: throws conflict (with the pid) where another one holds QMT_HOME. */
   serve: boolean
-  /** How long to wait for the configured peers; 0: not at all. */
+  /** How long to wait for the configured peers before anything else; 0: not at all. */
   waitMs: number
+  /** How long a call waits for its peer while that is being dialled (`--wait`). */
+  dialWaitMs: number
   signal: AbortSignal
   /** A line for the person: a warning of the configuration, a port that was taken. Without a line end. */
   notice(line: string): void

@@ -26,14 +26,16 @@ export interface TurnComponents {
 }
 
 export interface TurnOptions {
-  /** Model calls of one run. Default: 100. */
+  /** Model calls of one run, where the agent says nothing. Default: 100. */
   maxSteps?: number
 }
 
+const DEFAULT_MAX_STEPS = 100
+
 /** The loop of a turn: a model call, its tools, and again, until the model has nothing left to call. Its only memory is the log. */
 export function createTurnRunner(components: TurnComponents, options: TurnOptions = {}): RunTurn {
-  const maxSteps = options.maxSteps ?? 100
   return async (turn) => {
+    const maxSteps = turn.agent.maxSteps ?? options.maxSteps ?? DEFAULT_MAX_STEPS
     let run: Run
     try {
       run = await openRun(components, turn)

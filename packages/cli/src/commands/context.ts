@@ -36,6 +36,7 @@ export async function withNode<Value>(
     mesh: globals.mesh,
     serve: options.serve ?? false,
     waitMs: options.needsPeers === true ? globals.waitMs : 0,
+    dialWaitMs: globals.waitMs,
     signal: interrupts.signal,
     notice: (line) => context.err.line(context.errStyle.yellow(printableLine(line, 1_000))),
   })

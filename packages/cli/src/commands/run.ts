@@ -6,7 +6,7 @@ import { createEventView } from '../output/event-view.ts'
 import type { EventView } from '../output/event-view.ts'
 import { duration } from '../output/format.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
-import { permissionOf } from '../output/tool-text.ts'
+import { allowFlag, needsOf } from '../output/tool-text.ts'
 import { stopText, turnError, turnExitCode } from '../output/turn-end.ts'
 import { meshOf, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
@@ -49,7 +49,7 @@ type Answer = (id: SessionId, request: Extract<SessionEvent, { type: 'permission
 /** Answers in a session that expects a person: yes for what `--allow` names, else no. True: denied for want of a person. */
 function answerFor(sessions: Sessions, allow: readonly string[]): Answer {
   return async (id, request) => {
-    const allowed = allow.includes(permissionOf(request.tool))
+    const allowed = needsOf(request).every((need) => allow.includes(need))
     try {
       await sessions.answer(id, { id: request.id, answer: allowed ? 'allow' : 'deny' })
       return !allowed
@@ -79,15 +79,15 @@ export async function showTurn(
     if (json) out.line(jsonLine(event))
     if (!ours) return
     view.show(event)
-    if (event.type === 'permission.requested' && (await answer?.(turn.id, event))) denied.push(permissionOf(event.tool))
+    if (event.type === 'permission.requested' && (await answer?.(turn.id, event))) denied.push(...needsOf(event))
   }
   const ended = await followTurn(context, { ...turn, show })
   if (ended === undefined) {
     err.line(errStyle.yellow('cancelled'))
     return 130
   }
-  if (json) denied.push(...view.unanswered.map(permissionOf)) // else told where it happened
-  for (const permission of new Set(denied)) err.line(`nobody was here to answer; to allow it: --allow ${printableLine(permission)}`)
+  if (json) denied.push(...view.unanswered) // else told where it happened
+  if (denied.length > 0) err.line(`nobody was here to answer; to allow it: ${allowFlag(denied)}`)
   const error = turnError(ended)
   if (error) for (const line of errorLines(error, errStyle)) err.line(line)
   const stopped = stopText(ended)
@@ -97,7 +97,7 @@ export async function showTurn(
     const took = duration(components.clock.monotonic() - startedAt)
     err.line(errStyle.dim(`${took} · ${inputTokens} tokens in, ${outputTokens} out · ${turn.id}`))
   }
-  return turnExitCode(ended, view.unanswered.length + denied.length > 0)
+  return turnExitCode(ended, view.unanswered.size + denied.length > 0)
 }
 
 /** The answer goes to stdout as it streams, the lines to stderr. In JSON mode the events are on stdout, and nothing else but trouble is told. */

@@ -8,7 +8,7 @@ import type { Clock, Logger } from '@qmtcode/protocol'
 import { readPreface } from './preface.ts'
 
 /** The local API: the ports of this node for commands of the same user, over a socket that nobody else can open. */
-export interface LocalServer {
+export interface LocalServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
@@ -35,14 +35,14 @@ export async function startLocalServer(
     })
   })
   await listen(server, socketPath)
-  return {
-    stop: async () => {
-      rpc.stop()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of sockets) socket.destroy()
-      await closed
-    },
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return
+    rpc.stop()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const socket of sockets) socket.destroy()
+    await closed
   }
+  return { stop, [Symbol.asyncDispose]: stop }
 }
 
 /** The holder of the home's lock owns the path: what lies there is a dead node's. Its directory is 0700, so nobody comes before the chmod. */

@@ -3,7 +3,7 @@ import { duration } from './format.ts'
 import { createMessageReader } from './message-text.ts'
 import { printable, printableLine } from './printable.ts'
 import type { Style } from './style.ts'
-import { failureLine, permissionOf, shortInput } from './tool-text.ts'
+import { allowFlag, failureLine, needsOf, shortInput } from './tool-text.ts'
 
 /** Where a session's events go. All text is safe for a terminal. */
 export interface EventSink {
@@ -18,8 +18,8 @@ export interface EventSink {
 
 export interface EventView {
   show(event: SessionEvent): void
-  /** Permissions that were denied because nobody was there to answer. */
-  readonly unanswered: readonly string[]
+  /** What `--allow` would have to name for the calls that were denied because nobody was there to answer. */
+  readonly unanswered: ReadonlySet<string>
 }
 
 export interface EventViewOptions {
@@ -31,8 +31,8 @@ export interface EventViewOptions {
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
 export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
   const read = createMessageReader()
-  const asked = new Map<string, string>()
-  const unanswered: string[] = []
+  const asked = new Map<string, string[]>()
+  const unanswered = new Set<string>()
   let route = ''
 
   const showRoute = (event: Extract<SessionEvent, { type: 'route.chosen' }>) => {
@@ -43,15 +43,15 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
   }
 
   const showAnswer = (event: Extract<SessionEvent, { type: 'permission.answered' }>) => {
-    const tool = asked.get(event.id)
+    const needs = asked.get(event.id)
     asked.delete(event.id)
     const by = event.by ? ` by ${printableLine(event.by.user ?? event.by.node)}` : ''
     if (event.answer !== 'deny') return sink.line(style.dim(`  allowed${by}`))
     const reason = event.reason === undefined ? '' : `: ${printableLine(event.reason)}`
     sink.line(style.yellow(`  denied${by}${reason}`))
-    if (event.by !== undefined || tool === undefined) return
-    unanswered.push(tool)
-    if (namesFlags && !event.reason?.includes('--allow')) sink.line(`  to allow it: --allow ${permissionOf(tool)}`)
+    if (event.by !== undefined || needs === undefined) return
+    for (const need of needs) unanswered.add(need)
+    if (namesFlags && !event.reason?.includes('--allow')) sink.line(`  to allow it: ${allowFlag(needs)}`)
   }
 
   const show = (event: SessionEvent): void => {
@@ -74,7 +74,7 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
         return sink.line(style.red(`  ${name} failed, ${duration(event.durationMs)}: ${failureLine(event.output)}`))
       }
       case 'permission.requested':
-        asked.set(event.id, event.tool)
+        asked.set(event.id, needsOf(event))
         return sink.line(style.yellow(`? ${printableLine(event.tool)} asks: ${printableLine(event.summary, 400)}`))
       case 'permission.answered':
         return showAnswer(event)

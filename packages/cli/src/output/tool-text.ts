@@ -23,7 +23,7 @@ export function failureLine(output: string): string {
   return printableLine(line ?? 'no output', 160)
 }
 
-// Reading inside the workspace needs nobody, so what is asked for is to read outside of it.
+// For a host that does not say: reading inside the workspace needs nobody, so what is asked for is to read outside of it.
 const PERMISSION_OF_TOOL: Record<string, string> = {
   read_file: 'outside',
   list_files: 'outside',
@@ -31,5 +31,8 @@ const PERMISSION_OF_TOOL: Record<string, string> = {
   write_file: 'edit',
 }
 
-/** What `--allow` and `[permissions]` most likely call the permission that a tool asks for. */
-export const permissionOf = (tool: string): string => PERMISSION_OF_TOOL[tool] ?? tool
+/** The words of `--allow` that would have made a question unnecessary. */
+export const needsOf = ({ tool, needs }: { tool: string; needs?: string[] }): string[] => needs ?? [PERMISSION_OF_TOOL[tool] ?? tool]
+
+/** `--allow` with these words, as one would type it; the words come from the session's host. */
+export const allowFlag = (needs: Iterable<string>): string => `--allow ${printableLine([...new Set(needs)].join(','), 120)}`

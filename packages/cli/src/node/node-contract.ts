@@ -1,19 +1,18 @@
 import { agentSpecSchema, defineContract, peerIdSchema, unary } from '@qmtcode/protocol'
 import { z } from 'zod'
 
-/** What a node says of itself to commands of the same user. */
-export const nodeStatusSchema = z.object({
+/** What a node says of itself to commands of the same user; `NodeStatus` on the wire. */
+const nodeStatusSchema = z.object({
   node: z.string(),
   peerId: peerIdSchema.optional(),
   pid: z.int(),
   version: z.string(),
   listenAddresses: z.array(z.string()),
-  /** The model that answers where nobody named one, or why there is none. */
-  defaultModel: z.union([z.object({ model: z.string(), from: z.string() }), z.object({ problem: z.string() })]),
-  /** Whether peers, trust and routes to peers exist here. */
+  dialling: z.array(z.object({ address: z.string(), note: z.string().optional() })).optional(),
+  defaultModel: z.union([z.object({ model: z.string(), from: z.string() }), z.object({ problem: z.string() })]).optional(),
+  /** Whether peers and trust exist here. */
   mesh: z.boolean(),
 })
-export interface NodeStatus extends z.infer<typeof nodeStatusSchema> {}
 
 export const nodeContract = defineContract('node', 1, {
   status: unary(z.object({}), nodeStatusSchema),

@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import { createMeshNode } from '@qmtcode/mesh'
+import type { MeshNode, StartReport } from '@qmtcode/mesh'
+import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
+import type { Clock, Logger } from '@qmtcode/protocol'
+import type { Config } from '../config/config.ts'
+import type { OpenNodeOptions } from '../node-handle.ts'
+import { startAdvertising } from './advertise.ts'
+import type { ModelSide } from './models.ts'
+
+export interface MeshSide extends AsyncDisposable {
+  node: MeshNode
+  listenAddresses(): string[]
+  /** Listens, dials, and offers what this node shares. */
+  begin(models: ModelSide): Promise<void>
+  /** Resolves when every configured peer is connected or has refused, or after `waitMs`. */
+  settled(waitMs: number, signal: AbortSignal): Promise<void>
+}
+
+export async function startMesh(
+  components: { config: Config; version: string; clock: Clock; logger: Logger },
+  options: OpenNodeOptions,
+): Promise<MeshSide> {
+  const { config, version, clock, logger } = components
+  const { mesh } = config
+  const node = await createMeshNode(
+    { clock, log: logger },
+    {
+      identityFile: mesh.identityFile,
+      knownPeersFile: join(config.home, 'known_peers.json'),
+      listen: mesh.listen,
+      defaultListen: mesh.defaultListen,
+      name: mesh.nodeName,
+      peers: mesh.peers,
+      trust: mesh.trust,
+      version,
+      requestTimeoutMs: mesh.requestTimeoutSecs * 1_000,
+      timings: { dialWait: options.dialWaitMs },
+    },
+  )
+  await using resources = new AsyncDisposableStack()
+  resources.use(node)
+  let report: StartReport | undefined
+  const owned = resources.move()
+  return {
+    node,
+    listenAddresses: () => report?.listenAddresses ?? [],
+    begin: async (models) => {
+      node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
+      report = await node.start()
+      if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
+      owned.use(startAdvertising({ node, models, config, logger }))
+    },
+    settled: (waitMs, signal) => settled(node, waitMs, signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+async function settled(node: MeshNode, waitMs: number, signal: AbortSignal): Promise<void> {
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
+  const refused = new Set<string>()
+  const isSettled = async (): Promise<boolean> => {
+    const peers = await node.peers.list()
+    return peers.every((peer) => peer.self || peer.state !== 'connecting' || refused.has(peer.name))
+  }
+  const events = node.peers.follow({ signal: bound })
+  if (await isSettled()) return
+  for await (const event of events) {
+    if (event.type === 'peer.refused') refused.add(event.name)
+    if (await isSettled()) return
+  }
+}

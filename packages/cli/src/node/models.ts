@@ -1,0 +1,74 @@
+import { createHostModels, createLocalModels, createProviders, createRouter, createRoutingTable, discoverDefaultModel } from '@qmtcode/agent'
+import type { DefaultModel, LocalModels, Router, RoutingTable } from '@qmtcode/agent'
+import type { CallerPeer, MeshNode } from '@qmtcode/mesh'
+import { toAppError } from '@qmtcode/protocol'
+import type { AgentSpec, Clock, Load, Logger, ModelOffer, Models, PeerId } from '@qmtcode/protocol'
+import type { Config } from '../config/config.ts'
+import type { Environment } from '../config/environment.ts'
+import type { NodeStatus } from '../node-handle.ts'
+
+/** This node's models, what of them peers may use, and the way to all others. */
+export interface ModelSide extends AsyncDisposable {
+  local: LocalModels
+  routes: RoutingTable
+  router: Router
+  /** What a peer's call reaches: the shared ones, by the host's rules. */
+  forPeer(peer: CallerPeer): Models
+  shared(): Promise<ModelOffer[]>
+  load(): Load
+  /** The model that answers where nobody named one, for people. */
+  describeDefault(): Promise<NonNullable<NodeStatus['defaultModel']>>
+}
+
+export interface ModelSideComponents {
+  config: Config
+  env: Environment
+  agents: readonly AgentSpec[]
+  clock: Clock
+  logger: Logger
+  node: { name: string; peerId?: PeerId }
+  /** Absent: the mesh is not enabled. */
+  mesh?: MeshNode
+}
+
+export function createModelSide(components: ModelSideComponents): ModelSide {
+  const { config, env, agents, clock, node, mesh } = components
+  const providers = createProviders(config.providers, env)
+  const { firstTokenSecs, idleSecs } = config.mesh.timeouts
+  const local = createLocalModels(
+    { providers, clock },
+    { firstTokenMs: firstTokenSecs * 1_000, idleMs: idleSecs * 1_000, slots: config.mesh.share.slots },
+  )
+  const peers = mesh?.peers
+  const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => modelsOfPeers(mesh) })
+  const routes = createRoutingTable({ peers }, agents)
+  const router = createRouter({ localModels: local, node, peers, routes, defaultModel }, { autoFallback: config.mesh.autoFallback })
+  const share = config.mesh.share.models
+  const hostFor = (caller: string): Models => createHostModels({ models: local }, { self: node.peerId ?? '', caller, share })
+  const describeConfigured = (): DefaultModel | undefined => {
+    const model = agents[0]?.model
+    return model === undefined ? undefined : { model, from: config.planner ? '[planner]' : '[agent]' }
+  }
+  return {
+    local,
+    routes,
+    router,
+    forPeer: (peer) => hostFor(peer.peerId),
+    shared: () => hostFor('').offers(),
+    load: () => local.load(),
+    describeDefault: async () => {
+      try {
+        return describeConfigured() ?? (await defaultModel())
+      } catch (error) {
+        const { message, hint } = toAppError(error)
+        return { problem: hint === undefined ? message : `${message}: ${hint}` }
+      }
+    },
+    [Symbol.asyncDispose]: () => routes.stop(),
+  }
+}
+
+async function modelsOfPeers(mesh: MeshNode | undefined): Promise<string[]> {
+  const peers = (await mesh?.peers.list()) ?? []
+  return peers.filter((peer) => peer.use && !peer.self).flatMap((peer) => peer.models.map((model) => `${peer.name}:${model}`))
+}

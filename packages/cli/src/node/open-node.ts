@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { classifyMeshAddress, localInterfaceAddresses } from '@qmtcode/mesh'
+import { AppError } from '@qmtcode/protocol'
+import type { Config } from '../config/config.ts'
+import { formatDiagnostic } from '../config/diagnostics.ts'
+import type { Environment } from '../config/environment.ts'
+import { meshFingerprint } from '../config/fingerprint.ts'
+import { applyFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { acquireHomeLock, readNodeFile } from '../local/home-lock.ts'
+import type { HomeLock, NodeFile } from '../local/home-lock.ts'
+import { connectLocal } from '../local/local-client.ts'
+import type { NodeHandle, OpenNodeOptions } from '../node-handle.ts'
+import { startLocalNode } from './local-node.ts'
+import { remoteHandle } from './remote-handle.ts'
+
+const HOLDER_STARTS_MS = 15_000
+const HOLDER_POLL_MS = 50
+
+export interface OpenNodeComponents {
+  /** QMT_HOME, absolute. */
+  home: string
+  env: Environment
+  cwd: string
+  version: string
+}
+
+/** The node of this QMT_HOME: the one that runs, or one of this process for the time of a command. */
+export async function openNode(components: OpenNodeComponents, options: OpenNodeOptions): Promise<NodeHandle> {
+  const asked = await readAsked(components, options)
+  const deadline = Date.now() + HOLDER_STARTS_MS
+  for (;;) {
+    const lock = acquireHomeLock(components.home)
+    if (lock) return await startHere(components, options, asked, lock)
+    const holder = readNodeFile(components.home)
+    if (holder) return await reach(holder, options, asked)
+    options.signal.throwIfAborted()
+    if (Date.now() > deadline) {
+      throw new AppError('busy', `another qmtcode holds ${components.home} and does not answer`, { hint: 'is it stopping? try again, or look for its process' })
+    }
+    await delay(HOLDER_POLL_MS, undefined, { signal: options.signal })
+  }
+}
+
+interface Asked {
+  config: Config
+  dialling: string[]
+  notices: string[]
+}
+
+async function readAsked({ home, env, cwd }: OpenNodeComponents, options: OpenNodeOptions): Promise<Asked> {
+  const loaded = await loadConfig({ argvFile: options.configPath, home, env, cwd })
+  const interfaces = localInterfaceAddresses()
+  const applied = applyFlags(loaded.config, { mesh: options.mesh }, { classify: (address) => classifyMeshAddress(address, interfaces) })
+  return { config: applied.config, dialling: applied.dialling, notices: [...loaded.notices, ...applied.notices].map(formatDiagnostic) }
+}
+
+async function startHere(components: OpenNodeComponents, options: OpenNodeOptions, asked: Asked, lock: HomeLock): Promise<NodeHandle> {
+  for (const notice of asked.notices) options.notice(notice)
+  try {
+    return await startLocalNode({ ...components, lock, config: asked.config, dialling: asked.dialling }, options)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** What this command says of the mesh must be what the running node does: nothing silently differs. */
+async function reach(holder: NodeFile, options: OpenNodeOptions, asked: Asked): Promise<NodeHandle> {
+  const pid = holder.pid
+  if (options.serve) throw new AppError('bad_request', `qmtcode already runs here as process ${pid}`, { hint: `one node per QMT_HOME: stop it (kill ${pid}), or set another QMT_HOME` })
+  const says = options.configPath !== undefined || options.mesh.enabled
+  if (says && meshFingerprint(asked.config) !== holder.fingerprint) {
+    throw new AppError('bad_request', `the running qmtcode (process ${pid}) has another configuration of the mesh than this command`, {
+      hint: `leave out the mesh flags and the configuration to use it, or stop it (kill ${pid})`,
+    })
+  }
+  return await remoteHandle(connectLocal(holder.socket))
+}
