@@ -48,6 +48,7 @@ export async function startMesh(
     begin: async (models) => {
       node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
       report = await node.start()
+      await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
       owned.use(startAdvertising({ node, models, config, logger }))
     },

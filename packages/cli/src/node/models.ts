@@ -32,17 +32,17 @@ export interface ModelSideComponents {
 }
 
 export function createModelSide(components: ModelSideComponents): ModelSide {
-  const { config, env, agents, clock, node, mesh } = components
+  const { config, env, agents, clock, logger, node, mesh } = components
   const providers = createProviders(config.providers, env)
   const { firstTokenSecs, idleSecs } = config.mesh.timeouts
-  const local = createLocalModels(
-    { providers, clock },
-    { firstTokenMs: firstTokenSecs * 1_000, idleMs: idleSecs * 1_000, slots: config.mesh.share.slots },
-  )
+  const timeouts = { firstTokenMs: firstTokenSecs * 1_000, idleMs: idleSecs * 1_000 }
+  const local = createLocalModels({ providers, clock }, { ...timeouts, slots: config.mesh.share.slots })
   const peers = mesh?.peers
   const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => modelsOfPeers(mesh) })
-  const routes = createRoutingTable({ peers }, agents)
-  const router = createRouter({ localModels: local, node, peers, routes, defaultModel }, { autoFallback: config.mesh.autoFallback })
+  const routes = createRoutingTable({ node, peers, log: logger }, agents)
+  const router = createRouter(
+    { localModels: local, node, peers, routes, defaultModel }, { autoFallback: config.mesh.autoFallback, timeouts },
+  )
   const share = config.mesh.share.models
   const hostFor = (caller: string): Models => createHostModels({ models: local }, { self: node.peerId ?? '', caller, share })
   const describeConfigured = (): DefaultModel | undefined => {
