@@ -1,6 +1,7 @@
 // Measures what docs/measured.md claims. Only loopback, at most 6 minutes.
 // Usage: npm run bench [-- --only NAME] [--rounds N] [--json FILE] [--record] [--profile DIRECTORY]
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -52,7 +53,10 @@ const giveUp = (why: string): void => {
   say(why)
   process.exit(1)
 }
-process.once('exit', () => children.killAll())
+process.once('exit', () => {
+  children.killAll()
+  rmSync(root, { recursive: true, force: true })
+})
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => giveUp(signal))
 setTimeout(() => giveUp(`not done within ${MAX_RUN_MS / 1_000} s`), MAX_RUN_MS).unref()
 
@@ -76,11 +80,7 @@ async function runBench(bench: Bench): Promise<Row[]> {
 const before = machine()
 const startedAt = performance.now()
 const rows: Row[] = []
-try {
-  for (const bench of chosen) rows.push(...(await runBench(bench)))
-} finally {
-  await rm(root, { recursive: true, force: true })
-}
+for (const bench of chosen) rows.push(...(await runBench(bench)))
 const report = { machine: before, rounds, seconds: (performance.now() - startedAt) / 1_000, rows }
 process.stdout.write(`${tableText(report)}\n`)
 if (values.json !== undefined) await writeFile(values.json, reportJson(report))

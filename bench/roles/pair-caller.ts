@@ -14,26 +14,29 @@ interface Order {
   ms: number
 }
 
-let models: Models | undefined
-let port = 0
+interface Opened {
+  models: Models
+  /** Of the TLS socket. */
+  port: number
+}
+const opened = Promise.withResolvers<Opened>()
 
 /** The calling process of a pair. */
 serveRole({
   identity: async ({ directory }: { directory: string }) => (await makeNode({ directory, name: 'caller' })).peerId,
   open: async (init: { directory: string; host: Place; port: number }) => {
     const node = await joinHost({ directory: init.directory, name: 'caller' }, init.host)
-    models = node.peers.models(init.host.peerId)
-    port = init.port
+    opened.resolve({ models: node.peers.models(init.host.peerId), port: init.port })
   },
   /** As any caller of a model reads it: parsed and checked, part by part. */
   mesh: async ({ kind, ms }: Order) => {
+    const { models } = await opened.promise
     const meter = createMeter()
     const left = new AbortController()
     const timer = setTimeout(() => left.abort(), ms)
     const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'go on for ever' }] }]
     try {
-      for await (const part of models?.stream({ model: `bench/${kind}`, options: { prompt } }, { signal: left.signal }) ?? [])
-        meter.part(part)
+      for await (const part of models.stream({ model: `bench/${kind}`, options: { prompt } }, { signal: left.signal })) meter.part(part)
     } catch (error) {
       if (!left.signal.aborted) throw error
     } finally {
@@ -42,18 +45,22 @@ serveRole({
     return meter.perSecond()
   },
   /** One call after the other on a kept stream. */
-  roundTrips: ({ ms }: { ms: number }) =>
-    sequential(async () => {
-      await models?.offers()
-    }, ms),
+  roundTrips: async ({ ms }: { ms: number }) => {
+    const { models } = await opened.promise
+    return await sequential(async () => {
+      await models.offers()
+    }, ms)
+  },
   /** Milliseconds until all of so many calls, begun together, are answered. */
   burst: async ({ calls }: { calls: number }) => {
+    const { models } = await opened.promise
     const startedAt = performance.now()
-    await Promise.all(Array.from({ length: calls }, () => models?.offers()))
+    await Promise.all(Array.from({ length: calls }, () => models.offers()))
     return performance.now() - startedAt
   },
   /** The same frames, cut and parsed, and nothing else. */
   socket: async ({ kind, ms }: Order) => {
+    const { port } = await opened.promise
     const meter = createMeter()
     const socket = connect({ ...CLIENT_TLS, host: '127.0.0.1', port })
     await once(socket, 'secureConnect')

@@ -47,6 +47,5 @@ node_name = "bench-host"
 
 [mesh.share]
 models = ["*"]
-slots = 1024
 ${mock === undefined ? '' : `\n[providers.mock]\nkind = "openai-compatible"\nbase_url = "${mock}"\n`}
 ${guests.map((peerId, index) => `[[mesh.peers]]\nname = "guest-${index}"\npeer_id = "${peerId}"\nrole = "client"\nuse = false\n`).join('\n')}`
