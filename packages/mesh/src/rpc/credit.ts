@@ -4,7 +4,7 @@ import { AppError, LIMITS } from '@qmtcode/protocol'
 export const FRAME_COST = 256
 
 /** A reader returns credit in steps of at least this. */
-const GRANT_STEP_BYTES = LIMITS.callCreditBytes / 2
+const GRANT_STEP_BYTES = LIMITS.callCreditBytes / 4
 
 /** A sender may begin a frame while any credit is left, so it may overshoot by one frame. */
 const OVERRUN_BYTES = LIMITS.callCreditBytes + LIMITS.frameBytes + FRAME_COST

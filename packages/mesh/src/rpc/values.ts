@@ -12,15 +12,32 @@ export interface EncodedValue {
 
 /** Throws too_large above the bytes of a call. */
 export function encodeValue(value: unknown): EncodedValue {
-  const { json, chunks } = packValue(value, LIMITS.inlineBytes)
+  const { json, chunks } = isFlat(value) ? { json: value, chunks: NO_CHUNKS } : packValue(value, LIMITS.inlineBytes)
   let text = JSON.stringify(json) ?? 'null'
   if (text.length > MAX_TEXT_CHARS) {
-    chunks.push(Buffer.from(text))
-    text = JSON.stringify({ $type: 'json', index: chunks.length - 1 })
+    const all = [...chunks, Buffer.from(text)]
+    text = JSON.stringify({ $type: 'json', index: all.length - 1 })
+    return sized(text, all)
   }
-  const bytes = chunks.length === 0 ? text.length : chunks.reduce((sum, chunk) => sum + chunk.byteLength, text.length)
+  return chunks.length === 0 ? { text, chunks, bytes: text.length } : sized(text, chunks)
+}
+
+function sized(text: string, chunks: Uint8Array[]): EncodedValue {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, text.length)
   if (bytes > LIMITS.callBytes) throw tooLarge(bytes)
   return { text, chunks, bytes }
+}
+
+const NO_CHUNKS: Uint8Array[] = []
+
+/** An object of texts, numbers and the like, as a token's delta: it travels as it is, and needs no walk either way. */
+function isFlat(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false
+  const record = value as Record<string, unknown>
+  for (const key in record) {
+    if (key === '$type' || key === '__proto__' || (typeof record[key] === 'object' && record[key] !== null)) return false
+  }
+  return true
 }
 
 /** The items of one frame. Chunks that came before it belong to its only item. Throws bad_request. */
@@ -31,8 +48,7 @@ export function decodeItems(text: string, chunks: readonly Uint8Array[]): unknow
     if (items.length !== 1) throw new AppError('bad_request', `${items.length} items after chunks; one was expected`)
     return [decodeValue(items[0], chunks)]
   }
-  if (exceedsDepth(items, LIMITS.jsonDepth + 1)) throw tooDeep()
-  return unpackValue(items, chunks) as unknown[]
+  return items.map((item: unknown) => (isFlat(item) ? item : decodeValue(item, chunks)))
 }
 
 /** Throws bad_request for what is too deep, for chunks that are missing, and for chunks that nothing refers to. */
@@ -92,7 +108,7 @@ export function createChunkAssembler(): ChunkAssembler {
       if (flag > 1) throw new AppError('bad_request', `a chunk with the flag ${flag}`)
       pieces.push(payload.subarray(1))
       if (flag === 0) return
-      whole.push(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces))
+      whole.push(joined(pieces))
       pieces = []
     },
     take() {
@@ -103,6 +119,17 @@ export function createChunkAssembler(): ChunkAssembler {
       return taken
     },
   }
+}
+
+/** A plain Uint8Array, as whoever sent it had: a Buffer prints and serialises differently. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
 }
 
 const tooDeep = (): AppError => new AppError('bad_request', `a value nests deeper than ${LIMITS.jsonDepth} levels`)

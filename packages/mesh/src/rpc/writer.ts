@@ -62,10 +62,11 @@ export function createWriter(channel: Channel, callId: number): Writer {
       if (isOver) return
       gathered.push(text)
       gatheredChars += text.length + 1
-      if (gatheredChars >= GATHER_CHARS) seal()
-      else if (!isFirst) return channel.flusher.soon(channel.outbox)
+      // A full frame leaves at once: its reader works on it while we make the next.
+      if (gatheredChars >= GATHER_CHARS) channel.outbox.flush()
+      else if (isFirst) channel.flusher.now(channel.outbox)
+      else channel.flusher.soon(channel.outbox)
       isFirst = false
-      channel.flusher.now(channel.outbox)
     },
     async chunks(values) {
       for (const value of values) {
