@@ -10,9 +10,13 @@ import { writeWorkspace } from './demo/workspace.ts'
 
 const PROMPT = 'List the files, read src/greet.js, run node --test, then search for TODO and summarise what you found.'
 
+const STARTED = /listening: (\S+\/p2p\/(\S+))\n(?:.*\n)*?default model: (\S+)/
+
 const real = process.argv.includes('--real')
 const root = await mkdtemp(join(tmpdir(), 'qmt-demo-'))
-const say = (line = ''): void => void process.stdout.write(`${line}\n`)
+const say = (line = ''): void => {
+  process.stdout.write(`${line}\n`)
+}
 
 async function demo(): Promise<number> {
   const workspace = join(root, 'laptop', 'project')
@@ -24,12 +28,12 @@ async function demo(): Promise<number> {
   const { peerId: laptopId } = JSON.parse((await laptop.run(['identity', '--json'])).stdout) as { peerId: string }
   await writeFile(join(server.home, 'config.toml'), serverConfig(laptopId))
   const startedAt = performance.now()
-  const [, address = '', serverId = ''] = await server.startUntil(['--headless', '--mesh'], /listening: (\S+\/p2p\/(\S+))/)
+  const [, address = '', serverId = '', found = ''] = await server.startUntil(['--headless', '--mesh'], STARTED)
   say(`gpu-server  ${serverId}`)
   say(`            listening on ${address}`)
   say(`            up in ${Math.round(performance.now() - startedAt)} ms; admits the laptop as client, nobody else`)
-  const model = real ? await server.defaultModel() : 'builtin/demo'
-  if (model === undefined) {
+  const model = real ? found : 'builtin/demo'
+  if (model === 'none') {
     say('gpu-server  has no model: set ANTHROPIC_API_KEY or OPENAI_API_KEY, or start Ollama; then again: npm run demo -- --real')
     return 3
   }

@@ -20,8 +20,6 @@ export interface DemoNode extends AsyncDisposable {
   run(args: string[]): Promise<{ stdout: string; stderr: string }>
   /** Starts a process that stays, and waits for a line. */
   startUntil(args: string[], line: RegExp): Promise<RegExpMatchArray>
-  /** `provider/model` that the node started by `startUntil` would use, undefined where it has none. */
-  defaultModel(): Promise<string | undefined>
 }
 
 export async function createNode(home: string, options: { keys: boolean; cwd?: string }): Promise<DemoNode> {
@@ -44,10 +42,6 @@ export async function createNode(home: string, options: { keys: boolean; cwd?: s
     spawn: start,
     run,
     startUntil: (args, line) => waitForLine(start(args), line),
-    defaultModel: async () => {
-      const { stdout } = await run(['status', '--json'])
-      return (JSON.parse(stdout) as { defaultModel: { model?: string } }).defaultModel.model
-    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(children.map(endChild))
     },

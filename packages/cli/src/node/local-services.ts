@@ -6,7 +6,7 @@ import type { Contract, Routes } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
 
-const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served as unknown as ServedContract
+const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served
 
 /** The ports of this node, for its own user's commands. */
 export function localServices(handle: NodeHandle, routes: Routes): ServedContract[] {
