@@ -3,14 +3,14 @@ import type { RouteTarget } from '@qmtcode/protocol'
 import { parseModelId } from '../models/model-id.ts'
 
 /** A model as a person writes it: `provider/model`, or `node:provider/model`. */
-export interface WrittenModel {
+interface WrittenModel {
   node?: string
   /** `provider/model`. */
   model: string
 }
 
 /** The node is what precedes the first `:` if no `/` comes before it. Throws bad_request for what is no model. */
-export function parseWrittenModel(written: string): WrittenModel {
+function parseWrittenModel(written: string): WrittenModel {
   const colon = written.indexOf(':')
   const slash = written.indexOf('/')
   const hasNode = colon > 0 && (slash < 0 || colon < slash)

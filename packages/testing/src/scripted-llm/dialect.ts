@@ -19,7 +19,7 @@ export interface ToolCall {
   input: string
 }
 
-export interface WholeAnswer {
+interface WholeAnswer {
   text: string
   reasoning: string
   tools: ToolCall[]

@@ -24,7 +24,7 @@ export interface ScriptedUsage {
  * `cut`: the connection is destroyed. `hang`: nothing more, for ever.
  */
 export type Fault = 'html' | 'garbage' | 'half' | 'cut' | 'hang' | StatusFault
-export interface StatusFault {
+interface StatusFault {
   status: number
   /** Header `retry-after`, as is. */
   retryAfter?: string

@@ -6,7 +6,7 @@ const SHOWN_NAMES = 8
 const SHOWN_LINES = 3
 const SHOWN_CHARS = 160
 
-export const HELP = `${WHAT_IT_IS} I only understand plain requests, for example: "list the files", "read README.md", "search for TODO", "run node --version", "create notes.txt with hello", or several of them in one sentence.`
+const HELP = `${WHAT_IT_IS} I only understand plain requests, for example: "list the files", "read README.md", "search for TODO", "run node --version", "create notes.txt with hello", or several of them in one sentence.`
 
 /** Said before a call. */
 export function announce(action: Action, step: { at: number; of: number }): string {

@@ -17,4 +17,4 @@ export function createProviderFetch(provider: { name: string; baseUrl: string })
   }
 }
 
-export const isHtml = (headers: Headers): boolean => /text\/html|application\/xhtml/i.test(headers.get('content-type') ?? '')
+const isHtml = (headers: Headers): boolean => /text\/html|application\/xhtml/i.test(headers.get('content-type') ?? '')
