@@ -126,9 +126,10 @@ suite('a hostile caller', () => {
   })
 
   test('a frame that does not end is cut; one that is slow but ends is served', async () => {
-    const server = createRpcServer({}, { frameTimeoutMs: 60 })
+    const server = createRpcServer()
+    const strict = createRpcServer({}, { frameTimeoutMs: 60 })
     const slow = hostileCaller(server)
-    const never = hostileCaller(server)
+    const never = hostileCaller(strict)
     const call = rawCall(1, {})
     never.stream.send(call.subarray(0, 20))
     for (const byte of call) {
@@ -137,6 +138,7 @@ suite('a hostile caller', () => {
     }
     await eventually(() => slow.frames.some(({ kind }) => kind === FRAME.end), 'the slow one is served')
     await eventually(() => never.closed.length === 1, 'the endless one is cut')
+    strict.stop()
     server.stop()
   })
 

@@ -2,7 +2,7 @@ import { createServer, connect } from 'node:net'
 import type { Server } from 'node:net'
 import { once } from 'node:events'
 import { defineContract, stream, unary } from '@qmtcode/protocol'
-import type { ContractClient, ContractHandlers, Contract } from '@qmtcode/protocol'
+import type { ContractClient, ContractHandlers } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { createRpcClient } from './client.ts'
 import type { RpcClientOptions } from './client.ts'
@@ -66,11 +66,7 @@ export const overSockets: Connect = async (accept) => {
   }
 }
 
-export async function startRig(
-  connectOver: Connect,
-  handlers: Partial<RigHandlers>,
-  options: RpcClientOptions & { contract?: Contract } = {},
-): Promise<Rig> {
+export async function startRig(connectOver: Connect, handlers: Partial<RigHandlers>, options: RpcClientOptions = {}): Promise<Rig> {
   const server = createRpcServer()
   const opened: ByteStream[] = []
   const link = await connectOver((stream) => server.accept(stream, { contract: rigContract, handlers: handlers as RigHandlers }, {}))
@@ -132,11 +128,11 @@ export function rigHandlers(seen: { aborted: unknown[]; running: number } = { ab
   }
 }
 
-/** Waits until `check` holds; fails with its last state after 5 s. */
+/** Waits until `check` holds; fails after 10 s. */
 export async function eventually(check: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 5_000
+  const deadline = performance.now() + 10_000
   while (!check()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${what}`)
+    if (performance.now() > deadline) throw new Error(`not within 10 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
