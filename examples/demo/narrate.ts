@@ -56,5 +56,8 @@ const ms = (value: number | undefined): string => (value === undefined ? '–' :
 function indent(output: string): string {
   const lines = output.trim().split('\n')
   const shown = lines.slice(0, MAX_OUTPUT_LINES).map((line) => `                      │ ${line.slice(0, 100)}`)
-  return [...shown, ...(lines.length > MAX_OUTPUT_LINES ? [`                      │ … ${lines.length - MAX_OUTPUT_LINES} more lines`] : [])].join('\n')
+  return [
+    ...shown,
+    ...(lines.length > MAX_OUTPUT_LINES ? [`                      │ … ${lines.length - MAX_OUTPUT_LINES} more lines`] : []),
+  ].join('\n')
 }

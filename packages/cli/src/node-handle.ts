@@ -1,4 +1,4 @@
-import type { AgentSpec, Clock, Json, Models, PeerId, Peers, RoutingPolicy, Sessions, Trust } from '@qmtcode/protocol'
+import type { AgentSpec, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
 export interface NodeHandle {
@@ -7,15 +7,12 @@ export interface NodeHandle {
   /** Absent: the mesh is not enabled. */
   peers?: Peers
   trust?: Trust
-  routes: RouteList
+  /** As they were when this node was opened, or newer. */
+  routes: Routes
   agents(): Promise<AgentSpec[]>
   status(): Promise<NodeStatus>
   /** Stops a node of this process, leaves another alone. Safe to call twice. */
   close(): Promise<void>
-}
-
-export interface RouteList {
-  list(): Promise<RoutingPolicy[]>
 }
 
 export interface NodeStatus {

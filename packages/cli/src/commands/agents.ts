@@ -47,7 +47,7 @@ const agentColumns = [
 
 export async function routes(context: CommandContext, { json }: { json: boolean }): Promise<number> {
   return await withNode(context, { needsPeers: true }, async (node) => {
-    const rows = await node.routes.list()
+    const rows = [...node.routes.load().policies()]
     printList(context, json, { rows, columns: routeColumns, json: routeJson, none: 'no routes' })
     return 0
   })

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 
-import type { KnownPeer, MeshEvent, ModelOffer, Models, PeerId, PeerInfo, Peers, Trust } from '@qmtcode/protocol'
+import type { KnownPeer, MeshEvent, ModelOffer, Models, PeerId, PeerInfo, Peers, Trust, Routes, RoutingPolicy } from '@qmtcode/protocol'
 import { runCli } from '../cli.ts'
 import type { Components, Interrupt, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
 import { createBroadcast } from './broadcast-kit.ts'
@@ -83,7 +83,7 @@ export function fakeNode(options: FakeNodeOptions = {}): FakeNode {
     meshEvent: events.send,
     models: offering(async () => [offer()]),
     ...(withMesh ? { peers, trust: fakeTrust(changes, options.known ?? []) } : {}),
-    routes: { list: async () => [{ agentId: 'coder', providerTarget: { kind: 'peer', peer: 'gpu-server' }, reason: 'configured' }] },
+    routes: fakeRoutes([{ agentId: 'coder', providerTarget: { kind: 'peer', peer: 'gpu-server' }, reason: 'configured' }]),
     agents: async () => [
       { id: 'main', name: 'Main', description: 'plans', kind: 'local', capabilities: [], target: { kind: 'local' } },
       {
@@ -225,5 +225,15 @@ export async function eventually(claim: () => boolean | Promise<boolean>): Promi
   while (!(await claim())) {
     if (Date.now() > deadline) throw new Error(`never held: ${claim.toString()}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+function fakeRoutes(policies: RoutingPolicy[]): Routes {
+  const snapshot = { get: (id: string) => policies.find(({ agentId }) => agentId === id), policies: () => policies }
+  return {
+    load: () => snapshot,
+    async *follow() {
+      yield snapshot
+    },
   }
 }

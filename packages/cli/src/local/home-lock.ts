@@ -34,7 +34,10 @@ export function acquireHomeLock(home: string): HomeLock | undefined {
   } catch (error) {
     database.close()
     if (isBusy(error)) return undefined
-    throw new AppError('bad_config', `cannot lock ${path}: ${(error as Error).message}`, { cause: error, hint: `is ${home} on a disk that this user can write?` })
+    throw new AppError('bad_config', `cannot lock ${path}: ${(error as Error).message}`, {
+      cause: error,
+      hint: `is ${home} on a disk that this user can write?`,
+    })
   }
   const nodeFile = join(home, 'node.json')
   rmSync(nodeFile, { force: true })
@@ -63,7 +66,10 @@ function prepareHome(home: string): void {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    throw new AppError('bad_config', `cannot create ${home}: ${(cause as Error).message}`, { cause, hint: 'set QMT_HOME to a directory that you can write' })
+    throw new AppError('bad_config', `cannot create ${home}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'set QMT_HOME to a directory that you can write',
+    })
   }
 }
 
@@ -73,7 +79,10 @@ function openLock(path: string): DatabaseSync {
     chmodSync(path, 0o600)
     return database
   } catch (cause) {
-    throw new AppError('bad_config', `cannot open ${path}: ${(cause as Error).message}`, { cause, hint: 'set QMT_HOME to a directory that you can write' })
+    throw new AppError('bad_config', `cannot open ${path}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'set QMT_HOME to a directory that you can write',
+    })
   }
 }
 

@@ -17,14 +17,16 @@ export function readPreface(socket: Socket): Promise<string> {
       socket.off('readable', onReadable).off('close', onClose)
       finish()
     }
-    const refuse = (why: string): void => settle(() => reject(new AppError('bad_request', `the local API needs a service's name first: ${why}`)))
+    const refuse = (why: string): void =>
+      settle(() => reject(new AppError('bad_request', `the local API needs a service's name first: ${why}`)))
     const onClose = (): void => refuse('the connection ended')
     const onReadable = (): void => {
       const chunk = socket.read() as Buffer | null
       if (chunk === null) return
       read = Buffer.concat([read, chunk])
       const end = read.indexOf(NEWLINE)
-      if (end > MAX_PREFACE_BYTES || (end < 0 && read.length > MAX_PREFACE_BYTES)) return refuse(`no line within ${MAX_PREFACE_BYTES} bytes`)
+      if (end > MAX_PREFACE_BYTES || (end < 0 && read.length > MAX_PREFACE_BYTES))
+        return refuse(`no line within ${MAX_PREFACE_BYTES} bytes`)
       if (end < 0) return
       const rest = read.subarray(end + 1)
       settle(() => {

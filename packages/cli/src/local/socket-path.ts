@@ -16,7 +16,9 @@ export function socketPathOf(home: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
-    throw new AppError('bad_config', `${directory} is not a directory that only this user can enter`, { hint: `remove it, or set QMT_HOME to a shorter path than ${home}` })
+    throw new AppError('bad_config', `${directory} is not a directory that only this user can enter`, {
+      hint: `remove it, or set QMT_HOME to a shorter path than ${home}`,
+    })
   }
   return join(directory, `${createHash('sha256').update(home).digest('hex').slice(0, 16)}.sock`)
 }

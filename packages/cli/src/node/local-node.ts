@@ -35,14 +35,19 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
 
   const log = starting.use(createEventLog({ clock, logger: logger.child('log') }, { file: join(home, 'sessions.db') }))
   await log.start()
-  const mesh = config.mesh.enabled ? starting.use(await startMesh({ config, version, clock, logger: logger.child('mesh') }, options)) : undefined
+  const mesh = config.mesh.enabled
+    ? starting.use(await startMesh({ config, version, clock, logger: logger.child('mesh') }, options))
+    : undefined
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
   const tools = createTools({ env }, { qmtHome: home })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
   const runTurn = createTurnRunner({ router: models.router, tools, permissions, clock, log: logger.child('turn'), node: node.name })
   const sessions = starting.use(
-    createSessions({ log, runTurn, agents: catalogOf(config, agents), clock, logger: logger.child('sessions'), node }, { defaultWorkspace: cwd }),
+    createSessions(
+      { log, runTurn, agents: catalogOf(config, agents), clock, logger: logger.child('sessions'), node },
+      { defaultWorkspace: cwd },
+    ),
   )
 
   await mesh?.begin(models)
@@ -60,13 +65,13 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
     sessions: sessions.as(personHere(node)),
     models: models.local,
     ...(mesh && { peers: mesh.node.peers, trust: mesh.node.trust }),
-    routes: { list: () => Promise.resolve([...models.routes.load().policies()]) },
+    routes: models.routes,
     agents: () => Promise.resolve(agents),
     status,
     close: () => Promise.resolve(),
   }
   const socket = socketPathOf(home)
-  starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle, models.routes) }, socket))
+  starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
   if (options.waitMs > 0) await mesh?.settled(options.waitMs, options.signal)
 
@@ -83,5 +88,8 @@ function catalogOf(config: Config, agents: readonly AgentSpec[]): Parameters<typ
 }
 
 /** Whoever can open the socket is this node's own user. */
-const personHere = (node: { name: string; peerId?: Author['peerId'] }): Author => ({ node: node.name, peerId: node.peerId, user: userInfo().username })
-
+const personHere = (node: { name: string; peerId?: Author['peerId'] }): Author => ({
+  node: node.name,
+  peerId: node.peerId,
+  user: userInfo().username,
+})

@@ -1,15 +1,24 @@
 import type { ServedContract } from '@qmtcode/mesh'
 import {
-  modelsContract, modelsHandlers, peersContract, peersHandlers, routesContract, routesHandlers, sessionsContract, sessionsHandlers, trustContract, trustHandlers,
+  modelsContract,
+  modelsHandlers,
+  peersContract,
+  peersHandlers,
+  routesContract,
+  routesHandlers,
+  sessionsContract,
+  sessionsHandlers,
+  trustContract,
+  trustHandlers,
 } from '@qmtcode/protocol'
-import type { Contract, Routes } from '@qmtcode/protocol'
+import type { Contract } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
 
 const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served
 
 /** The ports of this node, for its own user's commands. */
-export function localServices(handle: NodeHandle, routes: Routes): ServedContract[] {
+export function localServices(handle: NodeHandle): ServedContract[] {
   const { peers, trust } = handle
   return [
     serve({
@@ -21,7 +30,7 @@ export function localServices(handle: NodeHandle, routes: Routes): ServedContrac
     }),
     serve({ contract: sessionsContract, handlers: sessionsHandlers(handle.sessions) }),
     serve({ contract: modelsContract, handlers: modelsHandlers(handle.models) }),
-    serve({ contract: routesContract, handlers: routesHandlers(routes) }),
+    serve({ contract: routesContract, handlers: routesHandlers(handle.routes) }),
     ...(peers ? [serve({ contract: peersContract, handlers: peersHandlers(peers) })] : []),
     ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(trust) })] : []),
   ]

@@ -1,4 +1,11 @@
-import { createHostModels, createLocalModels, createProviders, createRouter, createRoutingTable, discoverDefaultModel } from '@qmtcode/agent'
+import {
+  createHostModels,
+  createLocalModels,
+  createProviders,
+  createRouter,
+  createRoutingTable,
+  discoverDefaultModel,
+} from '@qmtcode/agent'
 import type { DefaultModel, LocalModels, Router, RoutingTable } from '@qmtcode/agent'
 import type { CallerPeer, MeshNode } from '@qmtcode/mesh'
 import { toAppError } from '@qmtcode/protocol'
@@ -41,7 +48,8 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
   const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => modelsOfPeers(mesh) })
   const routes = createRoutingTable({ node, peers, log: logger }, agents)
   const router = createRouter(
-    { localModels: local, node, peers, routes, defaultModel }, { autoFallback: config.mesh.autoFallback, timeouts },
+    { localModels: local, node, peers, routes, defaultModel },
+    { autoFallback: config.mesh.autoFallback, timeouts },
   )
   const share = config.mesh.share.models
   const hostFor = (caller: string): Models => createHostModels({ models: local }, { self: node.peerId ?? '', caller, share })

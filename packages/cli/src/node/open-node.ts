@@ -36,7 +36,9 @@ export async function openNode(components: OpenNodeComponents, options: OpenNode
     if (holder) return await reach(holder, options, asked)
     options.signal.throwIfAborted()
     if (Date.now() > deadline) {
-      throw new AppError('busy', `another qmtcode holds ${components.home} and does not answer`, { hint: 'is it stopping? try again, or look for its process' })
+      throw new AppError('busy', `another qmtcode holds ${components.home} and does not answer`, {
+        hint: 'is it stopping? try again, or look for its process',
+      })
     }
     await delay(HOLDER_POLL_MS, undefined, { signal: options.signal })
   }
@@ -68,7 +70,10 @@ async function startHere(components: OpenNodeComponents, options: OpenNodeOption
 /** What this command says of the mesh must be what the running node does: nothing silently differs. */
 async function reach(holder: NodeFile, options: OpenNodeOptions, asked: Asked): Promise<NodeHandle> {
   const pid = holder.pid
-  if (options.serve) throw new AppError('bad_request', `qmtcode already runs here as process ${pid}`, { hint: `one node per QMT_HOME: stop it (kill ${pid}), or set another QMT_HOME` })
+  if (options.serve)
+    throw new AppError('bad_request', `qmtcode already runs here as process ${pid}`, {
+      hint: `one node per QMT_HOME: stop it (kill ${pid}), or set another QMT_HOME`,
+    })
   const says = options.configPath !== undefined || options.mesh.enabled
   if (says && meshFingerprint(asked.config) !== holder.fingerprint) {
     throw new AppError('bad_request', `the running qmtcode (process ${pid}) has another configuration of the mesh than this command`, {

@@ -1,0 +1,78 @@
+import process from 'node:process'
+import { AppError } from '@qmtcode/protocol'
+import type { Peers, RoutingSnapshot, SessionId, SessionInfo, SessionInit } from '@qmtcode/protocol'
+import { qmtHomeOf } from '../config/file-paths.ts'
+import type { NodeHandle } from '../node-handle.ts'
+import { openNode } from '../node/open-node.ts'
+import { VERSION } from '../version.ts'
+import { createMesh } from './mesh.ts'
+import type { Mesh, RemoteNode } from './mesh.ts'
+import { openSession } from './session.ts'
+import type { AgentSession } from './session.ts'
+
+/** A node in this process, as a program uses it. */
+export interface Agent extends AsyncDisposable {
+  createSession(init?: SessionInit): Promise<AgentSession>
+  session(id: SessionId): Promise<AgentSession>
+  listSessions(): Promise<SessionInfo[]>
+  /** Nodes of the mesh that this one knows, without itself. Throws bad_request where the mesh is not enabled. */
+  listRemoteNodes(): Promise<RemoteNode[]>
+  /** Where each agent's model calls go now. */
+  routing: { load(): RoutingSnapshot }
+  /** Throws bad_request where the mesh is not enabled. */
+  mesh(): Promise<Mesh>
+  /** The ports themselves, for what these shortcuts leave out. */
+  node: NodeHandle
+  close(): Promise<void>
+}
+
+export interface AgentOptions {
+  /** Configuration file. Default: `config.toml` in `home`, if it is there. */
+  config?: string
+  /** QMT_HOME. Default: as the variable says, else `~/.qmt`. */
+  home?: string
+  /** Workspace of sessions that name none. Default: the working directory. */
+  workspace?: string
+  /** Runs a mesh node even where the configuration does not. */
+  mesh?: boolean
+  /** Time for the configured peers to connect, in milliseconds. Default: 5,000. */
+  waitMs?: number
+  /** Told what a person should read: warnings of the configuration. Default: nobody. */
+  notice?(line: string): void
+}
+
+/** Starts a node. Throws bad_config, and bad_request where another process runs the node of this home. */
+export async function createAgent(options: AgentOptions = {}): Promise<Agent> {
+  const { env } = process
+  const cwd = options.workspace ?? process.cwd()
+  const waitMs = options.waitMs ?? 5_000
+  const node = await openNode(
+    { home: options.home ?? qmtHomeOf(env, cwd), env, cwd, version: VERSION },
+    {
+      configPath: options.config,
+      mesh: { enabled: options.mesh ?? false, addresses: [], listen: [], connect: [] },
+      serve: true,
+      waitMs,
+      dialWaitMs: waitMs,
+      signal: new AbortController().signal,
+      notice: options.notice ?? (() => {}),
+    },
+  )
+  const peers = (): Peers => {
+    if (node.peers) return node.peers
+    throw new AppError('bad_request', 'the mesh is not enabled here', {
+      hint: 'createAgent({ mesh: true }), or [mesh] in the configuration',
+    })
+  }
+  return {
+    createSession: async (init = {}) => openSession(node.sessions, await node.sessions.create(init)),
+    session: async (id) => openSession(node.sessions, await node.sessions.get(id)),
+    listSessions: async () => (await node.sessions.list()).items,
+    listRemoteNodes: async () => (await createMesh(peers())).connectedPeers({ all: true }),
+    routing: { load: () => node.routes.load() },
+    mesh: () => createMesh(peers()),
+    node,
+    close: () => node.close(),
+    [Symbol.asyncDispose]: () => node.close(),
+  }
+}
