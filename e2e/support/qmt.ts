@@ -125,7 +125,10 @@ function launch(args: string[], options: Required<Pick<RunOptions, 'env' | 'cwd'
           if (match) done(() => resolve(match))
           else if (child.exitCode !== null) done(() => reject(new Error(`ended (${child.exitCode}) without ${pattern}:\n${output()}`)))
         }
-        const timer = setTimeout(() => done(() => reject(new Error(`no line ${pattern} within ${DEADLINE_MS} ms:\n${output()}`))), DEADLINE_MS)
+        const timer = setTimeout(
+          () => done(() => reject(new Error(`no line ${pattern} within ${DEADLINE_MS} ms:\n${output()}`))),
+          DEADLINE_MS,
+        )
         listeners.add(look)
         look()
       }),
@@ -139,7 +142,10 @@ function launch(args: string[], options: Required<Pick<RunOptions, 'env' | 'cwd'
 const signalCode = (signal: NodeJS.Signals): number => (signal === 'SIGINT' ? 130 : 137)
 
 /** Machine B of the main job: shares `provider` with machine A, which has the role client there. */
-export async function startHost(host: Machine, options: { guest: string; config?: string }): Promise<{ node: Running; address: string; peerId: string }> {
+export async function startHost(
+  host: Machine,
+  options: { guest: string; config?: string },
+): Promise<{ node: Running; address: string; peerId: string }> {
   await host.writeConfig(`
 [mesh]
 listen = "/ip4/127.0.0.1/tcp/0"
