@@ -1,0 +1,42 @@
+// The full numbers of the tests that `npm test` runs small: kills, crosstalk. Prints each figure as it comes; takes about an hour.
+// Usage: node scripts/soak.ts [name …]     QMT_SEED changes the seed (default 1).
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+
+interface Soak {
+  name: string
+  what: string
+  file: string
+  env?: Record<string, string>
+  /** Runs, each with the next seed. Default: 1. */
+  seeds?: number
+}
+
+const TIMEOUT_MS = 7_200_000
+
+const SOAKS: Soak[] = [
+  { name: 'log', what: '500 × kill -9 of a process that appends', file: 'packages/agent/src/log/crash.test.ts', env: { QMT_KILLS: '500' } },
+  { name: 'node', what: '500 × kill -9 of a node in a conversation', file: 'e2e/kill.test.ts', env: { QMT_KILLS: '500' } },
+  { name: 'rpc', what: 'calls cut at random on shared streams, 20 seeds', file: 'packages/mesh/src/rpc/crosstalk.test.ts', seeds: 20 },
+]
+
+const wanted = process.argv.slice(2)
+const firstSeed = Number(process.env['QMT_SEED'] ?? '1')
+let failed = 0
+for (const soak of SOAKS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+  for (let seed = firstSeed; seed < firstSeed + (soak.seeds ?? 1); seed += 1) failed += (await passes(soak, seed)) ? 0 : 1
+}
+process.exitCode = failed > 0 ? 1 : 0
+
+async function passes({ name, what, file, env }: Soak, seed: number): Promise<boolean> {
+  const startedAt = performance.now()
+  process.stdout.write(`${name}: ${what}, seed ${seed}\n`)
+  const child = spawn(process.execPath, ['--test', `--test-timeout=${TIMEOUT_MS}`, file], {
+    env: { ...process.env, ...env, QMT_SEED: String(seed) },
+    stdio: 'inherit',
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  process.stdout.write(`${name}: ${code === 0 ? 'passed' : 'FAILED'} in ${Math.round((performance.now() - startedAt) / 1_000)} s\n`)
+  return code === 0
+}
