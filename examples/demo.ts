@@ -8,7 +8,7 @@ import { narrate } from './demo/narrate.ts'
 import { createNode } from './demo/node.ts'
 import { writeWorkspace } from './demo/workspace.ts'
 
-const PROMPT = 'List the files, read src/greet.js, run node --test, then search for TODO and summarise what you found.'
+const PROMPT = 'List the files, read src/greet.js, run node --test, search for TODO and summarise.'
 
 const STARTED = /listening: (\S+\/p2p\/(\S+))\n(?:.*\n)*?default model: (\S+)/
 
@@ -30,7 +30,7 @@ async function demo(): Promise<number> {
   const startedAt = performance.now()
   const [, address = '', serverId = '', found = ''] = await server.startUntil(['--headless', '--mesh'], STARTED)
   say(`gpu-server  ${serverId}`)
-  say(`            listening on ${address}`)
+  say(`            listening on ${address.replace(/\/p2p\/.*/, '')}`)
   say(`            up in ${Math.round(performance.now() - startedAt)} ms; admits the laptop as client, nobody else`)
   const model = real ? found : 'builtin/demo'
   if (model === 'none') {
@@ -42,7 +42,8 @@ async function demo(): Promise<number> {
   say(`laptop      ${laptopId}`)
   say(`            holds no key and no model; its configuration:\n`)
   say(config.trim().replaceAll(/^/gm, '              '))
-  say(`\n$ qmtcode run --agent gpu-coder --allow shell "${PROMPT}"\n`)
+  say(`\n$ qmtcode run --agent gpu-coder --allow shell \\`)
+  say(`    "${PROMPT}"\n`)
   return await narrate(laptop.spawn(['run', '--json', '--agent', 'gpu-coder', '--allow', 'shell', PROMPT]), { model, say })
 }
 

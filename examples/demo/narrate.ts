@@ -11,13 +11,16 @@ const MAX_OUTPUT_LINES = 6
 export async function narrate(run: QmtProcess, options: { model: string; say(line: string): void }): Promise<number> {
   const { model, say } = options
   const startedAt = performance.now()
-  const times: { route?: number; firstToken?: number } = {}
+  const times: { accepted?: number; route?: number; firstToken?: number; ended?: number } = {}
   const since = (): string => `${String(Math.round(performance.now() - startedAt)).padStart(5)} ms  `
   let answer = ''
   let deltas = 0
 
   const tell = (event: SessionEvent): void => {
     switch (event.type) {
+      case 'prompt.accepted':
+        times.accepted = performance.now() - startedAt
+        return
       case 'route.chosen':
         times.route = performance.now() - startedAt
         return say(`${since()}${LAPTOP}asks ${event.node} for ${event.model} (${event.reason})`)
@@ -35,6 +38,7 @@ export async function narrate(run: QmtProcess, options: { model: string; say(lin
       case 'tool.ended':
         return say(indent(event.output))
       case 'turn.ended':
+        times.ended = performance.now() - startedAt
         return say(`${since()}${LAPTOP}turn ${event.stopReason}`)
       default:
         return
@@ -42,16 +46,16 @@ export async function narrate(run: QmtProcess, options: { model: string; say(lin
   }
   run.stderr.pipe(process.stderr)
   for await (const line of createInterface({ input: run.stdout })) tell(JSON.parse(line) as SessionEvent)
-  const total = performance.now() - startedAt
   const [code] = run.exitCode === null ? ((await once(run, 'close')) as [number]) : [run.exitCode]
   say(`\n${answer}\n`)
+  say(`${model} thought on gpu-server, the tools ran on laptop.`)
+  const after = (time: number | undefined): string =>
+    time === undefined || times.accepted === undefined ? '–' : `${Math.round(time - times.accepted)} ms`
   say(
-    `${model} on gpu-server, tools on laptop: route after ${ms(times.route)}, first token after ${ms(times.firstToken)}, ${deltas} deltas, ${ms(total)} in all (with the start of qmtcode)`,
+    `qmtcode was up after ${Math.round(times.accepted ?? 0)} ms. From the prompt: route ${after(times.route)}, first token ${after(times.firstToken)}, end ${after(times.ended)}; ${deltas} deltas.`,
   )
   return code
 }
-
-const ms = (value: number | undefined): string => (value === undefined ? '–' : `${Math.round(value)} ms`)
 
 function indent(output: string): string {
   const lines = output.trim().split('\n')

@@ -5,6 +5,7 @@ import {
   createRouter,
   createRoutingTable,
   discoverDefaultModel,
+  usablePeerModels,
 } from '@qmtcode/agent'
 import type { DefaultModel, LocalModels, Router, RoutingTable } from '@qmtcode/agent'
 import type { CallerPeer, MeshNode } from '@qmtcode/mesh'
@@ -45,7 +46,7 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
   const timeouts = { firstTokenMs: firstTokenSecs * 1_000, idleMs: idleSecs * 1_000 }
   const local = createLocalModels({ providers, clock }, { ...timeouts, slots: config.mesh.share.slots })
   const peers = mesh?.peers
-  const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => modelsOfPeers(mesh) })
+  const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => usablePeerModels(peers) })
   const routes = createRoutingTable({ node, peers, log: logger }, agents)
   const router = createRouter(
     { localModels: local, node, peers, routes, defaultModel },
@@ -74,9 +75,4 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
     },
     [Symbol.asyncDispose]: () => routes.stop(),
   }
-}
-
-async function modelsOfPeers(mesh: MeshNode | undefined): Promise<string[]> {
-  const peers = (await mesh?.peers.list()) ?? []
-  return peers.filter((peer) => peer.use && !peer.self).flatMap((peer) => peer.models.map((model) => `${peer.name}:${model}`))
 }
