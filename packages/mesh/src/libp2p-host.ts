@@ -16,10 +16,12 @@ export interface Libp2pHost {
   listen(address: Multiaddr): Promise<void>
   /** As bound: wildcards are not expanded, port 0 is the real one. */
   listening(): Multiaddr[]
+  stop(): Promise<void>
 }
 
-interface TransportAccess {
+interface Internals {
   transportManager: { listen(addresses: Multiaddr[]): Promise<void>; getAddrs(): Multiaddr[] }
+  addressManager: object
 }
 
 export async function createLibp2pHost(
@@ -31,7 +33,7 @@ export async function createLibp2pHost(
   },
   options: { version: string; addressDialMs: number },
 ): Promise<Libp2pHost> {
-  let access: TransportAccess | undefined
+  let internals: Internals | undefined
   const libp2p = await createLibp2p({
     start: false,
     privateKey: components.key,
@@ -60,8 +62,8 @@ export async function createLibp2pHost(
     connectionMonitor: { enabled: false }, // opens a stream a ping; links/ping.ts keeps one
     services: {
       identify: identify({ timeout: 5_000 }),
-      access: (internals: TransportAccess) => {
-        access = internals
+      internals: (components: Internals) => {
+        internals = components
         return {}
       },
     },
@@ -70,7 +72,13 @@ export async function createLibp2pHost(
   libp2p.addEventListener('connection:close', ({ detail }) => components.onClose(detail))
   return {
     libp2p,
-    listen: async (address) => await access?.transportManager.listen([address]),
-    listening: () => access?.transportManager.getAddrs() ?? [],
+    listen: async (address) => await internals?.transportManager.listen([address]),
+    listening: () => internals?.transportManager.getAddrs() ?? [],
+    stop: async () => {
+      await libp2p.stop()
+      // Each listener that closed has begun a second's wait anew, which outlives libp2p's stop and would keep the process.
+      const waits = internals?.addressManager as { _updatePeerStoreAddresses?: { stop?(): void } } | undefined
+      waits?._updatePeerStoreAddresses?.stop?.()
+    },
   }
 }

@@ -107,7 +107,7 @@ async function stopParts({ keeper, directory, own, server, links, host, arrivals
   server.stop()
   links.stop()
   await directory.stop()
-  await host.libp2p.stop()
+  await host.stop()
   arrivals.stop()
   events.stop()
   await trust.flush()
