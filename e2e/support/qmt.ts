@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const BIN = fileURLToPath(new URL('../../packages/cli/bin/qmtcode.js', import.meta.url))
+/** Compiled code, shared by all starts of all tests: each machine has a home of its own. */
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/qmt-e2e', import.meta.url))
 const DEADLINE_MS = 30_000
 
 /** A machine of a user: its own QMT_HOME and a working directory, gone at the end with all processes started on it. */
@@ -51,7 +53,15 @@ export async function createMachine(env: Record<string, string> = {}): Promise<M
   const workspace = join(root, 'work')
   await mkdir(home, { mode: 0o700 })
   await mkdir(workspace)
-  const baseEnv = { PATH: process.env['PATH'] ?? '', HOME: root, QMT_HOME: home, LANG: 'C.UTF-8', NO_COLOR: '1', ...env }
+  const baseEnv = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: root,
+    QMT_HOME: home,
+    LANG: 'C.UTF-8',
+    NO_COLOR: '1',
+    NODE_COMPILE_CACHE: CACHE,
+    ...env,
+  }
   const running = new Set<Running>()
 
   const start = (args: string[], options: RunOptions = {}): Running => {

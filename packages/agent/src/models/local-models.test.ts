@@ -57,7 +57,7 @@ test('Anthropic’s failures are the same errors', async () => {
     [{ fault: { status: 401, message: 'invalid x-api-key', code: 'authentication_error' } }],
   ])
   const limited = await failureOf(at.models, 'anthropic/c')
-  assert.deepEqual([limited.code, limited.details?.retryAfterMs], ['rate_limited', 2_000])
+  assert.deepEqual([limited.code, limited.details?.retryAfterMs, limited.hint], ['rate_limited', 2_000, 'try again in 2 s'])
   assert.match((await failureOf(at.models, 'anthropic/c')).message, /ended early/)
   const refused = await failureOf(at.models, 'anthropic/c')
   assert.deepEqual([refused.code, refused.details?.status], ['provider_error', 401])

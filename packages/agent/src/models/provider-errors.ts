@@ -2,7 +2,7 @@ import { APICallError } from '@ai-sdk/provider'
 import { AppError } from '@qmtcode/protocol'
 import type { ErrorDetails } from '@qmtcode/protocol'
 import type { Provider } from './providers/provider.ts'
-import { retryAfterMs } from './retry-after.ts'
+import { retryAfterMs, retryHint } from './retry-after.ts'
 
 /** Which model was called where, for the message. */
 export interface CalledModel {
@@ -46,7 +46,10 @@ function byStatus(failure: { status: number; said: string; details: ErrorDetails
     const hint = `qmtcode models lists what there is; base_url is ${baseUrl ?? 'none'}`
     return new AppError('model_unavailable', clip(`${title} has no ${called.model}: ${said}`), { cause, details, hint })
   }
-  if (status === 429) return new AppError('rate_limited', clip(`${title} limits ${called.model}: ${said}`), { cause, details })
+  if (status === 429) {
+    const hint = retryHint(details.retryAfterMs)
+    return new AppError('rate_limited', clip(`${title} limits ${called.model}: ${said}`), { cause, details, hint })
+  }
   return new AppError('provider_error', clip(`${title} failed with status ${status}: ${said}`), { cause, details })
 }
 

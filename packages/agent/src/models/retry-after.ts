@@ -15,3 +15,7 @@ const numberOf = (text: string | undefined): number | undefined =>
   text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined
 
 const bounded = (ms: number): number => Math.min(Math.max(Math.round(ms), 0), MAX_RETRY_MS)
+
+/** What to tell a person of the time to wait; undefined where the server named none. */
+export const retryHint = (retryAfterMs: number | undefined): string | undefined =>
+  retryAfterMs === undefined ? undefined : `try again in ${Math.ceil(retryAfterMs / 1_000)} s`

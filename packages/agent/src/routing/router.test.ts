@@ -97,6 +97,23 @@ for (const code of ['peer_unreachable', 'not_admitted', 'forbidden', 'rate_limit
   })
 }
 
+const HINTS: [AppError, RegExp | undefined][] = [
+  [new AppError('provider_error', 'why', { details: { status: 401 } }), /the key is gpu's/],
+  [new AppError('provider_error', 'why'), /the model's server is gpu's/],
+  [new AppError('rate_limited', 'why', { details: { retryAfterMs: 6_100 } }), /^try again in 7 s$/],
+  [new AppError('timeout', 'why'), /\[mesh\.timeouts\] of gpu/],
+  [new AppError('busy', 'why'), undefined],
+]
+test('what a peer keeps to itself is said in words for our person', async () => {
+  for (const [error, hint] of HINTS) {
+    const kit = createPeersKit()
+    kit.set('gpu', { error })
+    const failure = await failureOf(routerOf({ target: { kind: 'peer', peer: 'gpu' }, model: 'a/b', kit }).open())
+    if (hint) assert.match(failure.hint ?? '', hint)
+    else assert.equal(failure.hint, undefined)
+  }
+})
+
 test('a peer that nobody knows, and a mesh that does not run, are unreachable', async () => {
   const unknown = await failureOf(routerOf({ target: { kind: 'peer', peer: 'nobody' }, model: 'a/b', kit: createPeersKit() }).open())
   assert.equal(unknown.code, 'peer_unreachable')

@@ -53,7 +53,7 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
     { autoFallback: config.mesh.autoFallback, timeouts },
   )
   const share = config.mesh.share.models
-  const hostFor = (caller: string): Models => createHostModels({ models: local }, { self: node.peerId ?? '', caller, share })
+  const hostFor = (caller: string): Models => createHostModels({ models: local, log: logger }, { self: node.peerId ?? '', caller, share })
   const describeConfigured = (): DefaultModel | undefined => {
     const model = agents[0]?.model
     return model === undefined ? undefined : { model, from: config.planner ? '[planner]' : '[agent]' }

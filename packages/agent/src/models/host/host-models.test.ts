@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AppError } from '@qmtcode/protocol'
+import { AppError, silentLogger } from '@qmtcode/protocol'
 import type { ModelCallOptions, ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
 import { modelsCompliance, startScriptedLlm } from '@qmtcode/testing'
 import { createLocalModels } from '../local-models.ts'
@@ -158,7 +158,9 @@ test('a caller that leaves while the model is silent ends the call there', async
   ).aborted
 })
 
-test('errors tell a peer neither hints nor addresses', async () => {
+test('errors tell a peer neither hints nor addresses, and the log tells both', async () => {
+  const warned: unknown[] = []
+  const log = { ...silentLogger, warn: (_message: string, fields: unknown) => warned.push(fields) }
   const models: Models = {
     offers: () => Promise.resolve([]),
     // oxlint-disable-next-line require-yield
@@ -169,11 +171,14 @@ test('errors tell a peer neither hints nor addresses', async () => {
       })
     },
   }
-  await assert.rejects(run(createHostModels({ models }, { self: 'me', caller: CALLER })), (error: AppError) => {
+  await assert.rejects(run(createHostModels({ models, log }, { self: 'me', caller: CALLER })), (error: AppError) => {
     assert.equal(error.code, 'provider_error')
     assert.doesNotMatch(error.message, /10\.0\.0\.9/)
     assert.equal(error.hint, undefined)
     assert.deepEqual(error.details, { status: 502 })
     return true
   })
+  const message = 'cannot reach Ollama at http://10.0.0.9:11434/v1: refused'
+  const details = { status: 502 }
+  assert.deepEqual(warned, [{ caller: CALLER, model: 'p/m', code: 'provider_error', message, hint: 'the key comes from X', details }])
 })

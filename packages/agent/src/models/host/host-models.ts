@@ -1,5 +1,5 @@
-import { AppError, toAppError } from '@qmtcode/protocol'
-import type { ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
+import { AppError, silentLogger, toAppError } from '@qmtcode/protocol'
+import type { Logger, ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
 import { redact } from '../redact.ts'
 import { admittedOptions } from './call-options.ts'
 import { withPings } from './pings.ts'
@@ -8,6 +8,8 @@ import { isShared, sharedOffers } from './shared-offers.ts'
 export interface HostModelsComponents {
   /** This node's own. */
   models: Models
+  /** Told of calls that failed here: the caller hears only what a stranger may. */
+  log?: Logger
 }
 
 export interface HostModelsOptions {
@@ -26,7 +28,7 @@ const NAMED_OFFERS = 10
 
 /** This node's models for one peer: what is shared, called as the host allows, with errors that tell nothing of the host. */
 export function createHostModels(components: HostModelsComponents, options: HostModelsOptions): Models {
-  const { models } = components
+  const { models, log = silentLogger } = components
   const { share = ['*'], firstPingMs = 250, pingMs = 10_000 } = options
   const offers = async (): Promise<ModelOffer[]> => sharedOffers(await models.offers(), share)
 
@@ -41,6 +43,7 @@ export function createHostModels(components: HostModelsComponents, options: Host
       const call = { model, sessionId, options: admittedOptions(request.options) }
       yield* withPings(models.stream(call, { signal: ended }), { firstMs: firstPingMs, everyMs: pingMs })
     } catch (error) {
+      note(log, error, { caller: options.caller, model: request.model })
       throw forPeer(error)
     } finally {
       leaving.abort()
@@ -60,6 +63,13 @@ async function notShared(model: string, offers: () => Promise<ModelOffer[]>): Pr
   const ids = (await offers()).map(({ id }) => id)
   const named = ids.length === 0 ? 'nothing' : `${ids.slice(0, NAMED_OFFERS).join(', ')}${ids.length > NAMED_OFFERS ? ', …' : ''}`
   return new AppError('model_unavailable', `${model} is not shared here; shared: ${named}`)
+}
+
+/** What failed here, for this node's person, who can act on it. A caller's own mistake is not, however often it is made. */
+function note(log: Logger, error: unknown, call: { caller: string; model: string }): void {
+  const { code, message, hint, details } = toAppError(error)
+  const isOurs = code === 'provider_error' || code === 'rate_limited' || code === 'timeout' || code === 'internal'
+  if (isOurs) log.warn('a model call of a peer failed', { ...call, code, message, hint, details })
 }
 
 /** Hints are for this node's own person, addresses for nobody else. */
