@@ -9,7 +9,8 @@ const PACKAGES = ['protocol', 'agent', 'mesh', 'cli'] as const
 interface Manifest {
   version: string
   bin?: Record<string, string>
-  exports: Record<string, unknown>
+  /** Doors: each a source file. */
+  exports: Record<string, string>
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
 }
@@ -24,11 +25,13 @@ async function finish(name: string): Promise<void> {
   const to = join('dist', name)
   const manifest = JSON.parse(await readFile(join(from, 'package.json'), 'utf8')) as Manifest
   const { devDependencies: _, ...published } = manifest
-  published.exports = { '.': { types: './src/index.d.ts', default: './src/index.js' } }
-  await writeFile(join(to, 'package.json'), `${JSON.stringify(published, null, 2)}\n`)
+  const exports = Object.fromEntries(Object.entries(published.exports).map(([door, source]) => [door, built(source)]))
+  await writeFile(join(to, 'package.json'), `${JSON.stringify({ ...published, exports }, null, 2)}\n`)
   await copyFile('LICENSE', join(to, 'LICENSE'))
   if (manifest.bin) await writeBin(from, to)
 }
+
+const built = (source: string): object => ({ types: source.replace(/\.ts$/, '.d.ts'), default: source.replace(/\.ts$/, '.js') })
 
 /** The launcher starts the source in a clone, the build when published. */
 async function writeBin(from: string, to: string): Promise<void> {

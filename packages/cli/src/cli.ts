@@ -78,7 +78,7 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
     case 'config check':
       return await configCheck(context, invocation)
     case 'config schema':
-      return configSchema(context)
+      return await configSchema(context)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AgentSpec, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
+import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
 export interface NodeHandle {
@@ -59,8 +60,8 @@ export interface OpenNodeOptions {
 export interface ConfigReport {
   /** Absent: there is no file, defaults hold. */
   file?: string
-  /** One line each, with file:line:column where there is one. */
-  warnings: string[]
+  /** In the order of the file. */
+  diagnostics: Diagnostic[]
 }
 
 export interface NodeIdentity {
@@ -76,9 +77,9 @@ export type Interrupt = 'SIGINT' | 'SIGTERM'
 /** All that the command line touches; a test gives streams of its own and a handle made of small ports. */
 export interface Components {
   openNode(options: OpenNodeOptions): Promise<NodeHandle>
-  /** Throws bad_config. */
+  /** Throws bad_config for a file that cannot be read; what is wrong in it is in the report. */
   checkConfig(options: { configPath?: string }): Promise<ConfigReport>
-  configSchema(): Json
+  configSchema(): Promise<Json>
   /** Reads this node's key, makes it where there is none. Starts nothing. */
   identity(options: { configPath?: string }): Promise<NodeIdentity>
   version: string

@@ -168,8 +168,8 @@ export function startCli(argv: string[], { node = fakeNode(), tty = false, stdin
       opened.push(options)
       return node
     },
-    checkConfig: async () => ({ warnings: [] }),
-    configSchema: () => ({ type: 'object' }),
+    checkConfig: async () => ({ diagnostics: [] }),
+    configSchema: async () => ({ type: 'object' }),
     identity: async () => ({ peerId: PEER_A, file: '/home/x/.qmt/mesh_identity.key' }),
     version: '1.2.3',
     stdin: input,

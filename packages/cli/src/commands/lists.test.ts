@@ -165,14 +165,36 @@ test('identity and config start no node', async () => {
   assert.equal((await cli(['identity'], { over })).stdout, `${PEER_A}\n`)
   assert.equal((JSON.parse((await cli(['identity', '--json'], { over })).stdout) as { peerId: string }).peerId, PEER_A)
   assert.deepEqual(JSON.parse((await cli(['config', 'schema'], { over })).stdout), { type: 'object' })
-  const checkConfig = async () => ({ file: '/x/config.toml', warnings: ['config.toml:3:1: [[mcp]]: not built yet'] })
+  const diagnostic = (severity: 'error' | 'notice', message: string) => ({
+    severity,
+    file: 'config.toml',
+    line: 3,
+    column: 1,
+    path: 'mcp',
+    message,
+  })
+  const checkConfig = async () => ({ file: '/x/config.toml', diagnostics: [diagnostic('notice', 'not built yet')] })
   const checked = await cli(['config', 'check'], { over: { ...over, checkConfig } })
   assert.equal(checked.stdout, '/x/config.toml: ok\n')
   assert.match(checked.stderr, /not built yet/)
-  const bad = await cli(['config', 'check'], {
-    over: { checkConfig: () => Promise.reject(new AppError('bad_config', 'config.toml:1:1: …')) },
+  const wrong = { checkConfig: async () => ({ file: '/x/config.toml', diagnostics: [diagnostic('error', 'no')] }) }
+  const bad = await cli(['config', 'check'], { over: wrong })
+  assert.deepEqual([bad.code, bad.stdout], [2, '/x/config.toml: 1 error\n'])
+  assert.match(bad.stderr, /^config\.toml:3:1: mcp: no\nhint: /)
+  const document = await cli(['config', 'check', '--json'], { over: wrong })
+  assert.equal(document.code, 2)
+  assert.deepEqual(JSON.parse(document.stdout), {
+    file: '/x/config.toml',
+    ok: false,
+    errors: 1,
+    warnings: 0,
+    diagnostics: [diagnostic('error', 'no')],
   })
-  assert.equal(bad.code, 2)
+  const missing = { checkConfig: () => Promise.reject(new AppError('bad_config', 'cannot read x.toml')) }
+  assert.equal((await cli(['config', 'check'], { over: missing })).code, 2)
+  const unread = await cli(['config', 'check', '--json'], { over: missing })
+  assert.equal(unread.code, 2)
+  assert.equal((JSON.parse(unread.stdout) as { ok: boolean }).ok, false)
 })
 
 test('what is not built yet is one line and exit 2', async () => {

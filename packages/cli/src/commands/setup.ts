@@ -1,3 +1,7 @@
+import { isAppError } from '@qmtcode/protocol'
+import { CONFIG_HINT, countOf, diagnosticsJson, formatDiagnostic } from '../config/diagnostics.ts'
+import type { Diagnostic } from '../config/diagnostics.ts'
+import type { ConfigReport } from '../node-handle.ts'
 import { jsonLine, printable } from '../output/printable.ts'
 import type { CommandContext } from './context.ts'
 
@@ -7,18 +11,36 @@ export async function identity(context: CommandContext, { json }: { json: boolea
   return 0
 }
 
+const BAD_CONFIG = 2
+
+/** What is wrong goes to stderr, the verdict to stdout; `--json`: both in one document on stdout, whatever the file says. */
 export async function configCheck(context: CommandContext, { json }: { json: boolean }): Promise<number> {
-  const { file, warnings } = await context.components.checkConfig({ configPath: context.globals.configPath })
-  if (json) {
-    context.out.line(jsonLine({ ok: true, file: file ?? null, warnings }, 2))
-    return 0
-  }
-  for (const warning of warnings) context.err.line(context.errStyle.yellow(printable(warning)))
-  context.out.line(file === undefined ? 'no configuration file: the defaults hold' : `${file}: ok`)
-  return 0
+  const checking = context.components.checkConfig({ configPath: context.globals.configPath })
+  const { file, diagnostics } = await (json ? checking.catch(asReport) : checking)
+  const errors = countOf('error', diagnostics)
+  if (json) context.out.line(jsonLine(diagnosticsJson(file, diagnostics), 2))
+  else tell(context, file, diagnostics)
+  return errors > 0 ? BAD_CONFIG : 0
 }
 
-export function configSchema(context: CommandContext): number {
-  context.out.line(jsonLine(context.components.configSchema(), 2))
+/** A file that cannot be read is its own diagnostic. */
+function asReport(error: unknown): ConfigReport {
+  if (!isAppError(error, 'bad_config')) throw error
+  return { diagnostics: [{ severity: 'error', path: '', message: error.message }] }
+}
+
+function tell({ out, err, errStyle }: CommandContext, file: string | undefined, diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of diagnostics) {
+    const paint = diagnostic.severity === 'error' ? errStyle.red : errStyle.yellow
+    err.line(paint(printable(formatDiagnostic(diagnostic))))
+  }
+  if (file === undefined) return out.line('no configuration file: the defaults hold')
+  const errors = countOf('error', diagnostics)
+  out.line(`${file}: ${errors === 0 ? 'ok' : errors === 1 ? '1 error' : `${errors} errors`}`)
+  if (errors > 0) err.line(`${errStyle.cyan('hint:')} ${CONFIG_HINT}`)
+}
+
+export async function configSchema(context: CommandContext): Promise<number> {
+  context.out.line(jsonLine(await context.components.configSchema(), 2))
   return 0
 }

@@ -55,15 +55,20 @@ export function formatDiagnostic({ severity, file, line, column, path, message }
 
 const formatDiagnostics = (diagnostics: readonly Diagnostic[]): string => diagnostics.map(formatDiagnostic).join('\n')
 
+export const countOf = (severity: Severity, diagnostics: readonly Diagnostic[]): number =>
+  diagnostics.filter((diagnostic) => diagnostic.severity === severity).length
+
 /** One JSON document of `qmtcode config check --json`. */
 export function diagnosticsJson(file: string | undefined, diagnostics: readonly Diagnostic[]): object {
-  const count = (severity: Severity) => diagnostics.filter((diagnostic) => diagnostic.severity === severity).length
-  return { file: file ?? null, ok: count('error') === 0, errors: count('error'), warnings: count('warning'), diagnostics }
+  const errors = countOf('error', diagnostics)
+  return { file: file ?? null, ok: errors === 0, errors, warnings: countOf('warning', diagnostics), diagnostics }
 }
+
+export const CONFIG_HINT = 'every key: docs/configuration.md, or qmtcode config schema'
 
 /** All errors in one, bad_config; undefined where there is none. */
 export function configError(diagnostics: readonly Diagnostic[]): AppError | undefined {
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   if (errors.length === 0) return undefined
-  return new AppError('bad_config', formatDiagnostics(errors), { hint: 'every key: docs/configuration.md, or qmtcode config schema' })
+  return new AppError('bad_config', formatDiagnostics(errors), { hint: CONFIG_HINT })
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { createRpcClient, socketStream } from '@qmtcode/mesh'
-import type { ByteStream, RpcClient } from '@qmtcode/mesh'
+import { createRpcClient, socketStream } from '@qmtcode/mesh/rpc'
+import type { ByteStream, RpcClient } from '@qmtcode/mesh/rpc'
 import { AppError, systemClock } from '@qmtcode/protocol'
 import { prefaceOf } from './preface.ts'
 

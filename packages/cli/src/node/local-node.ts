@@ -12,7 +12,6 @@ import { socketPathOf } from '../local/socket-path.ts'
 import type { NodeHandle, NodeStatus, OpenNodeOptions } from '../node-handle.ts'
 import { localServices } from './local-services.ts'
 import { openLogFile } from './log-file.ts'
-import { startMesh } from './mesh.ts'
 import { createModelSide } from './models.ts'
 import type { OpenNodeComponents } from './open-node.ts'
 
@@ -34,10 +33,9 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const agents = agentSpecsOf(config)
 
   const log = starting.use(createEventLog({ clock, logger: logger.child('log') }, { file: join(home, 'sessions.db') }))
-  await log.start()
-  const mesh = config.mesh.enabled
-    ? starting.use(await startMesh({ config, version, clock, logger: logger.child('mesh') }, options))
-    : undefined
+  // Its libraries are most of a start: read only where they are needed, and while the log's thread comes up.
+  const [meshPart] = await Promise.all([config.mesh.enabled ? import('./mesh.ts') : undefined, log.start()])
+  const mesh = starting.use(meshPart && (await meshPart.startMesh({ config, version, clock, logger: logger.child('mesh') }, options)))
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
   const tools = createTools({ env }, { qmtHome: home })
