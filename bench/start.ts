@@ -9,6 +9,8 @@ import { rowOf, skipped } from './support/rounds.ts'
 const SETTLE_MS = 5_000
 const PEERS = 25
 const MB = 1_000_000
+/** Young garbage would hide what 25 peers hold: V8 lets it grow to 48 MB before it looks. */
+const SMALL_YOUNG_SPACE = '--max-semi-space-size=1'
 
 const rows = {
   start: { bench: 'start', what: 'start of qmtcode --headless --mesh to its listening line', unit: 'ms', budget: { atMost: 1_500 } },
@@ -18,7 +20,7 @@ const rows = {
     what: 'resident memory for an idle peer',
     unit: 'kB',
     budget: { atMost: 500 },
-    note: `${PEERS} peers, 5 s after`,
+    note: `${PEERS} peers, 5 s after; node with ${SMALL_YOUNG_SPACE}`,
   },
 }
 
@@ -28,49 +30,58 @@ export const start: Bench = {
   async run(context) {
     const crowd = context.children.role(new URL('roles/idle-peers.ts', import.meta.url))
     const guests = await crowd.call<PeerId[]>('identities', { directory: join(context.directory, 'peers'), count: PEERS })
-    await startOnce(context, { name: 'cold', guests }) // reads every file of the product into the system's cache
-    const figures = []
-    for (let round = 0; round < context.rounds; round += 1) figures.push(await measureNode(context, { crowd, guests, round }))
-    const started = rowOf(
-      rows.start,
-      figures.map(({ startMs }) => startMs),
-    )
-    const memory = figures.flatMap(({ memory }) => (memory ? [memory] : []))
-    if (memory.length === 0) return [started, skipped(rows.idle, 'needs /proc'), skipped(rows.peer, 'needs /proc')]
-    const idle = memory.map((one) => one.idleBytes / MB)
-    const perPeer = memory.map((one) => (one.crowdedBytes - one.idleBytes) / PEERS / 1_000)
-    return [started, rowOf(rows.idle, idle), rowOf(rows.peer, perPeer)]
+    await measureIdle(context, { name: 'first', settleMs: 0 }) // reads every file of the product into the system's cache
+    const idle = []
+    const perPeer = []
+    for (let round = 0; round < context.rounds; round += 1) {
+      idle.push(await measureIdle(context, { name: `idle-${round}`, settleMs: SETTLE_MS }))
+      perPeer.push(await measurePeers(context, { name: `crowd-${round}`, crowd, guests }))
+    }
+    return [
+      rowOf(
+        rows.start,
+        idle.map(({ startMs }) => startMs),
+      ),
+      memoryRow(
+        rows.idle,
+        idle.map(({ bytes }) => bytes / MB),
+      ),
+      memoryRow(
+        rows.peer,
+        perPeer.map((bytes) => bytes / 1_000),
+      ),
+    ]
   },
 }
 
-async function startOnce(
+const memoryRow = (init: (typeof rows)['idle'], figures: readonly number[]) =>
+  figures.some(Number.isNaN) ? skipped(init, 'this system does not tell (no /proc)') : rowOf(init, figures)
+
+async function measureIdle(
   { children, directory }: BenchContext,
-  { name, guests }: { name: string; guests: readonly PeerId[] },
-): Promise<void> {
-  const { program } = await startHost(children, { directory: join(directory, name), guests })
+  { name, settleMs }: { name: string; settleMs: number },
+): Promise<{ startMs: number; bytes: number }> {
+  const { program, startMs } = await startHost(children, { directory: join(directory, name), guests: [] })
+  await pause(settleMs)
+  const bytes = residentBytes(program.pid)
   await program.end()
+  return { startMs, bytes }
 }
 
-interface NodeFigures {
-  startMs: number
-  /** Absent where the system does not tell. */
-  memory?: { idleBytes: number; crowdedBytes: number }
-}
-
-async function measureNode(
+/** Bytes for each peer that is connected and silent. */
+async function measurePeers(
   { children, directory }: BenchContext,
-  { crowd, guests, round }: { crowd: Role; guests: readonly PeerId[]; round: number },
-): Promise<NodeFigures> {
-  const host = await startHost(children, { directory: join(directory, `round-${round}`), guests })
-  await settled()
-  const idleBytes = residentBytes(host.program.pid)
+  { name, crowd, guests }: { name: string; crowd: Role; guests: readonly PeerId[] },
+): Promise<number> {
+  const host = await startHost(children, { directory: join(directory, name), guests, nodeFlags: [SMALL_YOUNG_SPACE] })
+  await pause(SETTLE_MS)
+  const before = residentBytes(host.program.pid)
   await crowd.call('connect', { directory: join(directory, 'peers'), count: PEERS, host: host.place })
-  await settled()
-  const crowdedBytes = residentBytes(host.program.pid)
+  await pause(SETTLE_MS)
+  const after = residentBytes(host.program.pid)
   await crowd.call('leave')
   await host.program.end()
-  const memory = idleBytes === undefined || crowdedBytes === undefined ? undefined : { idleBytes, crowdedBytes }
-  return { startMs: host.startMs, memory }
+  return (after - before) / PEERS
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

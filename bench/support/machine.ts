@@ -24,12 +24,11 @@ export const machine = (): Machine => ({
   loadBefore: Number((loadavg()[0] ?? 0).toFixed(2)),
 })
 
-/** Resident memory of a process, in bytes. Linux only; undefined elsewhere. */
-export function residentBytes(pid: number): number | undefined {
+/** Resident memory of a process, in bytes. Linux only; NaN elsewhere. */
+export function residentBytes(pid: number): number {
   try {
-    const kilobytes = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB$/m)?.[1]
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
+    return Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB$/m)?.[1] ?? Number.NaN) * 1_024
   } catch {
-    return undefined
+    return Number.NaN
   }
 }

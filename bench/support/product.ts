@@ -14,6 +14,7 @@ export interface HostInit {
   guests: readonly PeerId[]
   /** Base URL of the model server that it shares as `mock/…`. */
   mock?: string
+  nodeFlags?: readonly string[]
 }
 
 export interface StartedHost {
@@ -24,12 +25,12 @@ export interface StartedHost {
 }
 
 /** A real `qmtcode --mesh --headless` on loopback, with a QMT_HOME of its own; ready when it says where it listens. */
-export async function startHost(children: Children, { directory, guests, mock }: HostInit): Promise<StartedHost> {
+export async function startHost(children: Children, { directory, guests, mock, nodeFlags = [] }: HostInit): Promise<StartedHost> {
   const home = join(directory, 'home')
   await mkdir(home, { recursive: true, mode: 0o700 })
   await writeFile(join(home, 'config.toml'), configOf(guests, mock))
   const startedAt = performance.now()
-  const program = children.program([BIN, '--headless', '--mesh'], {
+  const program = children.program([...nodeFlags, BIN, '--headless', '--mesh'], {
     PATH: process.env['PATH'] ?? '',
     HOME: directory,
     QMT_HOME: home,

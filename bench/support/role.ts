@@ -1,4 +1,5 @@
 import process from 'node:process'
+import { inspect } from 'node:util'
 
 export interface RoleRequest {
   id: number
@@ -22,7 +23,7 @@ export function serveRole(commands: RoleCommands): void {
       if (!run) throw new Error('no such command')
       return { id, result: await run(input as never) }
     } catch (error) {
-      return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+      return { id, error: inspect(error) } // with its causes
     }
   }
   process.on('message', (request: RoleRequest) => {
