@@ -76,6 +76,7 @@ export {
   trustStateSchema,
 } from './peers.ts'
 export type { KnownPeer, Load, MeshEvent, MeshStatus, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
+export { didYouMean, nearest } from './nearest.ts'
 export { routeTargetSchema, routesContract, routingPolicySchema } from './routing.ts'
 export type { RouteTarget, Routes, RoutingPolicy, RoutingSnapshot } from './routing.ts'
 export {

@@ -1,7 +1,6 @@
-import { ROLES, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
+import { ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
 import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
-import { didYouMean } from '../config/nearest.ts'
 
 /** Permissions as `[permissions]` names them. */
 export const PERMISSIONS = ['read', 'edit', 'shell', 'web', 'mcp', 'outside']

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { nearest } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
-import { nearest } from './nearest.ts'
 import { readPeerId } from './peer-id.ts'
 
 /** What an address is for: `listen` takes no host name and no peer, `dial` no wildcard and no port 0, `either` is a flag before it is classified. */

@@ -1,5 +1,5 @@
+import { didYouMean, nearest } from '@qmtcode/protocol'
 import { schemaAt, tables } from './json-schema.ts'
-import { didYouMean, nearest } from './nearest.ts'
 import type { KeyPath } from './paths.ts'
 
 /** The sentence about a key that is unknown at `path`: the table around that it fell out of, what was probably meant, or where else it is known. */

@@ -1,10 +1,9 @@
-import { AppError } from '@qmtcode/protocol'
+import { AppError, nearest } from '@qmtcode/protocol'
 import type { Provider, Providers } from './provider.ts'
 import { createDemoProvider } from '../demo/demo-provider.ts'
 import { KNOWN_PROVIDERS, PROVIDER_KINDS, knownByKind } from './known-providers.ts'
 import type { KnownProvider, ProviderKind } from './known-providers.ts'
 import { createRemoteProvider } from './remote-provider.ts'
-import { nearest } from './nearest.ts'
 
 /** `[providers.NAME]`. */
 export interface ProviderConfig {
@@ -63,17 +62,21 @@ function kindOf(name: string, { kind, baseUrl }: ProviderConfig, known: KnownPro
   if (kind !== undefined) {
     const found = PROVIDER_KINDS.find((candidate) => candidate === kind)
     if (found) return found
-    const near = nearest(kind, PROVIDER_KINDS)
     throw new AppError('bad_config', `[providers.${name}] kind "${kind}" is not known`, {
-      hint: `${near.length > 0 ? `did you mean ${near.join(' or ')}? ` : ''}kinds: ${PROVIDER_KINDS.join(', ')}`,
+      hint: `${meant(kind, PROVIDER_KINDS)}kinds: ${PROVIDER_KINDS.join(', ')}`,
     })
   }
   if (known) return known.kind
   if (baseUrl !== undefined) return 'openai-compatible'
-  const near = nearest(name, Object.keys(KNOWN_PROVIDERS))
   throw new AppError('bad_config', `[providers.${name}] is no provider that qmtcode knows, and has no base_url`, {
-    hint: `${near.length > 0 ? `did you mean ${near.join(' or ')}? ` : ''}set base_url to use any OpenAI-compatible server`,
+    hint: `${meant(name, Object.keys(KNOWN_PROVIDERS))}set base_url to use any OpenAI-compatible server`,
   })
+}
+
+/** A question to stand before the hint, or nothing. */
+function meant(written: string, candidates: readonly string[]): string {
+  const near = nearest(written, candidates)
+  return near === undefined ? '' : `did you mean ${near}? `
 }
 
 function baseUrlOf(name: string, known: KnownProvider | undefined, settings: ProviderConfig, env: Environment): string {
@@ -94,10 +97,8 @@ function baseUrlOf(name: string, known: KnownProvider | undefined, settings: Pro
 }
 
 function unknownProvider(name: string, known: Iterable<string>): AppError {
-  const names = new Set([...known, ...Object.keys(KNOWN_PROVIDERS)])
-  const near = nearest(name, names)
+  const names = Array.from(new Set([...known, ...Object.keys(KNOWN_PROVIDERS)]))
   return new AppError('model_unavailable', `no provider "${name}" here`, {
-    hint:
-      near.length > 0 ? `did you mean ${near.join(' or ')}?` : `known: ${[...names].join(', ')}; others need [providers.${name}] base_url`,
+    hint: meant(name, names).trim() || `known: ${names.join(', ')}; others need [providers.${name}] base_url`,
   })
 }

@@ -1,7 +1,7 @@
+import { didYouMean } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
 import type { Finding } from '../diagnostics.ts'
 import { modelRefOf, parseModelRef } from '../model-ref.ts'
-import { didYouMean } from '../nearest.ts'
 import { readPeerId } from '../peer-id.ts'
 import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '../providers.ts'
 import { errorAt, repeated, warningAt } from './view.ts'

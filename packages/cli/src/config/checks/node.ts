@@ -1,5 +1,5 @@
+import { didYouMean } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
-import { didYouMean } from '../nearest.ts'
 import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '../providers.ts'
 import { errorAt, repeated } from './view.ts'
 import type { Check } from './view.ts'

@@ -1,4 +1,4 @@
-/** The candidate a person most likely meant, or none. `-`, `_` and case do not count. */
+/** The candidate that a person most likely meant, or none: within a third of its length in edits. `-`, `_`, `.` and case do not count. */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   const plain = (word: string) => word.toLowerCase().replaceAll(/[-_.\s]/g, '')
   const wanted = plain(written)
