@@ -103,3 +103,11 @@ test('streams words and ends on abort', async () => {
   }, /abort/i)
   assert.deepEqual(seen, ['stream-start', 'text-start', 'text-delta'])
 })
+
+test('a hostile prompt costs no more than a plain one', () => {
+  for (const text of ['\n'.repeat(3_999) + 'x', 'list ,\n'.repeat(600), `write ${', \t'.repeat(1_300)}x`]) {
+    const begun = performance.now()
+    parseRequest(text)
+    assert.ok(performance.now() - begun < 2_000, JSON.stringify(text.slice(0, 12)))
+  }
+})

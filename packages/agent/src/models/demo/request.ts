@@ -30,9 +30,11 @@ export function parseRequest(text: string): DemoRequest {
     quoted.push(span)
     return `\uE000${quoted.length - 1}\uE000`
   })
+  // The patterns below are tried at each blank: long runs of blanks, which mean nothing, would cost their cube.
+  const short = masked.replace(/\s{3,}/g, (blanks) => (blanks.includes('\n') ? '\n' : ' '))
   const restore = (piece: string) => piece.replace(/\uE000(\d+)\uE000/g, (_, at: string) => quoted[Number(at)] ?? '')
   const request: DemoRequest = { actions: [], unknown: [] }
-  for (const piece of masked.split(BETWEEN)) {
+  for (const piece of short.split(BETWEEN)) {
     const clause = withoutFiller(piece)
     if (clause === '' || TALK.test(clause)) continue
     const actions = actionsOf(clause, restore)
