@@ -12,6 +12,7 @@ import { events } from './events.ts'
 import { gateway } from './gateway.ts'
 import { hop } from './hop.ts'
 import { relay } from './relay.ts'
+import { routing } from './routing.ts'
 import { start } from './start.ts'
 import type { Bench, Row } from './support/bench.ts'
 import { verdictOf } from './support/bench.ts'
@@ -20,7 +21,7 @@ import { machine } from './support/machine.ts'
 import { profileText } from './support/profile.ts'
 import { record, reportJson, tableText } from './support/report.ts'
 
-const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach]
+const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach, routing]
 const DOCS = new URL('../docs/', import.meta.url)
 const MIN_ROUNDS = 3
 const MAX_RUN_MS = 360_000
