@@ -1,5 +1,3 @@
-export { classifyMeshAddress, localInterfaceAddresses } from './addresses/local-addresses.ts'
-export { parseDialAddress, parseListenAddress } from './addresses/multiaddrs.ts'
 export { loadPeerId } from './identity/identity-file.ts'
 export type { CallerPeer, ConfiguredPeer, MeshNode, MeshNodeOptions, MeshTimings, NodeAdvert, StartReport } from './node-types.ts'
 export { createMeshNode } from './node.ts'

@@ -9,10 +9,7 @@ import { readConfig } from './read.ts'
 import { toConfig } from './to-config.ts'
 
 const ID = '12D3KooWGC6tvWVEbLyNzTvq4bCg9UYRVWnLCfKFbTmzs4DWZy7X'
-const OWN = /^\/ip4\/(0\.0\.0\.0|192\.168\.1\.5)\//
-const components = {
-  classify: (address: string): 'listen' | 'dial' => (OWN.test(address) && !address.includes('/p2p/') ? 'listen' : 'dial'),
-}
+const components = { localAddresses: ['192.168.1.5'] }
 const no: MeshFlags = { enabled: true, addresses: [], listen: [], connect: [] }
 
 function fileConfig(toml: string): Config {

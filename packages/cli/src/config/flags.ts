@@ -1,6 +1,6 @@
+import { addressProblem, classifyMeshAddress, readAddress } from '@qmtcode/mesh/addresses'
+import type { AddressUse, MeshAddress } from '@qmtcode/mesh/addresses'
 import { AppError } from '@qmtcode/protocol'
-import { addressProblem, readAddress } from './address.ts'
-import type { AddressUse, MeshAddress } from './address.ts'
 import type { Config, MeshPeerConfig, ServerConfig } from './config.ts'
 import type { MeshFlags } from '../node-handle.ts'
 import type { Diagnostic } from './diagnostics.ts'
@@ -13,8 +13,8 @@ export interface ConfigFlags {
 }
 
 export interface FlagComponents {
-  /** What `--mesh=ADDR` means on this machine: mesh's `classifyMeshAddress`. */
-  classify(address: string): 'listen' | 'dial'
+  /** IP addresses of this machine: `--mesh=ADDR` listens on them, and dials any other. */
+  localAddresses: readonly string[]
 }
 
 export interface AppliedFlags {
@@ -27,9 +27,9 @@ export interface AppliedFlags {
 const DEFAULT_DASHBOARD = { host: '127.0.0.1', port: 3000 }
 
 /** Flags over the file, value by value: addresses to listen on replace the file's, addresses to connect to come on top of its peers. Throws bad_request. */
-export function applyFlags(config: Config, flags: ConfigFlags, { classify }: FlagComponents): AppliedFlags {
+export function applyFlags(config: Config, flags: ConfigFlags, { localAddresses }: FlagComponents): AppliedFlags {
   const problems: string[] = []
-  const { listen, connect, dialling } = readAddresses(flags.mesh, classify, problems)
+  const { listen, connect, dialling } = readAddresses(flags.mesh, localAddresses, problems)
   const dashboard = flags.dashboard === undefined ? config.server.dashboard : readDashboard(flags.dashboard, problems)
   if (problems.length > 0) throw new AppError('bad_request', problems.join('\n'))
   const mesh = {
@@ -48,7 +48,7 @@ interface Addresses {
   dialling: string[]
 }
 
-function readAddresses(flags: MeshFlags | undefined, classify: FlagComponents['classify'], problems: string[]): Addresses {
+function readAddresses(flags: MeshFlags | undefined, localAddresses: readonly string[], problems: string[]): Addresses {
   const read = (flag: string, text: string, use: AddressUse): MeshAddress[] => {
     const reading = readAddress(text, use)
     if (reading.ok) return [reading.address]
@@ -61,7 +61,7 @@ function readAddresses(flags: MeshFlags | undefined, classify: FlagComponents['c
   for (const text of flags?.addresses ?? []) {
     const [address] = read('--mesh', text, 'either')
     if (!address) continue
-    if (classify(address.address) === 'listen') listen.push(...read('--mesh', text, 'listen'))
+    if (classifyMeshAddress(address, localAddresses) === 'listen') listen.push(...read('--mesh', text, 'listen'))
     else dialling.push(...read('--mesh', text, 'dial'))
   }
   const texts = (addresses: MeshAddress[]) => Array.from(new Set(addresses.map(({ address }) => address)))

@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { localInterfaceAddresses } from '@qmtcode/mesh/addresses'
 import { AppError } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import { formatDiagnostic } from '../config/diagnostics.ts'
 import type { Environment } from '../config/environment.ts'
 import { meshFingerprint } from '../config/fingerprint.ts'
 import { applyFlags } from '../config/flags.ts'
-import type { FlagComponents } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import { acquireHomeLock, readNodeFile } from '../local/home-lock.ts'
 import type { HomeLock, NodeFile } from '../local/home-lock.ts'
 import { connectLocal } from '../local/local-client.ts'
-import type { MeshFlags, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
+import type { NodeHandle, OpenNodeOptions } from '../node-handle.ts'
 import { remoteHandle } from './remote-handle.ts'
 
 const HOLDER_STARTS_MS = 15_000
@@ -51,16 +51,8 @@ interface Asked {
 
 async function readAsked({ home, env, cwd }: OpenNodeComponents, options: OpenNodeOptions): Promise<Asked> {
   const loaded = await loadConfig({ argvFile: options.configPath, home, env, cwd })
-  const applied = applyFlags(loaded.config, { mesh: options.mesh }, { classify: await classifier(options.mesh) })
+  const applied = applyFlags(loaded.config, { mesh: options.mesh }, { localAddresses: localInterfaceAddresses() })
   return { config: applied.config, dialling: applied.dialling, notices: [...loaded.notices, ...applied.notices].map(formatDiagnostic) }
-}
-
-/** Only flags with an address need the mesh's libraries for it. */
-async function classifier({ addresses }: MeshFlags): Promise<FlagComponents['classify']> {
-  if (addresses.length === 0) return () => 'dial'
-  const { classifyMeshAddress, localInterfaceAddresses } = await import('@qmtcode/mesh')
-  const interfaces = localInterfaceAddresses()
-  return (address) => classifyMeshAddress(address, interfaces)
 }
 
 async function startHere(components: OpenNodeComponents, options: OpenNodeOptions, asked: Asked, lock: HomeLock): Promise<NodeHandle> {

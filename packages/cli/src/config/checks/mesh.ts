@@ -1,4 +1,4 @@
-import { readAddress } from '../address.ts'
+import { readAddress } from '@qmtcode/mesh/addresses'
 import { finding } from '../diagnostics.ts'
 import type { Finding } from '../diagnostics.ts'
 import { errorAt, repeated, warningAt } from './view.ts'

@@ -1,7 +1,6 @@
+import { addressProblem, readAddress, readPeerId } from '@qmtcode/mesh/addresses'
+import type { AddressUse } from '@qmtcode/mesh/addresses'
 import { z } from 'zod'
-import { addressProblem, readAddress } from '../address.ts'
-import type { AddressUse } from '../address.ts'
-import { readPeerId } from '../peer-id.ts'
 
 /** What a custom issue says instead of the value's own problem when the value came from the environment. */
 interface WhatParams {

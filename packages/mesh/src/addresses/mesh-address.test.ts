@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addressProblem, readAddress } from './address.ts'
-import type { AddressUse } from './address.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import { addressProblem, readAddress } from './mesh-address.ts'
+import type { AddressUse } from './mesh-address.ts'
 
 const ID = '12D3KooWGC6tvWVEbLyNzTvq4bCg9UYRVWnLCfKFbTmzs4DWZy7X'
 const RELAYED = `/ip4/10.0.0.1/tcp/9000/p2p/${ID}/p2p-circuit/p2p/${ID}`
@@ -18,6 +19,8 @@ const GOOD: [AddressUse, string, string][] = [
   ['dial', `/ip4/10.0.0.1/tcp/9000/ipfs/${ID}`, `/ip4/10.0.0.1/tcp/9000/p2p/${ID}`],
   ['dial', `/p2p/${ID}`, `/p2p/${ID}`],
   ['dial', '/dns4/gpu.example.org/tcp/443', '/dns4/gpu.example.org/tcp/443'],
+  ['dial', '/ip6/FD00:0::5/tcp/09000', '/ip6/fd00::5/tcp/9000'],
+  ['either', '/ip6/0:0:0:0:0:0:0:0/tcp/0', '/ip6/::/tcp/0'],
   ['dial', '/ip6zone/eth0/ip6/fe80::1/tcp/9000', '/ip6zone/eth0/ip6/fe80::1/tcp/9000'],
   ['dial', RELAYED, RELAYED],
   ['either', '/ip4/0.0.0.0/tcp/9000', '/ip4/0.0.0.0/tcp/9000'],
@@ -26,6 +29,7 @@ for (const [use, text, canonical] of GOOD) {
   test(`${use}: ${text} is ${canonical}`, () => {
     const reading = readAddress(text, use)
     assert.equal(reading.ok ? reading.address.address : addressProblem(reading), canonical)
+    assert.equal(multiaddr(canonical).toString(), canonical)
   })
 }
 
@@ -51,6 +55,8 @@ const BAD: [AddressUse, string, string][] = [
   ['dial', '/ip4/1.2.3.400/tcp/1', '"1.2.3.400" is not an IPv4 address'],
   ['dial', '/ip4/localhost/tcp/1', '"localhost" is not an IPv4 address (did you mean "/dns4/localhost/tcp/1"?)'],
   ['dial', '/ip4/::1/tcp/1', '"::1" is not an IPv4 address (did you mean "/ip6/::1/tcp/1"?)'],
+  ['dial', '/ip6/fe80::1%eth0/tcp/1', 'a zone stands before the address (did you mean "/ip6zone/eth0/ip6/fe80::1/tcp/1"?)'],
+  ['dial', '/ip4/1.2.3.4/tcp/1/certhash/x', '/certhash does not run over tcp (did you mean "/ip4/1.2.3.4/tcp/1"?)'],
   ['dial', '/ip4/1.2.3.4/udp/1', 'udp alone carries nothing: expected /udp/PORT/quic-v1 (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],
   ['dial', '/ip4/1.2.3.4/tcp/1/quic', 'QUIC runs over udp (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],
   ['dial', '/ip4/1.2.3.4/udp/1/tcp/1', '/tcp does not run over udp'],
@@ -62,6 +68,8 @@ const BAD: [AddressUse, string, string][] = [
   ['dial', `/p2p/${ID}/ip4/1.2.3.4/tcp/1`, '/p2p/PEER stands once, at the end'],
   ['dial', `/ip4/1.2.3.4/tcp/1/p2p-circuit/p2p/${ID}`, 'a relayed address reads …/p2p/RELAY/p2p-circuit/p2p/PEER'],
   ['listen', `/ip4/1.2.3.4/tcp/1/p2p/${ID}`, 'an address to listen on has no /p2p (did you mean "/ip4/1.2.3.4/tcp/1"?)'],
+  ['listen', '9001', `${NO_SLASH} (did you mean "/ip4/0.0.0.0/tcp/9001"?)`],
+  ['dial', '9001', NO_SLASH],
   ['listen', `/p2p/${ID}`, 'an address to listen on has no /p2p'],
   ['listen', '/dns4/gpu/tcp/9000', 'to listen needs an IP address, not a host name'],
   ['listen', RELAYED, 'nobody listens on a relayed address: name the relay in [mesh.nat] relays'],
@@ -79,7 +87,7 @@ test('a peer id with a letter too few, or a letter that base58 has not, is none'
   }
 })
 
-test('text of any kind is read or refused, never thrown', () => {
+test('text of any kind is refused, or read as libp2p reads it; never thrown', () => {
   const words = [
     'ip4',
     '1.2.3.4',
@@ -94,6 +102,11 @@ test('text of any kind is read or refused, never thrown', () => {
     ' ',
     '\u0000',
     'ws',
+    'ip6',
+    'FE80::1%eth0',
+    '::ffff:1.2.3.4',
+    'certhash',
+    '00080',
     'dns4',
     '-',
     '%',
@@ -106,7 +119,9 @@ test('text of any kind is read or refused, never thrown', () => {
     const text = `/${Array.from({ length: next() % 8 }, () => words[next() % words.length]).join('/')}`
     for (const use of ['listen', 'dial', 'either'] as const) {
       const reading = readAddress(text, use)
-      if (reading.ok) assert.deepEqual(readAddress(reading.address.address, use), reading, 'canonical is stable')
+      if (!reading.ok) continue
+      assert.deepEqual(readAddress(reading.address.address, use), reading, 'canonical is stable')
+      assert.equal(multiaddr(reading.address.address).toString(), reading.address.address, 'as libp2p reads and writes it')
     }
   }
 })

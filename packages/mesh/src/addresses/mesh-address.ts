@@ -1,6 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { nearest } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
+import { BadAddress, DEFAULT_PORT, HOSTS, PORTS, joinParts, splitParts } from './address-parts.ts'
+import type { Part } from './address-parts.ts'
+import { fromCommonForm } from './common-forms.ts'
+import { isWildcardHost } from './ip-ranges.ts'
 import { readPeerId } from './peer-id.ts'
 
 /** What an address is for: `listen` takes no host name and no peer, `dial` no wildcard and no port 0, `either` is a flag before it is classified. */
@@ -19,24 +22,7 @@ export interface MeshAddress {
 
 export type AddressReading = { ok: true; address: MeshAddress } | { ok: false; reason: string; suggestion?: string }
 
-const HOSTS = ['ip4', 'ip6', 'dns', 'dns4', 'dns6'] as const
-const WITH_VALUE = [...HOSTS, 'ip6zone', 'tcp', 'udp', 'p2p', 'certhash']
-const WITHOUT_VALUE = ['quic-v1', 'webrtc-direct', 'p2p-circuit']
-const UNSPOKEN = ['ws', 'wss', 'tls', 'http', 'https', 'webtransport', 'webrtc', 'dnsaddr', 'unix', 'memory']
-const RENAMED: Record<string, string> = { ipfs: 'p2p', quic: 'quic-v1' }
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?$/i
-const DEFAULT_PORT = 9000
-const WILDCARDS = ['0.0.0.0', '::']
-
-type Part = [name: string, value?: string]
-class BadAddress {
-  readonly reason: string
-  readonly suggestion: string | undefined
-  constructor(reason: string, suggestion?: string) {
-    this.reason = reason
-    this.suggestion = suggestion
-  }
-}
 
 /** Strict where the multiaddr library is lax: what this accepts, some transport can use. */
 export function readAddress(text: string, use: AddressUse): AddressReading {
@@ -45,8 +31,16 @@ export function readAddress(text: string, use: AddressUse): AddressReading {
   } catch (error) {
     if (!(error instanceof BadAddress)) throw error
     const { reason, suggestion } = error
-    const good = suggestion !== undefined && suggestion !== text && readAddress(suggestion, use).ok
-    return { ok: false, reason, suggestion: good ? suggestion : undefined }
+    return { ok: false, reason, suggestion: suggestion !== undefined && isGood(suggestion, use) ? suggestion : undefined }
+  }
+}
+
+function isGood(text: string, use: AddressUse): boolean {
+  try {
+    return read(text, use).address !== ''
+  } catch (error) {
+    if (error instanceof BadAddress) return false
+    throw error
   }
 }
 
@@ -56,7 +50,7 @@ export const addressProblem = (reading: AddressReading & { ok: false }): string 
 
 function read(text: string, use: AddressUse): MeshAddress {
   if (!text.startsWith('/')) throw new BadAddress('not a multiaddr: it begins with "/"', fromCommonForm(text))
-  const parts = withHost(split(text), use)
+  const parts = withHost(splitParts(text), use)
   const circuit = parts.findIndex(([name]) => name === 'p2p-circuit')
   const relayed = circuit >= 0
   const direct = relayed ? parts.slice(0, circuit) : parts
@@ -64,61 +58,28 @@ function read(text: string, use: AddressUse): MeshAddress {
   const { host, transport } = base.length === 0 ? {} : readTransport(base, use)
   const peers = parts.filter(([name]) => name === 'p2p').map(([, id = '']) => checkPeerId(id, parts))
   checkOrder(parts, relayed)
-  const address = join(parts)
+  const address = joinParts(parts)
   if (use === 'listen') checkListen(parts, relayed)
   return { address, host, transport, relayed, peerId: relayed && parts.at(-1)?.[0] !== 'p2p' ? undefined : peers.at(-1) }
 }
-
-/** Names with their values; a name that no transport knows is an error here. */
-function split(text: string): Part[] {
-  const words = text
-    .replace(/(.)\/$/, '$1')
-    .split('/')
-    .slice(1)
-  const parts: Part[] = []
-  for (let i = 0; i < words.length; i += 1) {
-    const written = words[i] ?? ''
-    const name = RENAMED[written] ?? written
-    if (WITHOUT_VALUE.includes(name)) {
-      parts.push([name])
-    } else if (WITH_VALUE.includes(name)) {
-      const value = words[(i += 1)]
-      if (!value) throw new BadAddress(`${name} needs a value`, PORTS.includes(name) ? `${join(parts)}/${name}/${DEFAULT_PORT}` : undefined)
-      parts.push([name, value])
-    } else {
-      if (UNSPOKEN.includes(written))
-        throw new BadAddress(`/${written} is not spoken here: expected TCP or QUIC over an IP address or a host name`)
-      const near = nearest(written, [...WITH_VALUE, ...WITHOUT_VALUE])
-      const better = near && `/${words.map((word, at) => (at === i ? near : word)).join('/')}`
-      throw new BadAddress(
-        written === '' ? 'not a multiaddr: a part of it is empty' : `unknown protocol ${JSON.stringify(written)}`,
-        better,
-      )
-    }
-  }
-  return parts
-}
-
-const PORTS = ['tcp', 'udp']
-const join = (parts: Part[]): string => parts.map((part) => `/${part.join('/')}`).join('')
 
 /** `/tcp/9000` and `/udp/9000/quic` mean every address of this machine; nobody else's. */
 function withHost(parts: Part[], use: AddressUse): Part[] {
   const [first] = parts
   if (!first || !PORTS.includes(first[0])) return parts
-  if (use === 'dial') throw new BadAddress('it names no host', undefined)
+  if (use === 'dial') throw new BadAddress('it names no host')
   return [['ip4', '0.0.0.0'], ...parts]
 }
 
 function readTransport(parts: Part[], use: AddressUse): Pick<MeshAddress, 'host' | 'transport'> {
   const zoned = parts[0]?.[0] === 'ip6zone'
   const [host, port, ...rest] = zoned ? parts.slice(1) : parts
-  if (!host || !HOSTS.includes(host[0] as 'ip4')) {
+  if (!host || !HOSTS.includes(host[0])) {
     throw new BadAddress(`begins with /${parts[0]?.[0]}, expected a host: ${HOSTS.map((name) => `/${name}`).join(', ')}`)
   }
   checkHost(host, parts)
   const [, name = ''] = host
-  if (use === 'dial' && WILDCARDS.includes(name)) throw new BadAddress(`${name} is every address of this machine, nothing to dial`)
+  if (use === 'dial' && isWildcardHost(name)) throw new BadAddress(`${name} is every address of this machine, nothing to dial`)
   if (!port || !PORTS.includes(port[0])) {
     throw new BadAddress('it names no port: expected /tcp/PORT or /udp/PORT/quic-v1', `/${host.join('/')}/tcp/${DEFAULT_PORT}`)
   }
@@ -127,7 +88,10 @@ function readTransport(parts: Part[], use: AddressUse): Pick<MeshAddress, 'host'
 }
 
 function checkHost([kind, value = '']: Part, parts: Part[]): void {
-  const swap = (name: string) => join(parts.map((part) => (part[1] === value ? [name, value] : part)))
+  const [ip, zone] = value.split('%')
+  if (kind === 'ip6' && zone)
+    throw new BadAddress('a zone stands before the address', joinParts(parts).replace(`/ip6/${value}`, `/ip6zone/${zone}/ip6/${ip}`))
+  const swap = (name: string) => joinParts(parts.map((part) => (part[1] === value ? [name, value] : part)))
   const right = isIPv4(value) ? 'ip4' : isIPv6(value) ? 'ip6' : looksNumeric(value) ? undefined : 'dns4'
   const ok = kind === 'ip4' ? isIPv4(value) : kind === 'ip6' ? isIPv6(value) : HOST_NAME.test(value) && !isIPv4(value)
   if (ok) return
@@ -144,27 +108,27 @@ function checkPort([name, value = '']: Part, use: AddressUse): void {
 }
 
 function transportOf(parts: Part[], [kind]: Part, rest: Part[]): MeshAddress['transport'] {
-  const written = rest.flatMap(([name]) => (name === 'certhash' ? [] : `/${name}`)).join('')
+  const written = joinParts(rest.map(([name]) => [name]))
   if (kind === 'tcp') {
     if (written === '') return 'tcp'
-    if (written === '/quic-v1') throw new BadAddress('QUIC runs over udp', join(parts).replace('/tcp/', '/udp/'))
-    throw new BadAddress(`${written} does not run over tcp`, join(parts.slice(0, parts.length - rest.length)))
+    if (written === '/quic-v1') throw new BadAddress('QUIC runs over udp', joinParts(parts).replace('/tcp/', '/udp/'))
+    throw new BadAddress(`${written} does not run over tcp`, joinParts(parts.slice(0, parts.length - rest.length)))
   }
-  if (written === '') throw new BadAddress('udp alone carries nothing: expected /udp/PORT/quic-v1', `${join(parts)}/quic-v1`)
+  if (written === '') throw new BadAddress('udp alone carries nothing: expected /udp/PORT/quic-v1', `${joinParts(parts)}/quic-v1`)
   if (written === '/quic-v1') return 'quic'
-  if (written === '/webrtc-direct') return 'webrtc'
+  if (/^\/webrtc-direct(\/certhash)*$/.test(written)) return 'webrtc'
   throw new BadAddress(`${written} does not run over udp`)
 }
 
 function checkPeerId(text: string, parts: Part[]): PeerId {
   const reading = readPeerId(text)
   if (reading.ok) return reading.peerId
-  throw new BadAddress(`/p2p/${text}: ${reading.reason}`, join(parts.filter(([name]) => name !== 'p2p')))
+  throw new BadAddress(`/p2p/${text}: ${reading.reason}`, joinParts(parts.filter(([name]) => name !== 'p2p')))
 }
 
 /** `/p2p` stands last, or before and after `/p2p-circuit`. */
 function checkOrder(parts: Part[], relayed: boolean): void {
-  const written = join(parts.map(([name]) => [name]))
+  const written = joinParts(parts.map(([name]) => [name]))
   const tail = relayed ? /^(?:(?!\/p2p(?:$|\/)|\/p2p-circuit).)*\/p2p\/p2p-circuit(?:\/p2p)?$/ : /^(?:(?!\/p2p(?:$|\/)).)*(?:\/p2p)?$/
   if (tail.test(written)) return
   if (relayed) throw new BadAddress('a relayed address reads …/p2p/RELAY/p2p-circuit/p2p/PEER')
@@ -175,17 +139,6 @@ function checkListen(parts: Part[], relayed: boolean): void {
   if (relayed) throw new BadAddress('nobody listens on a relayed address: name the relay in [mesh.nat] relays')
   if (parts[0]?.[0].startsWith('dns')) throw new BadAddress('to listen needs an IP address, not a host name')
   if (parts.some(([name]) => name === 'p2p')) {
-    throw new BadAddress('an address to listen on has no /p2p', join(parts.filter(([name]) => name !== 'p2p')) || undefined)
+    throw new BadAddress('an address to listen on has no /p2p', joinParts(parts.filter(([name]) => name !== 'p2p')) || undefined)
   }
-}
-
-/** `host:port`, an IP, a URL: the multiaddr that was meant. */
-function fromCommonForm(text: string): string | undefined {
-  const bare = text.replace(/^[a-z]+:\/\//i, '').replace(/\/+$/, '')
-  const match = /^(?:\[([0-9a-f:]+)\]|([^:/\s]+)|([0-9a-f:]+))(?::(\d+))?$/i.exec(bare)
-  const host = isIPv6(bare) ? bare : (match?.[1] ?? match?.[2] ?? match?.[3])
-  if (!host) return /^(ip4|ip6|dns4?|udp|tcp|p2p)\//.test(bare) ? `/${bare}` : undefined
-  const kind = isIPv4(host) ? 'ip4' : isIPv6(host) ? 'ip6' : 'dns4'
-  if (kind === 'dns4' && readPeerId(host).ok) return `/p2p/${host}`
-  return `/${kind}/${host}/tcp/${isIPv6(bare) ? DEFAULT_PORT : (match?.[4] ?? DEFAULT_PORT)}`
 }
