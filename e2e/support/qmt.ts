@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -29,6 +29,8 @@ export interface RunOptions {
   stdin?: string
   env?: Record<string, string>
   cwd?: string
+  /** Numeric user (and group) to run as; only root can. */
+  user?: number
 }
 
 export interface Finished {
@@ -46,6 +48,9 @@ export interface Running {
   ended: Promise<Finished>
   kill(signal?: NodeJS.Signals): Promise<Finished>
 }
+
+/** Whether a numeric user can read this clone and its Node. */
+export const canRunAs = (user: number): boolean => spawnSync(process.execPath, [BIN, '--version'], { uid: user, gid: user }).status === 0
 
 export async function createMachine(env: Record<string, string> = {}): Promise<Machine> {
   const root = await mkdtemp(join(tmpdir(), 'qmt-e2e-'))
@@ -97,7 +102,8 @@ export async function createMachine(env: Record<string, string> = {}): Promise<M
 }
 
 function launch(args: string[], options: Required<Pick<RunOptions, 'env' | 'cwd'>> & RunOptions): Running {
-  const child = spawn(process.execPath, [BIN, ...args], { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const { cwd, env, user } = options
+  const child = spawn(process.execPath, [BIN, ...args], { cwd, env, uid: user, gid: user, stdio: ['pipe', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -71,6 +71,9 @@ test('a log or a directory that cannot be written is refused', async () => {
   await using directory = await temporary()
   await writtenLog(directory.file)
   await chmod(directory.file, 0o444)
+  await chmod(directory.path, 0o777)
+  asOrdinaryUser(() => assert.throws(() => openStore({ file: directory.file }), { code: 'bad_config', message: /readonly/ }))
+  await chmod(directory.path, 0o755)
   asOrdinaryUser(() => {
     assert.throws(() => openStore({ file: directory.file }), { code: 'bad_config', message: /cannot open .*sessions\.db/ })
     assert.throws(() => openStore({ file: join(directory.path, 'no', 'such.db') }), { code: 'bad_config', message: /such\.db/ })
@@ -79,6 +82,12 @@ test('a log or a directory that cannot be written is refused', async () => {
   await chmod(directory.path, 0o555)
   asOrdinaryUser(() => assert.throws(() => openStore({ file: directory.file }), { code: 'bad_config', hint: /readable and writable/ }))
   await chmod(directory.path, 0o700)
+})
+
+test('a log is for its own user only', async () => {
+  await using kit = await openLog()
+  await kit.log.create(sessionInit(), createdEvent())
+  for (const file of [kit.file, `${kit.file}-wal`, `${kit.file}-shm`]) assert.equal((await stat(file)).mode & 0o777, 0o600, file)
 })
 
 /** Root may write what nobody may: the checks of rights run as nobody. */

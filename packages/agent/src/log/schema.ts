@@ -61,8 +61,8 @@ export function migrate(db: DatabaseSync, file: string): void {
       hint: 'move it away, or point QMT_HOME at another directory',
     })
   }
-  db.exec('begin immediate') // fails here, and not later, on a file that cannot be written
+  db.exec('begin immediate')
   for (const migration of MIGRATIONS.slice(found)) db.exec(migration)
-  if (found < newest) db.exec(`pragma user_version = ${newest}`)
+  db.exec(`pragma user_version = ${newest}`) // also where it is that: fails here, and not at the first prompt, on a file that cannot be written
   db.exec('commit')
 }

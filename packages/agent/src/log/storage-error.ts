@@ -15,6 +15,9 @@ function sqliteCode(error: unknown): number | undefined {
   return typeof code === 'number' ? code & 0xff : undefined
 }
 
+const isDenied = (error: unknown): boolean =>
+  ['EACCES', 'EPERM', 'EROFS', 'EISDIR', 'ENOENT'].includes(String((error as { code?: unknown })?.code))
+
 /** Whether the failure is the disk's or the file's: every other write would fail as well. */
 export function isStorageFailure(error: unknown): boolean {
   const code = sqliteCode(error)
@@ -25,7 +28,7 @@ export function isStorageFailure(error: unknown): boolean {
 export function storageError(error: unknown, file: string, opening: boolean): AppError {
   if (error instanceof AppError) return error
   const said = error instanceof Error ? error.message : String(error)
-  const code = sqliteCode(error)
+  const code = sqliteCode(error) ?? (isDenied(error) ? CANNOT_OPEN : undefined)
   switch (code) {
     case CORRUPT:
     case NOT_A_DATABASE:

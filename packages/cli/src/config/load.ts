@@ -73,6 +73,12 @@ async function locate({ argvFile, home, env, cwd }: LoadComponents): Promise<Fou
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
     if (named === undefined && code === 'ENOENT') return undefined
+    if (named === undefined && code === 'ENOTDIR') {
+      throw new AppError('bad_config', `QMT_HOME ${home} is no directory`, {
+        cause,
+        hint: 'set QMT_HOME to a directory that you can write',
+      })
+    }
     throw new AppError('bad_config', `cannot read the configuration ${shown}: ${REASONS[code] ?? String(cause)}`, { cause })
   }
 }

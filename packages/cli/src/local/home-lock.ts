@@ -34,10 +34,8 @@ export function acquireHomeLock(home: string): HomeLock | undefined {
   } catch (error) {
     database.close()
     if (isBusy(error)) return undefined
-    throw new AppError('bad_config', `cannot lock ${path}: ${(error as Error).message}`, {
-      cause: error,
-      hint: `is ${home} on a disk that this user can write?`,
-    })
+    const hint = isDamaged(error) ? `it holds nothing: rm ${path}` : `is ${home} on a disk that this user can write?`
+    throw new AppError('bad_config', `cannot lock ${path}: ${(error as Error).message}`, { cause: error, hint })
   }
   const nodeFile = join(home, 'node.json')
   rmSync(nodeFile, { force: true })
@@ -87,7 +85,9 @@ function openLock(path: string): DatabaseSync {
 }
 
 const SQLITE_BUSY = 5
+const SQLITE_NOTADB = 26
 const isBusy = (error: unknown): boolean => (error as { errcode?: number }).errcode === SQLITE_BUSY
+const isDamaged = (error: unknown): boolean => (error as { errcode?: number }).errcode === SQLITE_NOTADB
 
 function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`

@@ -1,5 +1,6 @@
 import { renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { AppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
 import pino from 'pino'
 
@@ -14,11 +15,20 @@ export interface LogFile {
 /** `QMT_HOME/qmtcode.log`, JSON lines, keys redacted. `level`: QMT_LOG (debug, info, warn, error); default info. */
 export function openLogFile(home: string, level = 'info'): LogFile {
   const file = join(home, 'qmtcode.log')
-  rotate(file)
-  const destination = pino.destination({ dest: file, mode: 0o600, sync: true })
+  const destination = openFile(file)
   const known = level in pino.levels.values ? level : 'info'
   const options = { level: known, base: undefined, redact: { paths: ['apiKey', 'api_key', '*.apiKey', '*.api_key', '*.authorization'] } }
   return { logger: toLogger(pino(options, destination)), close: () => destination.flushSync() }
+}
+
+function openFile(file: string): ReturnType<typeof pino.destination> {
+  try {
+    rotate(file)
+    return pino.destination({ dest: file, mode: 0o600, sync: true })
+  } catch (cause) {
+    const hint = 'the file and its directory must be writable for this user'
+    throw new AppError('bad_config', `cannot write the log ${file}: ${(cause as Error).message}`, { cause, hint })
+  }
 }
 
 function rotate(file: string): void {
