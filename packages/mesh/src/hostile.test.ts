@@ -1,60 +1,16 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { identify } from '@libp2p/identify'
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
-import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
-import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
 import { modelsContract, protocolIdOf } from '@qmtcode/protocol'
-import type { Models, PeerId } from '@qmtcode/protocol'
-import { createLibp2p } from 'libp2p'
+import type { Models } from '@qmtcode/protocol'
 import { directoryContract } from './directory/contract.ts'
 import { HANDSHAKE_PROTOCOL, createHelloReader, encodeHello } from './handshake/hello.ts'
-import type { Hello } from './handshake/hello.ts'
 import { PING_PROTOCOL } from './links/ping.ts'
 import { eventOf, eventually, startNode } from './testing/mesh-kit.ts'
-import type { TestNode } from './testing/mesh-kit.ts'
+import { HELLO, dial, fate, idOf, stranger } from './testing/stranger.ts'
 
-const HELLO: Hello = { v: 1, name: 'stranger', version: '1', state: 'unknown', services: [] }
 const MODELS = protocolIdOf(modelsContract)
 const DIRECTORY = protocolIdOf(directoryContract)
-
-/** A libp2p node that is none of ours: it can say anything. */
-async function stranger(encrypter: 'tls' | 'noise' = 'tls'): Promise<Libp2p & AsyncDisposable> {
-  const node = await createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
-    connectionEncrypters: [encrypter === 'tls' ? tls() : noise()],
-    streamMuxers: [yamux()],
-    connectionMonitor: { enabled: false },
-    services: { identify: identify() },
-  })
-  return Object.assign(node, { [Symbol.asyncDispose]: async () => await node.stop() })
-}
-
-const dial = (from: Libp2p, to: TestNode): Promise<Connection> => from.dial(multiaddr(to.address))
-const idOf = (node: Libp2p): PeerId => node.peerId.toString() as PeerId
-
-/** How a stream that was opened ends: with what it answered, `reset`, or `silent` while it is open. */
-async function fate(connection: Connection, protocolId: string, send?: Uint8Array, waitMs = 5_000): Promise<string> {
-  let stream: Stream
-  try {
-    stream = await connection.newStream(protocolId, { signal: AbortSignal.timeout(waitMs) })
-  } catch {
-    return 'reset'
-  }
-  return await new Promise((resolve) => {
-    setTimeout(() => resolve('silent'), waitMs).unref()
-    stream.addEventListener('message', ({ data }) => resolve(`answered ${data.byteLength}`))
-    stream.addEventListener('close', () => resolve('reset'))
-    stream.addEventListener('remoteCloseWrite', () => resolve('closed'))
-    if (stream.status !== 'open') resolve('reset')
-    if (send && stream.writeStatus === 'writable') stream.send(send)
-  })
-}
 
 /** Counts what reaches its handlers. */
 function countedModels(): Models & { calls: number } {

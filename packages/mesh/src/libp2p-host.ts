@@ -1,11 +1,13 @@
 import { identify } from '@libp2p/identify'
-import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
+import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
 
 const MIB = 1_048_576
 
@@ -26,14 +28,19 @@ interface Internals {
 
 export async function createLibp2pHost(
   components: {
+    clock: Clock
     key: Ed25519PrivateKey
     gater: ConnectionGater
+    /** Whether the peer of a connection may send more than a stranger needs. */
+    isTrusted(connection: Connection): boolean
     onOpen(connection: Connection): void
     onClose(connection: Connection): void
   },
   options: { version: string; addressDialMs: number },
 ): Promise<Libp2pHost> {
   let internals: Internals | undefined
+  const opened = new WeakMap<StreamMuxer, Connection>()
+  const isTrusted = (connection: Connection | undefined): boolean => connection !== undefined && components.isTrusted(connection)
   const libp2p = await createLibp2p({
     start: false,
     privateKey: components.key,
@@ -42,12 +49,16 @@ export async function createLibp2pHost(
     transports: [tcp()],
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 1_024,
-        maxOutboundStreams: 1_024,
-        // The window stays below the read buffer: a slow reader then slows the sender, and is not reset.
-        streamOptions: { maxStreamWindowSize: MIB, maxReadBufferLength: 8 * MIB },
-      }),
+      guardedMuxer(
+        yamux({
+          maxInboundStreams: 1_024,
+          maxOutboundStreams: 1_024,
+          // The window stays below the read buffer: a slow reader then slows the sender, and is not reset.
+          streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: 8 * MIB },
+        }),
+        components,
+        { isTrusted: (muxer) => isTrusted(opened.get(muxer)) },
+      ),
     ],
     connectionGater: components.gater,
     connectionManager: {
@@ -68,7 +79,11 @@ export async function createLibp2pHost(
       },
     },
   })
-  libp2p.addEventListener('connection:open', ({ detail }) => components.onOpen(detail))
+  libp2p.addEventListener('connection:open', ({ detail }) => {
+    const muxer = muxerOf(detail)
+    if (muxer) opened.set(muxer, detail)
+    components.onOpen(detail)
+  })
   libp2p.addEventListener('connection:close', ({ detail }) => components.onClose(detail))
   return {
     libp2p,
@@ -82,3 +97,6 @@ export async function createLibp2pHost(
     },
   }
 }
+
+/** A private field. Without it everybody is held to what a stranger may. */
+const muxerOf = (connection: Connection): StreamMuxer | undefined => (connection as unknown as { muxer?: StreamMuxer }).muxer

@@ -66,7 +66,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     onChange: (peerId) => events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) }),
   })
   const host = await createLibp2pHost(
-    { key, gater: createGate({ clock, trust }), onOpen: (connection) => arrivals.opened(connection), onClose },
+    { clock, key, gater: createGate({ clock, trust }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
     { version, addressDialMs: timings.addressDial },
   )
   const keeper = createKeeper(
@@ -97,6 +97,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   })
   return { events, trust, server, services, arrivals, greeter, links, own, directory, host, keeper, listenAddresses }
 
+  function isTrusted(connection: Connection): boolean {
+    const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
+    return state === 'admitted' || open
+  }
   function listenAddresses(): string[] {
     return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
       (address) => `${withoutPeerId(address).toString()}/p2p/${self}`,
