@@ -1,5 +1,5 @@
 import { AppError } from '@qmtcode/protocol'
-import { KNOWN_PROVIDERS } from './providers/known-providers.ts'
+import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from './providers/known-providers.ts'
 import type { Provider, Providers } from './providers/provider.ts'
 
 export interface DefaultModel {
@@ -22,7 +22,7 @@ export interface DefaultModelComponents {
 export async function discoverDefaultModel(components: DefaultModelComponents, options: { probeMs?: number } = {}): Promise<DefaultModel> {
   const { providers, peerModels } = components
   const probeMs = options.probeMs ?? 500
-  const usable = providers.list().filter((provider) => provider.kind !== 'builtin' && !provider.problem())
+  const usable = providers.list().filter((provider) => provider.kind !== BUILTIN_PROVIDER && !provider.problem())
   for (const provider of usable) {
     const model = await modelOf(provider, probeMs)
     if (model !== undefined) return { model: `${provider.name}/${model}`, from: fromOf(provider) }

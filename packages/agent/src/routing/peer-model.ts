@@ -1,5 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Peers } from '@qmtcode/protocol'
+import { BUILTIN_PROVIDER } from '../models/providers/known-providers.ts'
 import type { PeerPlace } from './usable-peers.ts'
 
 const NAMED_MODELS = 10
@@ -7,7 +8,7 @@ const NAMED_MODELS = 10
 /** The model of a peer for an agent that names none: its only one. builtin/demo counts only when named. */
 export async function modelOfPeer(peers: Peers, { peerId, name }: PeerPlace): Promise<string> {
   const offers = await peers.models(peerId).offers()
-  const ids = offers.filter((offer) => !offer.id.includes('*') && offer.provider !== 'builtin').map(({ id }) => id)
+  const ids = offers.filter((offer) => !offer.id.includes('*') && offer.provider !== BUILTIN_PROVIDER).map(({ id }) => id)
   const [only] = ids
   if (only !== undefined && ids.length === 1) return only
   const listed = offers.slice(0, NAMED_MODELS).map(({ id }) => id)

@@ -1,7 +1,7 @@
-import type { z } from 'zod'
+import type { ProviderConfig } from '@qmtcode/agent'
 import type { PeerId, Role } from '@qmtcode/protocol'
+import type { z } from 'zod'
 import type { Camel } from './camel.ts'
-import type { ProviderKind } from './providers.ts'
 import type { acpAgentSchema, delegateSchema, remoteAgentSchema } from './schema/agents.ts'
 import type { meshSchema } from './schema/mesh.ts'
 import type { mcpSchema, permissionsSchema } from './schema/node.ts'
@@ -63,12 +63,6 @@ export interface AgentConfig extends Camel<z.output<typeof delegateSchema>> {}
 export interface RemoteAgentConfig extends Camel<z.output<typeof remoteAgentSchema>> {}
 interface AcpAgentConfig extends Camel<z.output<typeof acpAgentSchema>> {}
 interface McpConfig extends Camel<z.output<typeof mcpSchema>> {}
-
-export interface ProviderConfig {
-  kind: ProviderKind
-  baseUrl?: string
-  apiKey?: string
-}
 
 type PermissionsTable = Camel<z.output<typeof permissionsSchema>>
 export interface PermissionsConfig extends Omit<PermissionsTable, 'rule'> {

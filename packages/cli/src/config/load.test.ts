@@ -78,7 +78,7 @@ env = { "\${NODE}" = "\${NODE}" }
   assert.equal(config.mesh.nodeName, 'gpu-worker')
   assert.deepEqual(config.mesh.labels, ['fast', '${LABEL}', '${not a variable}'])
   assert.equal(config.agent?.system, 'a "b" \\ [c]\n')
-  assert.deepEqual(config.providers['x.y'], { kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:1/v1', apiKey: 'none' })
+  assert.deepEqual(config.providers['x.y'], { baseUrl: 'http://127.0.0.1:1/v1', apiKey: 'none' })
   assert.deepEqual(config.mcp[0]?.env, { '${NODE}': 'gpu' })
 })
 

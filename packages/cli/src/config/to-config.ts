@@ -2,10 +2,9 @@ import { dirname, join } from 'node:path'
 import { readAddress, readPeerId } from '@qmtcode/mesh/addresses'
 import type { AddressUse } from '@qmtcode/mesh/addresses'
 import { camelCased } from './camel.ts'
-import type { Config, MeshConfig, MeshPeerConfig, PermissionsConfig, ProviderConfig } from './config.ts'
+import type { Config, MeshConfig, MeshPeerConfig, PermissionsConfig } from './config.ts'
 import { expandPath } from './file-paths.ts'
 import type { PathBase } from './file-paths.ts'
-import { kindOfProvider } from './providers.ts'
 import { meshSchema } from './schema/mesh.ts'
 import type { FileConfig } from './schema/root.ts'
 
@@ -31,7 +30,7 @@ export function toConfig(from: FileConfig, around: Surroundings): Config {
     delegates: camelCased(from.delegates),
     remoteAgents: camelCased(from.remote_agents),
     acpAgents: from.agents.map(({ id, acp: [command = '', ...args] }) => ({ id, acp: [program(command), ...args] })),
-    providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, toProvider(name, table)])),
+    providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, camelCased(table)])),
     permissions: toPermissions(from.permissions),
     mcp: from.mcp.map((server) => ({ ...camelCased(server), command: server.command === undefined ? undefined : program(server.command) })),
     server: {
@@ -88,10 +87,6 @@ function nameOfHost(hostname: string): string {
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, MAX_NAME_CHARS)
   return name === '' ? 'node' : name
-}
-
-function toProvider(name: string, table: FileConfig['providers'][string]): ProviderConfig {
-  return { kind: table.kind ?? kindOfProvider(name), baseUrl: table.base_url, apiKey: table.api_key }
 }
 
 /** `~` in a rule is read by the permissions: what a rule matches may be a command. */

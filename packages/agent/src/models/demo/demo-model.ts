@@ -8,6 +8,7 @@ import type {
   LanguageModelV4ToolCall,
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
+import { BUILTIN_PROVIDER } from '../providers/known-providers.ts'
 import { parseRequest } from './request.ts'
 import { callOf, situationOf } from './steps.ts'
 import { announce, summarise } from './words.ts'
@@ -42,7 +43,7 @@ export function createDemoModel({ wordDelayMs = 8 }: DemoOptions = {}): Language
   }
   return {
     specificationVersion: 'v4',
-    provider: 'builtin',
+    provider: BUILTIN_PROVIDER,
     modelId: 'demo',
     supportedUrls: {},
     doStream: (options) => Promise.resolve({ stream: NodeStream.from(parts(options)) as ReadableStream<LanguageModelV4StreamPart> }),

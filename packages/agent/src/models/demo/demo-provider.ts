@@ -1,5 +1,6 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { AppError } from '@qmtcode/protocol'
+import { BUILTIN_PROVIDER } from '../providers/known-providers.ts'
 import type { Provider } from '../providers/provider.ts'
 import { redact } from '../redact.ts'
 import { createDemoModel } from './demo-model.ts'
@@ -8,9 +9,9 @@ import type { DemoOptions } from './demo-model.ts'
 /** `builtin/demo`: anyone can try the mesh without a key. It is used only when named. */
 export function createDemoProvider(options: DemoOptions = {}): Provider {
   return {
-    name: 'builtin',
+    name: BUILTIN_PROVIDER,
     title: 'built in',
-    kind: 'builtin',
+    kind: BUILTIN_PROVIDER,
     baseUrl: undefined,
     keySource: undefined,
     isConfigured: true,

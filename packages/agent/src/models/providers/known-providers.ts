@@ -1,4 +1,5 @@
-export const PROVIDER_KINDS = ['anthropic', 'openai', 'google', 'openai-compatible', 'builtin'] as const
+/** What a server speaks. */
+export const PROVIDER_KINDS = ['anthropic', 'openai', 'google', 'openai-compatible'] as const
 export type ProviderKind = (typeof PROVIDER_KINDS)[number]
 
 /** What is known of a provider by its name alone. */
@@ -59,10 +60,17 @@ export const KNOWN_PROVIDERS: Readonly<Record<string, KnownProvider>> = {
   },
   vllm: { title: 'vLLM', kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:8000/v1', keyEnv: [] },
   lmstudio: { title: 'LM Studio', kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: [] },
-  builtin: { title: 'built in', kind: 'builtin', keyEnv: [] },
 }
 
-/** A kind as a name (`[providers.x] kind = "google"`) brings that provider's address and variables. */
-export function knownByKind(kind: ProviderKind): KnownProvider | undefined {
-  return Object.values(KNOWN_PROVIDERS).find((known) => known.kind === kind && kind !== 'openai-compatible')
+/** In the product, so that anyone can try it without a key. It has no server, and no settings. */
+export const BUILTIN_PROVIDER = 'builtin'
+
+/**
+ * What the name tells of a provider, or else its kind: `[providers.x] kind = "google"` brings Google's address and variables.
+ * Undefined: only its base URL says where it is.
+ */
+export function knownProvider(name: string, kind?: ProviderKind): KnownProvider | undefined {
+  const byName = Object.hasOwn(KNOWN_PROVIDERS, name) ? KNOWN_PROVIDERS[name] : undefined
+  if (kind === undefined || byName?.kind === kind) return byName
+  return kind === 'openai-compatible' ? undefined : KNOWN_PROVIDERS[kind]
 }

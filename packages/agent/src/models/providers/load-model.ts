@@ -1,5 +1,4 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
-import { AppError } from '@qmtcode/protocol'
 import type { ProviderKind } from './known-providers.ts'
 
 export interface ProviderAccess {
@@ -34,9 +33,5 @@ export async function loadProvider(access: ProviderAccess): Promise<(model: stri
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
       return createOpenAICompatible({ name, baseURL, apiKey, fetch, includeUsage: true })
     }
-    case 'builtin':
-      return (model) => {
-        throw new AppError('model_unavailable', `builtin has no model "${model}"`, { hint: 'builtin/demo' })
-      }
   }
 }

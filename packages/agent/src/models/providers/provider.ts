@@ -1,13 +1,13 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { AppError } from '@qmtcode/protocol'
-import type { ProviderKind } from './known-providers.ts'
+import type { BUILTIN_PROVIDER, ProviderKind } from './known-providers.ts'
 
 /** One place that models can be called at. It never shows its key. */
 export interface Provider {
   readonly name: string
   /** For people: `Anthropic`, `Ollama`. */
   readonly title: string
-  readonly kind: ProviderKind
+  readonly kind: ProviderKind | typeof BUILTIN_PROVIDER
   /** Where calls go; absent for what runs in this process. */
   readonly baseUrl: string | undefined
   /** Where the key comes from, in words; absent without one. */

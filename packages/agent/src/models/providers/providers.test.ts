@@ -37,7 +37,7 @@ test('impossible providers are refused with what to do', () => {
   const unknown = refusalOf({ antropic: {} })
   assert.equal(unknown.code, 'bad_config')
   assert.match(unknown.hint ?? '', /did you mean anthropic/)
-  assert.match(refusalOf({ x: { kind: 'opnai' } }).hint ?? '', /did you mean openai/)
+  assert.match(refusalOf({ anthropic: { kind: 'openai-compatible' } }).message, /no base_url/)
   assert.match(refusalOf({ x: { baseUrl: 'not a url' } }).message, /base_url is not a URL/)
   assert.match(refusalOf({ x: { baseUrl: 'ftp://x/' } }).message, /http or https/)
   const secret = refusalOf({ x: { baseUrl: 'http://me:hunter22@x/v1' } })

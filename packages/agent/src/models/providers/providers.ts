@@ -1,28 +1,28 @@
 import { AppError, nearest } from '@qmtcode/protocol'
 import type { Provider, Providers } from './provider.ts'
 import { createDemoProvider } from '../demo/demo-provider.ts'
-import { KNOWN_PROVIDERS, PROVIDER_KINDS, knownByKind } from './known-providers.ts'
+import { BUILTIN_PROVIDER, KNOWN_PROVIDERS, knownProvider } from './known-providers.ts'
 import type { KnownProvider, ProviderKind } from './known-providers.ts'
 import { createRemoteProvider } from './remote-provider.ts'
 
 /** `[providers.NAME]`. */
 export interface ProviderConfig {
   /** Default: from the name; a name that is not known, with a base URL, is openai-compatible. */
-  kind?: string
+  kind?: ProviderKind
   baseUrl?: string
   apiKey?: string
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Throws bad_config for a provider that cannot be meant: an unknown name without an address, an unknown kind, no URL. */
+/** Throws bad_config for a provider that cannot be meant: an unknown name without an address, no URL. */
 export function createProviders(config: Readonly<Record<string, ProviderConfig>>, env: Environment = {}): Providers {
   const made = new Map<string, Provider>()
   for (const [name, settings] of Object.entries(config)) made.set(name, configured(name, settings, env))
   for (const [name, known] of Object.entries(KNOWN_PROVIDERS)) {
     if (!made.has(name) && known.keyEnv.some((variable) => env[variable])) made.set(name, configured(name, {}, env))
   }
-  if (!made.has('builtin')) made.set('builtin', createDemoProvider())
+  made.set(BUILTIN_PROVIDER, createDemoProvider())
   const listed = [...made.values()]
 
   return {
@@ -30,7 +30,7 @@ export function createProviders(config: Readonly<Record<string, ProviderConfig>>
     get(name) {
       const found = made.get(name)
       if (found) return found
-      const known = Object.hasOwn(KNOWN_PROVIDERS, name) ? KNOWN_PROVIDERS[name] : undefined
+      const known = knownProvider(name)
       if (!known) throw unknownProvider(name, made.keys())
       const provider = createRemoteProvider({
         name,
@@ -46,31 +46,14 @@ export function createProviders(config: Readonly<Record<string, ProviderConfig>>
 }
 
 function configured(name: string, settings: ProviderConfig, env: Environment): Provider {
-  const byName = Object.hasOwn(KNOWN_PROVIDERS, name) ? KNOWN_PROVIDERS[name] : undefined
-  const kind = kindOf(name, settings, byName)
-  if (kind === 'builtin') return createDemoProvider()
-  const known = byName?.kind === kind ? byName : knownByKind(kind)
+  const known = knownProvider(name, settings.kind)
+  const kind = settings.kind ?? known?.kind ?? 'openai-compatible'
   const baseUrl = baseUrlOf(name, known, settings, env)
   const variable = known?.keyEnv.find((candidate) => env[candidate])
   const key = settings.apiKey
     ? { apiKey: settings.apiKey, keySource: `[providers.${name}] api_key` }
     : { apiKey: variable === undefined ? undefined : env[variable], keySource: variable }
   return createRemoteProvider({ name, known, kind, baseUrl, isConfigured: true, ...key })
-}
-
-function kindOf(name: string, { kind, baseUrl }: ProviderConfig, known: KnownProvider | undefined): ProviderKind {
-  if (kind !== undefined) {
-    const found = PROVIDER_KINDS.find((candidate) => candidate === kind)
-    if (found) return found
-    throw new AppError('bad_config', `[providers.${name}] kind "${kind}" is not known`, {
-      hint: `${meant(kind, PROVIDER_KINDS)}kinds: ${PROVIDER_KINDS.join(', ')}`,
-    })
-  }
-  if (known) return known.kind
-  if (baseUrl !== undefined) return 'openai-compatible'
-  throw new AppError('bad_config', `[providers.${name}] is no provider that qmtcode knows, and has no base_url`, {
-    hint: `${meant(name, Object.keys(KNOWN_PROVIDERS))}set base_url to use any OpenAI-compatible server`,
-  })
 }
 
 /** A question to stand before the hint, or nothing. */
@@ -83,7 +66,10 @@ function baseUrlOf(name: string, known: KnownProvider | undefined, settings: Pro
   const fromEnv = known?.baseUrlEnv === undefined ? undefined : env[known.baseUrlEnv]
   const written = settings.baseUrl ?? (fromEnv || known?.baseUrl)
   const where = settings.baseUrl === undefined && fromEnv ? String(known?.baseUrlEnv) : `[providers.${name}] base_url`
-  if (written === undefined) throw new AppError('bad_config', `[providers.${name}] has no base_url`)
+  if (written === undefined)
+    throw new AppError('bad_config', `[providers.${name}] is no provider that qmtcode knows, and has no base_url`, {
+      hint: `${meant(name, Object.keys(KNOWN_PROVIDERS))}set base_url to use any OpenAI-compatible server`,
+    })
   if (!URL.canParse(written)) throw new AppError('bad_config', `${where} is not a URL: "${written}"`)
   const url = new URL(written)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')

@@ -44,7 +44,7 @@ export function createRemoteProvider(init: RemoteProviderInit): Provider {
   }
 }
 
-const needsKey = (kind: ProviderKind): boolean => kind === 'anthropic' || kind === 'openai' || kind === 'google'
+const needsKey = (kind: ProviderKind): boolean => kind !== 'openai-compatible'
 
 function missingKey(name: string, known: KnownProvider | undefined): AppError {
   const variables = known?.keyEnv.join(' or ') ?? ''

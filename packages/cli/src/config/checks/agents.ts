@@ -1,9 +1,9 @@
+import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '@qmtcode/agent/vocabulary'
 import { readPeerId } from '@qmtcode/mesh/addresses'
 import { didYouMean } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
 import type { Finding } from '../diagnostics.ts'
 import { modelRefOf, parseModelRef } from '../model-ref.ts'
-import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '../providers.ts'
 import { errorAt, repeated, warningAt } from './view.ts'
 import type { Check, Table, View } from './view.ts'
 
@@ -53,7 +53,7 @@ function checkModel(table: Table, view: View): Finding[] {
 
 /** What a peer's providers are called is the peer's affair; ours we know. */
 function checkProvider(table: Table, provider: string, view: View): Finding[] {
-  const known = [...KNOWN_PROVIDERS, BUILTIN_PROVIDER, ...view.named('providers').map(({ name }) => name)]
+  const known = [...Object.keys(KNOWN_PROVIDERS), BUILTIN_PROVIDER, ...view.named('providers').map(({ name }) => name)]
   if (known.includes(provider)) return []
   const key = table.has('provider') ? 'provider' : 'model'
   const message = `no provider ${JSON.stringify(provider)} is known here; it needs a table [providers.${provider}]`

@@ -1,6 +1,6 @@
+import { BUILTIN_PROVIDER, KNOWN_PROVIDERS, PROVIDER_KINDS, knownProvider } from '@qmtcode/agent/vocabulary'
 import { didYouMean } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
-import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '../providers.ts'
 import { errorAt, repeated } from './view.ts'
 import type { Check } from './view.ts'
 
@@ -10,11 +10,9 @@ export const checkProviders: Check = (view) =>
       return [finding('error', table.path, 'expected a provider name of letters, digits, _ . -, at most 60', 'key')]
     }
     if (name === BUILTIN_PROVIDER) return [finding('error', table.path, 'is in the product and has no settings', 'key')]
-    const kind = table.text('kind')
-    const compatible =
-      kind === undefined ? !KNOWN_PROVIDERS.includes(name) : kind === 'openai-compatible' && !KNOWN_PROVIDERS.includes(name)
-    if (!compatible || table.has('base_url')) return []
-    const hint = didYouMean(name, KNOWN_PROVIDERS)
+    const kind = PROVIDER_KINDS.find((known) => known === table.text('kind'))
+    if (table.has('base_url') || knownProvider(name, kind)) return []
+    const hint = didYouMean(name, Object.keys(KNOWN_PROVIDERS))
     return [finding('error', table.path, `needs base_url: the server of an OpenAI-compatible provider of its own name${hint}`, 'key')]
   })
 

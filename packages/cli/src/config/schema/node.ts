@@ -1,7 +1,6 @@
+import { PROVIDER_KINDS } from '@qmtcode/agent/vocabulary'
 import { z } from 'zod'
 import { agentId, httpUrl, text } from './values.ts'
-
-export const PROVIDER_KINDS = ['anthropic', 'openai', 'google', 'openai-compatible'] as const
 
 export const providerSchema = z.strictObject({
   kind: z

@@ -1,0 +1,2 @@
+/** The words that a configuration may use, read without the libraries of what they name. */
+export { BUILTIN_PROVIDER, KNOWN_PROVIDERS, PROVIDER_KINDS, knownProvider } from './models/providers/known-providers.ts'
