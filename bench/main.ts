@@ -19,7 +19,7 @@ import { verdictOf } from './support/bench.ts'
 import { createChildren } from './support/children.ts'
 import { machine } from './support/machine.ts'
 import { profileText } from './support/profile.ts'
-import { record, reportJson, tableText } from './support/report.ts'
+import { QUIET_LOAD, record, reportJson, tableText } from './support/report.ts'
 
 const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach, routing]
 const DOCS = new URL('../docs/', import.meta.url)
@@ -39,6 +39,10 @@ const rounds = Math.max(MIN_ROUNDS, Math.trunc(Number(values.rounds)) || 0)
 const chosen = BENCHES.filter((bench) => values.only === undefined || values.only.includes(bench.name))
 if (chosen.length === 0) {
   process.stderr.write(`no bench ${values.only?.join(', ')}; there are ${BENCHES.map((bench) => bench.name).join(', ')}\n`)
+  process.exit(2)
+}
+if (values.record && (values.only !== undefined || values.profile !== undefined)) {
+  process.stderr.write('--record is for a whole run, not profiled\n')
   process.exit(2)
 }
 
@@ -79,6 +83,7 @@ async function runBench(bench: Bench): Promise<Row[]> {
 }
 
 const before = machine()
+if (before.loadBefore > QUIET_LOAD) say(`this machine is not quiet (load ${before.loadBefore}): these figures will be no verdict`)
 const startedAt = performance.now()
 const rows: Row[] = []
 for (const bench of chosen) rows.push(...(await runBench(bench)))

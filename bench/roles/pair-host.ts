@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
-import { modelsContract } from '@qmtcode/protocol'
-import type { PeerId } from '@qmtcode/protocol'
+import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
+import type { Models, PeerId } from '@qmtcode/protocol'
 import { deltas, encodeFrames } from '../support/deltas.ts'
 import type { DeltaKind } from '../support/deltas.ts'
 import { makeNode } from '../support/mesh.ts'
@@ -11,17 +11,16 @@ import type { Place } from '../support/mesh.ts'
 import { SERVER_TLS } from '../support/psk.ts'
 import { serveRole } from '../support/role.ts'
 
+const endless: Models = {
+  offers: () => Promise.resolve([]),
+  stream: ({ model }, { signal = new AbortController().signal } = {}) => deltas(model.replace('bench/', '') as DeltaKind, signal),
+}
+
 /** The called process of a pair: the same endless deltas as a model of a mesh node and over a bare TLS socket. */
 serveRole({
   openMesh: async ({ directory, guest }: { directory: string; guest: PeerId }): Promise<Place> => {
     const node = await makeNode({ directory, name: 'host', peers: [{ name: 'guest', peerId: guest, role: 'client' }], listen: true })
-    node.serve(modelsContract, {
-      role: 'client',
-      handlersFor: () => ({
-        offers: () => Promise.resolve([]),
-        stream: ({ model }, { signal }) => deltas(model.replace('bench/', '') as DeltaKind, signal),
-      }),
-    })
+    node.serve(modelsContract, { role: 'client', handlersFor: () => modelsHandlers(endless) })
     const { listenAddresses } = await node.start()
     return { address: listenAddresses[0] ?? '', peerId: node.peerId }
   },

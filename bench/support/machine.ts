@@ -10,7 +10,7 @@ export interface Machine {
   os: string
   node: string
   date: string
-  /** One-minute load average before the first bench; above ~0.3 the machine was not quiet. */
+  /** One-minute load average before the first bench. */
   loadBefore: number
 }
 

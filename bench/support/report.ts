@@ -4,6 +4,8 @@ import type { Budget, Row } from './bench.ts'
 import type { Machine } from './machine.ts'
 import { short } from './stats.ts'
 
+/** Average number of processes that ran in the minute before. */
+export const QUIET_LOAD = 0.5
 const MARKS = { from: '<!-- bench: written by `npm run bench -- --record` -->', to: '<!-- /bench -->' }
 
 export interface Report {
@@ -53,6 +55,7 @@ function markdown(report: Report): string {
     MARKS.from,
     '',
     `${machine.date}, Node ${machine.node}, ${machine.os}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB; load before the run ${machine.loadBefore}.`,
+    ...(machine.loadBefore > QUIET_LOAD ? ['**The machine was not quiet**: these figures are no verdict.'] : []),
     `All processes on this machine, over loopback. Medians of ${rounds} interleaved, warmed rounds; ${Math.round(seconds)} s in all.`,
     '',
     line(HEAD),
