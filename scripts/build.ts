@@ -4,7 +4,7 @@ import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import process from 'node:process'
 
-const PACKAGES = ['protocol', 'agent', 'mesh', 'cli'] as const
+const PACKAGES = ['protocol', 'agent', 'mesh', 'server', 'cli'] as const
 
 interface Manifest {
   version: string

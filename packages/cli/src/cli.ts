@@ -53,6 +53,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await (hasChat(context) ? chat(context) : serve(context))
     case 'run':
       return await run(context, invocation)
+    case 'acp':
+      return await (await import('./commands/acp.ts')).acp(context, invocation)
     case 'nodes':
       return await nodes(context, invocation)
     case 'models':

@@ -71,7 +71,11 @@ const meanings: [string, object, object?][] = [
   ['--dashboard', { command: 'not-built', what: '--dashboard' }],
   ['--dashboard --mesh', { command: 'not-built', what: '--dashboard' }],
   ['--dashboard=0.0.0.0:80', { command: 'not-built', what: '--dashboard' }],
-  ['--acp', { command: 'not-built', what: '--acp' }],
+  ['--acp', { command: 'acp' }],
+  ['--acp --mesh', { command: 'acp' }, { mesh: mesh() }],
+  ['--acp team.toml', { command: 'acp' }, { configPath: 'team.toml' }],
+  ['team.toml --acp --wait 1', { command: 'acp' }, { configPath: 'team.toml', waitMs: 1_000 }],
+  ['--acp --node gpu --agent=coder team.toml', { command: 'acp', node: 'gpu', agent: 'coder' }, { configPath: 'team.toml' }],
 ]
 for (const [line, invocation, globals = {}] of meanings) {
   test(`qmtcode ${line}`, () => {

@@ -13,7 +13,7 @@ export interface ParseOptions {
 
 /** What a command line means. Throws bad_request for one that means nothing. */
 export function parseArguments(argv: readonly string[], options: ParseOptions): Parsed {
-  const { args, configPath } = takeConfigFile(argv.map(explicitValue))
+  const { args, configPath } = takeConfigFile(acpAsCommand(argv.map(explicitValue)))
   let invocation: Invocation | undefined
   const io = { out: '', error: '' }
   const program = createProgram({ ...options, io, invoke: (parsed) => (invocation = parsed) })
@@ -26,7 +26,6 @@ export function parseArguments(argv: readonly string[], options: ParseOptions): 
   }
   const values = program.opts<RootValues>()
   if (values.dashboard !== undefined) invocation = { command: 'not-built', what: '--dashboard' }
-  if (values.acp) invocation = { command: 'not-built', what: '--acp' }
   if (invocation === undefined) throw new AppError('internal', `no command took ${JSON.stringify(argv)}`)
   return { globals: globalsOf(values, configPath), invocation }
 }
@@ -43,6 +42,27 @@ function explicitValue(arg: string, index: number, argv: readonly string[]): str
     throw new AppError('bad_request', `${arg} has no value`, { hint: `${arg}VALUE, or ${arg.slice(0, -1)} alone` })
   }
   return arg
+}
+
+const ACP = '--acp'
+const WITH_ACP = ['--node', '--agent']
+
+/** `--acp` with what belongs to it, as the command it is: behind the other options, which may come in any order. */
+function acpAsCommand(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--')
+  if (!argv.slice(0, end === -1 ? undefined : end).includes(ACP)) return [...argv]
+  const rest: string[] = []
+  const own: string[] = []
+  for (let at = 0; at < argv.length; at += 1) {
+    const arg = argv[at] ?? ''
+    if (arg === ACP) continue
+    const isOwn = WITH_ACP.some((flag) => arg === flag || arg.startsWith(`${flag}=`))
+    const taken = isOwn && WITH_ACP.includes(arg) ? argv.slice(at, at + 2) : [arg]
+    const into = isOwn ? own : rest
+    into.push(...taken)
+    at += taken.length - 1
+  }
+  return [...rest, 'acp', ...own]
 }
 
 const TAKES_VALUE = ['-c', '--config', '--wait', '--mesh-listen', '--mesh-connect']

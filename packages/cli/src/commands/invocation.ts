@@ -23,6 +23,13 @@ export interface RunOptions {
   allow: string[]
 }
 
+export interface AcpCommand {
+  /** Whose sessions: a peer's name or id. Absent: this node's. */
+  node?: string
+  /** Of new sessions. */
+  agent?: string
+}
+
 export type PeerChange =
   | { kind: 'admit'; peer: PeerId; role?: Role; name?: string }
   | { kind: 'role'; peer: PeerId; role: Role }
@@ -37,6 +44,7 @@ export type Invocation =
   | { command: 'not-built'; what: string }
   | { command: 'start' }
   | ({ command: 'run' } & RunOptions)
+  | ({ command: 'acp' } & AcpCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
   | { command: 'config schema' }
   | { command: 'sessions'; json: boolean; limit: number }

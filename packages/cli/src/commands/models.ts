@@ -34,7 +34,7 @@ export async function models(context: CommandContext, { json }: { json: boolean 
   })
 }
 
-async function offersOfAll(
+export async function offersOfAll(
   node: NodeHandle,
   signal: AbortSignal,
 ): Promise<{ rows: ModelRow[]; failed: { name: string; error: AppError }[] }> {

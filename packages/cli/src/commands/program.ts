@@ -1,7 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import { Command } from 'commander'
 import { rootHelp } from './help.ts'
-import type { Invocation } from './invocation.ts'
+import type { AcpCommand, Invocation } from './invocation.ts'
 import { addPeersCommands } from './peers-arguments.ts'
 import { collectAddress, collectMesh, parseAllow, parseLimit, parseSeconds, parseSessionId } from './values.ts'
 
@@ -11,7 +11,6 @@ export interface RootValues {
   meshListen: string[]
   meshConnect: string[]
   dashboard?: string
-  acp: boolean
   headless: boolean
   wait: number
 }
@@ -48,6 +47,11 @@ export function createProgram(options: ProgramOptions): Command {
     .version(options.version, '-V, --version', 'version')
   addRootOptions(program)
   program.command('start', { hidden: true }).action(() => options.invoke({ command: 'start' }))
+  program
+    .command('acp', { hidden: true }) // what --acp means
+    .option('--node <name>', 'the sessions of this node, with its tools')
+    .option('--agent <id>', 'agent or delegate of new sessions')
+    .action((values: AcpCommand) => options.invoke({ command: 'acp', ...values }))
   addWork(program, options.invoke)
   addLook(program, options.invoke)
   addPeersCommands(program.commandsGroup(MESH), options.invoke)
@@ -80,9 +84,10 @@ function addRootOptions(program: Command): void {
     .option('--mesh-listen <multiaddr>', 'listen there; repeatable', collectAddress, [])
     .option('--mesh-connect <multiaddr>', 'dial it; repeatable', collectAddress, [])
     .option('--headless', 'no chat: run the node until SIGINT or SIGTERM', false)
+    .optionsGroup('Options for other programs:')
+    .option('--acp', 'ACP on stdio, for editors; with --node NAME for the sessions of that node, --agent ID for new sessions')
     .optionsGroup('Not built yet:')
     .option('--dashboard [=host:port]', 'the web page')
-    .option('--acp', 'ACP on stdio, for editors', false)
 }
 
 function addWork(program: Command, invoke: ProgramOptions['invoke']): void {

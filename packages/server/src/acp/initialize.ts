@@ -1,0 +1,17 @@
+import type { InitializeRequest, InitializeResponse } from '@agentclientprotocol/sdk'
+import { PROTOCOL_VERSION } from '@agentclientprotocol/sdk'
+
+/** A client of a newer protocol is told ours, as the protocol has it: it then speaks that, or leaves. */
+export const initializeResponse = (version: string): InitializeResponse => ({
+  protocolVersion: PROTOCOL_VERSION,
+  agentInfo: { name: 'qmtcode', title: 'qmtcode', version },
+  authMethods: [],
+  agentCapabilities: {
+    loadSession: true,
+    promptCapabilities: { image: true, audio: false, embeddedContext: true },
+    mcpCapabilities: { http: false, sse: false },
+    sessionCapabilities: { list: {}, resume: {}, close: {}, delete: {} },
+  },
+})
+
+export const takesNotices = ({ clientCapabilities }: InitializeRequest): boolean => Boolean(clientCapabilities?.session?.notices)

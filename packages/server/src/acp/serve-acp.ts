@@ -1,0 +1,86 @@
+import { agent } from '@agentclientprotocol/sdk'
+import type { Stream } from '@agentclientprotocol/sdk'
+import type { Clock, Logger, Sessions } from '@qmtcode/protocol'
+import type { AcpAgent } from './config-options.ts'
+import { notBuiltYet, toRequestError } from './errors.ts'
+import { guardStream } from './guard-stream.ts'
+import { initializeResponse, takesNotices } from './initialize.ts'
+import { createMethods } from './methods.ts'
+import type { AcpHost } from './methods.ts'
+import { createModelList } from './model-list.ts'
+
+export interface AcpComponents {
+  /** Of the host: here, over the mesh, or over HTTP. */
+  sessions: Sessions
+  agents(): Promise<readonly AcpAgent[]>
+  /** What a session may be told to use, as `provider/model` or `node:provider/model`. */
+  models(): Promise<readonly string[]>
+  log: Logger
+  clock: Clock
+}
+
+export interface AcpOptions {
+  stream: Stream
+  host: AcpHost
+  /** Of qmtcode. */
+  version: string
+  /** Of new sessions; default: the host's default agent. */
+  agent?: string
+}
+
+/** One editor, served. */
+export interface AcpServer extends AsyncDisposable {
+  /** Resolves when the editor is gone, or after `stop`. What runs in its sessions goes on at the host. */
+  readonly closed: Promise<void>
+  stop(): Promise<void>
+}
+
+/** Serves ACP v1 to the client at the other end of `stream`, until its end. */
+export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents, options: AcpOptions): AcpServer {
+  let notices = false
+  const modelList = createModelList({ models, log, now: () => clock.monotonic() })
+  const methods = createMethods(
+    { sessions, agents, models: modelList, log, client: () => connection.client, gone: () => connection.signal },
+    { host: options.host, agent: options.agent, takesNotices: () => notices },
+  )
+  // The prompt stands before the cancel: the SDK looks for a handler step by step, and a cancel must not overtake its prompt.
+  const app = agent({ name: 'qmtcode' })
+    .onRequest('initialize', ({ params }) => {
+      notices = takesNotices(params)
+      return initializeResponse(options.version)
+    })
+    .onRequest('session/prompt', ({ params, signal }) => answer(methods.prompt(params, signal)))
+    .onRequest('session/new', ({ params }) => answer(methods.create(params)))
+    .onRequest('session/load', ({ params }) => answer(methods.load(params)))
+    .onRequest('session/resume', ({ params }) => answer(methods.resume(params)))
+    .onRequest('session/list', ({ params }) => answer(methods.list(params)))
+    .onRequest('session/set_mode', ({ params }) => answer(methods.setMode(params)))
+    .onRequest('session/set_config_option', ({ params }) => answer(methods.setOption(params)))
+    .onRequest('session/close', ({ params }) => answer(methods.close(params)))
+    .onRequest('session/delete', ({ params }) => answer(methods.remove(params)))
+    .onRequest(
+      'session/fork',
+      (params) => params,
+      () => answer(Promise.reject(notBuiltYet('session/fork'))),
+    )
+    .onNotification('session/cancel', ({ params }) => answer(methods.cancel(params)))
+  const connection = app.connect(guardStream(options.stream))
+
+  const closed = connection.closed.then(async () => {
+    log.info('the editor is gone', { reason: String(connection.signal.reason) })
+    await methods.stop()
+  })
+  const stop = async (): Promise<void> => {
+    connection.close()
+    await closed
+  }
+  return { closed, stop, [Symbol.asyncDispose]: stop }
+}
+
+async function answer<Value>(work: Promise<Value>): Promise<Value> {
+  try {
+    return await work
+  } catch (error) {
+    throw toRequestError(error)
+  }
+}
