@@ -31,26 +31,26 @@ const cellsOf = (row: Row): string[] => [
 ]
 const HEAD = ['what', 'budget', 'measured', 'verdict', 'rounds', 'behind it']
 
-/** For a terminal; the last column may be as long as it likes. */
-export function tableText({ rows }: Report): string {
+/** The head and a line a row, every column as wide as its widest cell. */
+function paddedLines(rows: readonly Row[]): string[][] {
   const lines = [HEAD, ...rows.map(cellsOf)]
   const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)))
-  return lines
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return lines.map((cells) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
 }
+
+/** For a terminal. */
+export const tableText = ({ rows }: Report): string =>
+  paddedLines(rows)
+    .map((cells) => cells.join('  ').trimEnd())
+    .join('\n')
 
 export const reportJson = (report: Report): string =>
   `${JSON.stringify({ ...report, rows: report.rows.map((row) => ({ ...row, verdict: verdictOf(row) })) }, null, 2)}\n`
 
 function markdown(report: Report): string {
-  const { machine, rounds, seconds } = report
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const { machine, rounds, seconds, rows } = report
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const [head = [], ...lines] = paddedLines(rows)
   return [
     MARKS.from,
     '',
@@ -58,9 +58,9 @@ function markdown(report: Report): string {
     ...(machine.loadBefore > QUIET_LOAD ? ['**The machine was not quiet**: these figures are no verdict.'] : []),
     `All processes on this machine, over loopback. Medians of ${rounds} interleaved, warmed rounds; ${Math.round(seconds)} s in all.`,
     '',
-    line(HEAD),
-    line(HEAD.map(() => '---')),
-    ...report.rows.map((row) => line(cellsOf(row))),
+    line(head),
+    line(head.map((cell) => '-'.repeat(cell.length))),
+    ...lines.map(line),
     '',
     MARKS.to,
   ].join('\n')
