@@ -160,7 +160,7 @@ const signalCode = (signal: NodeJS.Signals): number => (signal === 'SIGINT' ? 13
 /** Machine B of the main job: shares `provider` with machine A, which has the role client there. */
 export async function startHost(
   host: Machine,
-  options: { guest: string; config?: string },
+  options: { guest: string; config?: string; /** Further keys of `[mesh.share]`. */ share?: string },
 ): Promise<{ node: Running; address: string; peerId: string }> {
   await host.writeConfig(`
 [mesh]
@@ -169,6 +169,7 @@ discovery = "none"
 node_name = "gpu-server"
 [mesh.share]
 models = ["*"]
+${options.share ?? ''}
 [[mesh.peers]]
 name = "laptop"
 peer_id = "${options.guest}"

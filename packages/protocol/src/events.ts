@@ -144,6 +144,8 @@ export const durableEventSchemas = [
     /** One line for the person who decides. */ summary: z.string(),
     /** The words of `--allow` that would have made the question needless: `edit`, `outside`. */
     needs: z.array(z.string().max(60)).max(20).optional(),
+    /** Only the host's own person may allow it: a peer caused it, and the host's rules keep it back. */
+    reserved: z.boolean().optional(),
     author: authorSchema,
   }),
   z.object({

@@ -158,3 +158,26 @@ test('a search keeps back what rules name', () => {
   assert.equal(session.hides(read(inside('a'))), false)
   assert.equal(session.hides(read(outside('/etc/hosts'))), false)
 })
+
+test('on behalf of a peer nothing but an edit in the workspace is allowed by what is written for the own person', () => {
+  const rules = [
+    { tool: 'shell', match: 'git status', action: 'allow' as const },
+    { tool: 'edit', match: '*.env', action: 'ask' as const },
+  ]
+  const permissions = createPermissions({ shell: 'allow', outside: 'allow', edit: 'ask', rules })
+  const guest = permissions.forSession({ allow: ['shell', 'edit', 'outside'], granted: [], forGuest: true })
+  const path = (place: 'workspace' | 'outside', shown: string) => ({ given: shown, real: `/x/${shown}`, shown, place })
+  const edit = (at: ReturnType<typeof path>) => guest.decide({ tool: 'write_file', permission: 'edit', path: at })
+  assert.equal(edit(path('workspace', 'a.txt')).action, 'allow')
+  const outside = edit(path('outside', 'a.txt'))
+  assert.deepEqual([outside.action, outside.reserved], ['ask', true])
+  const byRule = edit(path('workspace', 'x.env'))
+  assert.deepEqual([byRule.action, byRule.reserved], ['ask', true])
+  const shell = guest.decide({ tool: 'shell', permission: 'shell', command: 'git status' })
+  assert.deepEqual([shell.action, shell.reserved], ['ask', true])
+  const unasked = permissions.forSession({ allow: [], granted: [], forGuest: true })
+  const plain = unasked.decide({ tool: 'write_file', permission: 'edit', path: path('workspace', 'a.txt') })
+  assert.deepEqual([plain.action, plain.reserved ?? false], ['ask', false])
+  guest.grant({ tool: 'write_file', permission: 'edit', path: path('workspace', 'a.txt') })
+  assert.equal(edit(path('workspace', 'x.env')).action, 'ask')
+})

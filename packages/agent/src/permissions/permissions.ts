@@ -1,11 +1,13 @@
 import { dirname } from 'node:path'
 import { isWithin } from '../tools/workspace.ts'
+import { guestAllow, guestOptions, isReserved } from './guests.ts'
 import { findRule, isAbsoluteRule } from './rules.ts'
 import type {
   PermissionAction,
   PermissionDecision,
   PermissionName,
   PermissionOptions,
+  PermissionRule,
   Permissions,
   PermissionSubject,
   SessionPermissions,
@@ -26,13 +28,15 @@ const DEFAULTS: Record<PermissionName, PermissionAction> = {
  */
 export function createPermissions(options: PermissionOptions = {}): Permissions {
   return {
-    forSession: ({ allow, granted }) => {
+    forSession: ({ allow, granted, forGuest = false }) => {
       const grants = createGrants()
       for (const subject of granted) grants.add(subject)
+      const own = { options, allow, grants, forGuest }
+      const standing: Standing = forGuest ? { ...own, options: guestOptions(options), allow: guestAllow(allow) } : own
       return {
-        decide: (subject) => decide(subject, { options, allow, grants }),
+        decide: (subject) => decide(subject, standing),
         grant: (subject) => grants.add(subject),
-        hides: (subject) => hides(subject, { options, allow, grants }),
+        hides: (subject) => hides(subject, standing),
       } satisfies SessionPermissions
     },
   }
@@ -42,6 +46,8 @@ interface Standing {
   options: PermissionOptions
   allow: readonly string[]
   grants: Grants
+  /** A rule that asks then asks each time. */
+  forGuest: boolean
 }
 
 function decide(subject: PermissionSubject, standing: Standing): PermissionDecision {
@@ -59,12 +65,18 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   if (denied) return { action: 'deny', reason: `[permissions] deny this (${denied[0]})`, needs: [] }
   const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
   if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs }
-  return { action: 'ask', reason: reasonToAsk(needs), needs }
+  const reserved = standing.forGuest && (isReserved(needs) || ruleFor(subject, standing) !== undefined)
+  return { action: 'ask', reason: reasonToAsk(needs), needs, ...(reserved && { reserved }) }
 }
 
-function ownAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
+const ruleFor = (subject: PermissionSubject, { options }: Standing): PermissionRule | undefined =>
+  findRule(options.rules ?? [], subject, options.home)
+
+function ownAction(subject: PermissionSubject, standing: Standing): PermissionAction {
+  const { options, allow, grants, forGuest } = standing
   const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
-  const rule = findRule(options.rules ?? [], subject, options.home)
+  const rule = ruleFor(subject, standing)
+  if (rule && forGuest) return rule.action
   const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? DEFAULTS[subject.permission]))
   return action === 'ask' && (allowed || grants.has(subject)) ? 'allow' : action
 }

@@ -37,11 +37,16 @@ export interface PermissionDecision {
   reason: string
   /** What the person would have to allow, as in `--allow`. */
   needs: PermissionName[]
+  /** Asked on behalf of a peer, and not the peer's to allow. */
+  reserved?: boolean
 }
 
 export interface Permissions {
-  /** The rules as they stand for one session: its `allow` list, and what was answered with `allow_session`. */
-  forSession(session: { allow: readonly string[]; granted: readonly PermissionSubject[] }): SessionPermissions
+  /**
+   * The rules as they stand for one session: its `allow` list, and what was answered with `allow_session`.
+   * `forGuest`: on behalf of a peer. What allows more than the defaults is for this node's person, and counts as if it were not written.
+   */
+  forSession(session: { allow: readonly string[]; granted: readonly PermissionSubject[]; forGuest?: boolean }): SessionPermissions
 }
 
 export interface SessionPermissions {

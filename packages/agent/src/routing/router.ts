@@ -93,6 +93,7 @@ export function createRouter(components: RouterComponents, options: RouterOption
   async function openAt(place: Place, model: string, call: RoutedCall): Promise<AsyncIterable<ModelPart>> {
     const request: ModelRequest = { model, options: call.options, sessionId: call.sessionId }
     if (place !== 'here') {
+      if (call.origin?.length) throw onlyHere(node.name, place.name)
       const origin = [...(call.origin ?? []), ...(node.peerId ? [node.peerId] : [])]
       return await callPeer(mesh(place.name), place, {
         request: { ...request, origin },
@@ -138,6 +139,10 @@ export function createRouter(components: RouterComponents, options: RouterOption
     return new AppError(error.code, error.message, { details: error.details, cause: error, hint: hint.filter(Boolean).join('; ') })
   }
 }
+
+/** `[mesh.share] delegate` is no: what a peer asks of this node goes no further. */
+const onlyHere = (here: string, there: string): AppError =>
+  new AppError('forbidden', `${here} does not pass prompts of peers on to ${there}`, { hint: `connect to ${there} yourself` })
 
 const isMissing = (error: unknown): boolean => isAppError(error, 'model_unavailable', 'peer_unreachable', 'link_lost')
 

@@ -1,6 +1,6 @@
 import { AppError, LIMITS, newSessionId } from '@qmtcode/protocol'
 import type { Author, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
-import type { SessionRow } from '../log/types.ts'
+import type { EventLog, SessionRow } from '../log/types.ts'
 import { abortable } from './abortable.ts'
 import { createCommands, openRow } from './commands.ts'
 import { createEngine } from './engine.ts'
@@ -20,7 +20,12 @@ export function createSessions(components: SessionsComponents, options: Sessions
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => (stopped ??= engine.stop())
   return {
-    as: (author) => createView({ components, options, engine, author }),
+    as: (author, { shows } = {}) => createView({ components, options, engine, author, shows }),
+    records: {
+      row: (id) => components.log.session(id),
+      running: (id) => engine.hot.peek(id)?.turn?.promptId,
+      authorOf: async (id, promptId) => (await components.log.prompt(id, promptId))?.author,
+    },
     start: async () => {
       const found = await recover(engine, components)
       if (found.interrupted > 0) components.logger.warn('turns were interrupted by a crash', found)
@@ -35,6 +40,7 @@ interface ViewParts {
   options: SessionsOptions
   engine: Engine
   author: Author
+  shows?(row: SessionRow): boolean
 }
 
 function createView(view: ViewParts): Sessions {
@@ -55,10 +61,11 @@ function createView(view: ViewParts): Sessions {
 
 type Lookups = Pick<Sessions, 'list' | 'get' | 'history' | 'follow'>
 
-function createLookups({ components: { log, node }, engine, author }: ViewParts): Lookups {
+function createLookups({ components: { log, node }, engine, author, shows }: ViewParts): Lookups {
   return {
     list: async ({ cursor, limit = DEFAULT_LIST } = {}) => {
-      const { rows, next } = await log.list({ before: cursor === undefined ? undefined : toCursor(cursor), limit: checkLimit(limit) })
+      const before = cursor === undefined ? undefined : toCursor(cursor)
+      const { rows, next } = await listShown(log, { before, limit: checkLimit(limit), shows })
       return { items: rows.map((row) => toInfo(row, node, engine.hot.peek(row.id))), cursor: next?.toString() }
     },
     get: async (id) => {
@@ -72,6 +79,25 @@ function createLookups({ components: { log, node }, engine, author }: ViewParts)
     },
     follow: (id, { after = 0, signal } = {}) => abortable((ended) => followAs({ engine, author }, id, { after, signal: ended }), signal),
   }
+}
+
+const MAX_LOOKS = 20
+
+/** A page may hold fewer than `limit` and still have a next one: after so many looks at the log it is given as it is. */
+async function listShown(
+  log: EventLog,
+  { before, limit, shows }: { before?: number; limit: number; shows?: (row: SessionRow) => boolean },
+): Promise<{ rows: SessionRow[]; next?: number }> {
+  if (!shows) return await log.list({ before, limit })
+  const rows: SessionRow[] = []
+  let next = before
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const page = await log.list({ before: next, limit: limit - rows.length })
+    rows.push(...page.rows.filter(shows))
+    next = page.next
+    if (next === undefined || rows.length === limit) break
+  }
+  return { rows, next }
 }
 
 async function* followAs(

@@ -1,5 +1,5 @@
 import { AppError, isAppError, newId, toAppError, toWireError } from '@qmtcode/protocol'
-import type { Author, DurableEvent, DurableEventInit, PermissionAnswer, PromptId, SessionId } from '@qmtcode/protocol'
+import type { Author, DurableEvent, DurableEventInit, PeerId, PermissionAnswer, PromptId, SessionId } from '@qmtcode/protocol'
 import type { QueuedPrompt, SessionRow } from '../log/types.ts'
 import type { RunTurn, TurnContext, TurnOutcome } from '../turn/types.ts'
 import { createLedger } from './ledger.ts'
@@ -27,6 +27,9 @@ export interface TurnHost {
   load(seq: number): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
   /** Writes the last events. */
   end(events: readonly DurableEventInit[], stopReason: TurnOutcome['stopReason']): Promise<void>
+  /** The peer that an author is; undefined for this node's own person. */
+  guestOf(author: Author): PeerId | undefined
+  node: string
   graceMs: number
 }
 
@@ -52,6 +55,7 @@ export function startTurn(host: TurnHost): RunningTurn {
         mode: row.mode,
         workspace: row.workspace,
         author: host.prompt.author,
+        guest: host.guestOf(host.prompt.author) ?? host.guestOf(row.author),
         allow: row.allow,
         events,
         append: async (event) => first(await writer.write([event])),
@@ -101,7 +105,7 @@ function createQuestions(
   host: TurnHost,
   turn: { turnId: string; write(events: readonly DurableEventInit[]): Promise<DurableEvent[]>; signal: AbortSignal },
 ) {
-  const open = new Map<string, PromiseWithResolvers<{ answer: PermissionAnswer }>>()
+  const open = new Map<string, PromiseWithResolvers<{ answer: PermissionAnswer }> & { reserved?: boolean }>()
   const { turnId, write, signal } = turn
   const questions = {
     isUnattended: false,
@@ -110,11 +114,13 @@ function createQuestions(
       const id = newId('ask')
       const requested: DurableEventInit = { type: 'permission.requested', turnId, id, ...request, author: host.prompt.author }
       if (questions.isUnattended) {
-        const reason = 'nobody can answer in this session'
+        const reason = request.reserved
+          ? `only the person at ${host.node} may allow this, and in this session nobody is asked`
+          : 'nobody can answer in this session'
         await write([requested, { type: 'permission.answered', turnId, id, answer: 'deny', reason }])
         return { answer: 'deny', reason }
       }
-      const waiting = Promise.withResolvers<{ answer: PermissionAnswer }>()
+      const waiting = { ...Promise.withResolvers<{ answer: PermissionAnswer }>(), reserved: request.reserved }
       const onAbort = (): void => waiting.reject(toAppError(signal.reason))
       waiting.promise.catch(() => {}) // it may be rejected while the request is being written
       open.set(id, waiting)
@@ -130,6 +136,11 @@ function createQuestions(
     answer: async (id: string, { answer, by }: { answer: PermissionAnswer; by: Author }): Promise<boolean> => {
       const waiting = open.get(id)
       if (!waiting) return false
+      if (waiting.reserved && host.guestOf(by) !== undefined) {
+        throw new AppError('forbidden', `only the person at ${host.node} may answer this question`, {
+          hint: `on ${host.node}: qmtcode attach ${host.sessionId}`,
+        })
+      }
       await write([{ type: 'permission.answered', turnId, id, answer, by }])
       open.delete(id)
       waiting.resolve({ answer })

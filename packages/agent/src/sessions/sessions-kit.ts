@@ -2,18 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { AgentSpec, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, PeerId, Sessions } from '@qmtcode/protocol'
 import { createEventLog } from '../log/event-log.ts'
 import type { EventLog, EventLogOptions } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
 import { createSessions } from './local-sessions.ts'
-import type { LocalSessions } from './types.ts'
+import type { AgentCatalog, LocalSessions } from './types.ts'
 
 /** Test kit: a host of sessions in a directory of its own. */
 export interface SessionsKit extends AsyncDisposable {
   readonly log: EventLog
   readonly sessions: LocalSessions
   as(user: string): Sessions
+  agents: AgentCatalog
   workspace: string
   file: string
   restart(): Promise<void>
@@ -21,18 +22,19 @@ export interface SessionsKit extends AsyncDisposable {
 
 const coder: AgentSpec = { id: 'coder', name: 'Coder', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
 
+const agents: AgentCatalog = { get: (id) => (id === coder.id ? coder : undefined), default: () => coder }
+
 export async function startSessions(
   runTurn: RunTurn,
-  options: Partial<EventLogOptions> & { cancelGraceMs?: number } = {},
+  options: Partial<EventLogOptions> & { cancelGraceMs?: number; peerId?: PeerId } = {},
 ): Promise<SessionsKit> {
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-sessions-'))
   const file = options.file ?? join(workspace, 'sessions.db')
   const start = async (): Promise<{ log: EventLog; sessions: LocalSessions }> => {
     const log = createEventLog({ clock: systemClock, logger: silentLogger }, { ...options, file })
     await log.start()
-    const agents = { get: (id: string) => (id === coder.id ? coder : undefined), default: () => coder }
     const sessions = createSessions(
-      { log, runTurn, agents, clock: systemClock, logger: silentLogger, node: { name: 'host' } },
+      { log, runTurn, agents, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId: options.peerId } },
       { defaultWorkspace: workspace, cancelGraceMs: options.cancelGraceMs },
     )
     await sessions.start()
@@ -51,6 +53,7 @@ export async function startSessions(
       return running.sessions
     },
     as: (user) => running.sessions.as({ node: user }),
+    agents,
     workspace,
     file,
     restart: async () => {

@@ -4,6 +4,7 @@ import type { QueuedPrompt } from '../log/types.ts'
 import type { Engine } from './engine.ts'
 import type { HotSession } from './hot-sessions.ts'
 import type { TurnHost } from './running-turn.ts'
+import { guestOf } from './types.ts'
 import type { SessionsComponents } from './types.ts'
 
 const PAGE = 500
@@ -14,7 +15,7 @@ export function createTurnHost(
   session: HotSession,
   prompt: QueuedPrompt,
 ): TurnHost {
-  const { clock, runTurn } = components
+  const { clock, runTurn, node } = components
   return {
     sessionId: session.id,
     prompt,
@@ -35,6 +36,8 @@ export function createTurnHost(
         throw error
       }
     },
+    guestOf: (author) => guestOf(author, node),
+    node: node.name,
     graceMs,
   }
 }

@@ -1,11 +1,12 @@
-import type { AgentSpec, Author, Clock, Logger, PeerId, Sessions } from '@qmtcode/protocol'
-import type { EventLog } from '../log/types.ts'
+import type { AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Sessions } from '@qmtcode/protocol'
+import type { EventLog, SessionRow } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
 
 /** The sessions that this node holds. Each caller has a view of its own; all views see the same sessions. */
 export interface LocalSessions {
   /** What `author` does appears under this name. */
-  as(author: Author): Sessions
+  as(author: Author, options?: ViewOptions): Sessions
+  readonly records: SessionRecords
   /**
    * After the log's start and before any view is used. Ends what a crash cut as `interrupted`, and starts the prompts that wait,
    * except behind an interrupted turn: those wait until it is resumed, given up (`cancel`), or followed by a new prompt.
@@ -14,6 +15,19 @@ export interface LocalSessions {
   /** Ends running turns as `interrupted`, so that they can be resumed; then all followers, cleanly. Before the log's stop. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface ViewOptions {
+  /** What `list` shows. Default: every session. */
+  shows?(row: SessionRow): boolean
+}
+
+/** What access to a session is decided on. */
+export interface SessionRecords {
+  row(id: SessionId): Promise<SessionRow | undefined>
+  /** The prompt whose turn runs now. */
+  running(id: SessionId): PromptId | undefined
+  authorOf(id: SessionId, promptId: PromptId): Promise<Author | undefined>
 }
 
 export interface SessionsComponents {
@@ -41,3 +55,12 @@ export interface SessionsOptions {
 
 /** How an author is named to people: `user@node`, or the node. */
 export const nameOf = ({ user, node }: Author): string => (user === undefined ? node : `${user}@${node}`)
+
+/**
+ * The peer that `author` is, or nothing for this node's own person. While the mesh is off this node does not know its peer id:
+ * then whoever has no user is a peer, since only this node's person is written with one.
+ */
+export function guestOf(author: Author, node: { readonly peerId?: PeerId }): PeerId | undefined {
+  const isOwn = node.peerId === undefined ? author.user !== undefined : author.peerId === node.peerId
+  return isOwn ? undefined : author.peerId
+}

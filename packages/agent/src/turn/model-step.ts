@@ -28,8 +28,9 @@ export async function runModelStep(components: StepComponents, options: ModelCal
   let error: AppError | undefined
   let parts: AsyncIterable<ModelPart> | undefined
   try {
-    const { agent, model, sessionId, signal } = turn
-    const opened = await untilAborted(router.open({ agent, model, options, sessionId, signal }), signal)
+    const { agent, model, sessionId, signal, guest } = turn
+    const origin = guest === undefined ? undefined : [guest]
+    const opened = await untilAborted(router.open({ agent, model, options, sessionId, origin, signal }), signal)
     parts = opened.parts
     await onRoute(opened.route)
   } catch (cause) {

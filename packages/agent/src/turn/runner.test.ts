@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { AppError, newPromptId } from '@qmtcode/protocol'
-import type { DurableEvent, ModelPart } from '@qmtcode/protocol'
+import type { DurableEvent, ModelPart, PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { defineTool } from '../tools/types.ts'
 import { REPEATED } from './repeat-guard.ts'
@@ -404,4 +404,24 @@ test('a turn that a crash cut is resumed with a result for every call', async ()
     ['one', 'two'],
   )
   assert.match(JSON.stringify(tool.content), /look before you repeat it.*look before you repeat it/)
+})
+
+test('a turn on behalf of a peer has no shell, and its questions beyond an edit in the workspace are reserved', async () => {
+  const guest = '12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' as PeerId
+  await using kit = await createTurnKit({
+    script: [calls(['shell', { command: 'true' }], ['write_file', { path: '/tmp/out.txt', content: 'x' }]), says('done')],
+    permissions: { shell: 'allow', outside: 'allow', edit: 'allow' },
+  })
+  await kit.run('go', { guest, author: { peerId: guest, node: 'laptop' } })
+  assert.deepEqual(
+    kit.sent[0]?.tools?.map(({ name }) => name).filter((name) => name === 'shell'),
+    [],
+  )
+  assert.match(kit.ended()[0]?.output ?? '', /no tool "shell"/)
+  assert.match(kit.ended()[1]?.output ?? '', /not allowed/)
+  assert.doesNotMatch(kit.ended()[1]?.output ?? '', /--allow/)
+  assert.deepEqual(
+    kit.asked.map(({ tool }) => tool),
+    ['write_file'],
+  )
 })

@@ -28,6 +28,8 @@ export interface TurnComponents {
 export interface TurnOptions {
   /** Model calls of one run, where the agent says nothing. Default: 100. */
   maxSteps?: number
+  /** Whether turns on behalf of peers are offered `shell`; each of its calls is then asked of this node's person. Default: no. */
+  guestShell?: 'no' | 'ask'
 }
 
 const DEFAULT_MAX_STEPS = 100
@@ -38,7 +40,7 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
     const maxSteps = turn.agent.maxSteps ?? options.maxSteps ?? DEFAULT_MAX_STEPS
     let run: Run
     try {
-      run = await openRun(components, turn)
+      run = await openRun(components, turn, options.guestShell ?? 'no')
     } catch (error) {
       return { stopReason: 'failed', usage: noUsage, error: toWireError(error) }
     }
@@ -60,7 +62,7 @@ interface Run {
   usage: Usage
 }
 
-async function openRun(components: TurnComponents, turn: TurnContext): Promise<Run> {
+async function openRun(components: TurnComponents, turn: TurnContext, guestShell: 'no' | 'ask'): Promise<Run> {
   const { tools, clock, log, node, router } = components
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId)
   const events = [...turn.events]
@@ -69,9 +71,9 @@ async function openRun(components: TurnComponents, turn: TurnContext): Promise<R
     events.push(event)
     return event
   }
-  const offered = tools.all.filter((tool) => isOffered(tool, turn))
-  const granted = grantedIn(events, tools, workspace)
-  const permissions = components.permissions.forSession({ allow: turn.allow, granted })
+  const offered = tools.all.filter((tool) => isOffered(tool, turn) && (turn.guest === undefined || isForGuests(tool, guestShell)))
+  const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
+  const permissions = components.permissions.forSession({ allow: turn.allow, granted, forGuest: turn.guest !== undefined })
   return {
     events,
     system: await systemPrompt(turn, { workspace, tools: offered, now: clock.now() }),
@@ -84,6 +86,14 @@ async function openRun(components: TurnComponents, turn: TurnContext): Promise<R
 
 const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
   (agent.tools === undefined || agent.tools.includes(tool.name)) && (mode === 'build' || tool.permission === 'read')
+
+/** Peers get the files of the workspace, and `shell` where this node says so; nothing else that it has. */
+const isForGuests = ({ permission }: Tool, shell: 'no' | 'ask'): boolean =>
+  permission === 'read' || permission === 'edit' || (permission === 'shell' && shell === 'ask')
+
+/** What was allowed for the session holds for the prompts of whose it was asked for: nobody lends it to another node. */
+const askedFor = ({ peerId }: TurnContext['author'], events: readonly DurableEvent[]): DurableEvent[] =>
+  events.filter((event) => event.type !== 'permission.requested' || event.author.peerId === peerId)
 
 const isMessageOf = ({ turnId }: TurnContext, event: DurableEvent): event is Extract<DurableEvent, { type: 'message.completed' }> =>
   event.type === 'message.completed' && event.turnId === turnId

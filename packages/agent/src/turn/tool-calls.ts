@@ -125,6 +125,7 @@ async function permit(
       input: call.input,
       summary: describe(subject, summary, decision),
       needs: decision.needs,
+      ...(decision.reserved && { reserved: true }),
     })
     if (answer === 'allow_session') permissions.grant(subject)
     return answer === 'deny' ? deniedText(decision, reason) : undefined
@@ -134,9 +135,9 @@ async function permit(
   }
 }
 
-function deniedText({ needs }: PermissionDecision, reason: string | undefined): string {
+function deniedText({ needs, reserved }: PermissionDecision, reason: string | undefined): string {
   if (reason === undefined) return 'not allowed: the user said no'
-  const flag = reason.includes('--allow') ? '' : ` (the user can allow it with --allow ${needs.join(',')})`
+  const flag = reserved || reason.includes('--allow') ? '' : ` (the user can allow it with --allow ${needs.join(',')})`
   return `not allowed: ${reason}${flag}`
 }
 

@@ -29,6 +29,8 @@ export interface TurnContext {
   workspace: string
   /** Who wrote the prompt. */
   author: Author
+  /** The peer on whose behalf this turn runs: the prompt's author, or the session's creator. Absent: this node's own person. */
+  guest?: PeerId
   /** Tool permissions the session was created with, over the configuration's. */
   allow: readonly string[]
   /** The whole log, this turn's `turn.started` last. A resumed turn finds its earlier steps in it. */
@@ -38,7 +40,7 @@ export interface TurnContext {
   publish(event: LiveEventInit): void
   /**
    * Asks whoever may answer and waits, durably; `deny` with a reason where nobody can. Aborts with the turn.
-   * `needs` are the words of `--allow` that would have made the question needless.
+   * `needs` are the words of `--allow` that would have made the question needless; what is `reserved` only this node's person may allow.
    */
   ask(request: {
     callId: string
@@ -46,6 +48,7 @@ export interface TurnContext {
     input: Json
     summary: string
     needs?: string[]
+    reserved?: boolean
   }): Promise<{ answer: PermissionAnswer; reason?: string }>
   signal: AbortSignal
 }

@@ -1,14 +1,23 @@
 import type { MeshNode } from '@qmtcode/mesh'
-import type { Logger } from '@qmtcode/protocol'
+import type { AgentSpec, Logger } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { ModelSide } from './models.ts'
 
 const REFRESH_MS = 30_000 // a model server that starts later is seen within this
 const LOAD_MS = 250 // design §7: load at most this often
 
-/** Keeps this node's record true: the models it shares now, and how busy it is. */
-export function startAdvertising(components: { node: MeshNode; models: ModelSide; config: Config; logger: Logger }): AsyncDisposable {
+interface AdvertisingComponents {
+  node: MeshNode
+  models: ModelSide
+  agents: readonly AgentSpec[]
+  config: Config
+  logger: Logger
+}
+
+/** Keeps this node's record true: the models and agents it shares now, and how busy it is. */
+export function startAdvertising(components: AdvertisingComponents): AsyncDisposable {
   const { node, models, config, logger } = components
+  const agents = components.agents.map(({ id, name, description, capabilities }) => ({ id, name, description, capabilities }))
   const stop = new AbortController()
   let running = Promise.resolve()
   const refresh = (): void => {
@@ -17,7 +26,7 @@ export function startAdvertising(components: { node: MeshNode; models: ModelSide
   const advertise = async (): Promise<void> => {
     const offers = await models.shared()
     if (stop.signal.aborted) return
-    node.advertise({ models: offers, agents: [], labels: config.mesh.labels, sessions: 0 })
+    node.advertise({ models: offers, agents, labels: config.mesh.labels, sessions: 0 })
   }
   const refreshing = setInterval(refresh, REFRESH_MS).unref()
   const loading = setInterval(() => node.setLoad(models.load()), LOAD_MS).unref()

@@ -14,6 +14,7 @@ import { localServices } from './local-services.ts'
 import { openLogFile } from './log-file.ts'
 import { createModelSide } from './models.ts'
 import type { OpenNodeComponents } from './open-node.ts'
+import { servePeers } from './serve-peers.ts'
 
 export interface LocalNodeComponents extends OpenNodeComponents {
   /** Ours from the start; released by the node's close. */
@@ -40,16 +41,18 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
   const tools = createTools({ env }, { qmtHome: home })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
-  const runTurn = createTurnRunner({ router: models.router, tools, permissions, clock, log: logger.child('turn'), node: node.name })
+  const runTurn = createTurnRunner(
+    { router: models.router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
+    { guestShell: config.mesh.share.shell === 'ask' ? 'ask' : 'no' },
+  )
+  const catalog = catalogOf(config, agents)
   const sessions = starting.use(
-    createSessions(
-      { log, runTurn, agents: catalogOf(config, agents), clock, logger: logger.child('sessions'), node },
-      { defaultWorkspace: cwd },
-    ),
+    createSessions({ log, runTurn, agents: catalog, clock, logger: logger.child('sessions'), node }, { defaultWorkspace: cwd }),
   )
 
-  await mesh?.begin(models)
-  await sessions.start()
+  const served = servePeers({ sessions, agents: catalog, node }, config.mesh.share)
+  await mesh?.begin({ models, sessionsFor: served.sessionsFor, agents: served.sharedAgents(agents) })
+  await served.begin()
   const status = async (): Promise<NodeStatus> => ({
     node: node.name,
     peerId: node.peerId,
@@ -69,13 +72,14 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
     close: () => Promise.resolve(),
   }
   const socket = socketPathOf(home)
-  starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
+  const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
+  starting.defer(() => lock.withdraw())
   if (options.waitMs > 0) await mesh?.settled(options.waitMs, options.signal)
 
   const running = starting.move()
   let closing: Promise<void> | undefined
-  return { ...handle, close: () => (closing ??= running.disposeAsync()) }
+  return { ...handle, others: server, close: () => (closing ??= running.disposeAsync()) }
 }
 
 function catalogOf(config: Config, agents: readonly AgentSpec[]): Parameters<typeof createSessions>[0]['agents'] {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { createMeshNode } from '@qmtcode/mesh'
-import type { MeshNode, StartReport } from '@qmtcode/mesh'
-import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
-import type { Clock, Logger } from '@qmtcode/protocol'
+import type { CallerPeer, MeshNode, StartReport } from '@qmtcode/mesh'
+import { modelsContract, modelsHandlers, sessionsContract, sessionsHandlers } from '@qmtcode/protocol'
+import type { AgentSpec, Clock, Logger, Sessions } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { startAdvertising } from './advertise.ts'
@@ -12,9 +12,17 @@ export interface MeshSide extends AsyncDisposable {
   node: MeshNode
   listenAddresses(): string[]
   /** Listens, dials, and offers what this node shares. */
-  begin(models: ModelSide): Promise<void>
+  begin(offered: Offered): Promise<void>
   /** Resolves when every configured peer is connected or has refused, or after `waitMs`. */
   settled(waitMs: number, signal: AbortSignal): Promise<void>
+}
+
+/** What peers reach of this node. */
+export interface Offered {
+  models: ModelSide
+  sessionsFor(peer: CallerPeer): Sessions
+  /** Agents that peers may have sessions with. */
+  agents: readonly AgentSpec[]
 }
 
 export async function startMesh(
@@ -45,12 +53,13 @@ export async function startMesh(
   return {
     node,
     listenAddresses: () => report?.listenAddresses ?? [],
-    begin: async (models) => {
+    begin: async ({ models, sessionsFor, agents }) => {
       node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
+      node.serve(sessionsContract, { role: 'observer', handlersFor: (peer) => sessionsHandlers(sessionsFor(peer)) })
       report = await node.start()
       await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
-      owned.use(startAdvertising({ node, models, config, logger }))
+      owned.use(startAdvertising({ node, models, agents, config, logger }))
     },
     settled: (waitMs, signal) => settled(node, waitMs, signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -22,9 +22,16 @@ const shareSchema = z.strictObject({
   models: texts()
     .default(['*'])
     .describe('Models that peers of role `client` and up may call: `provider/model`, `*` stands for anything, `[]` shares none.'),
-  agents: texts().default([]).describe('Agents that peers may create sessions with.'),
-  workspaces: texts().default([]).describe('Directories in which peers may have sessions; without one there are no remote sessions.'),
-  sessions: z.enum(['shared', 'all', 'none']).default('shared').describe('Which session rows members see.'),
+  agents: texts()
+    .default([])
+    .describe('Agents that peers of role `client` and up may create sessions with, by id; `*` stands for anything.'),
+  workspaces: texts()
+    .default([])
+    .describe('Directories in which peers may have sessions, the default first; without one there are no remote sessions.'),
+  sessions: z
+    .enum(['shared', 'all', 'none'])
+    .default('shared')
+    .describe('Which session rows members see beside their own: those shared with a node, all that are not private, or none.'),
   shell: z
     .enum(['no', 'ask', 'sandbox'])
     .default('no')

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { readFile, realpath, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { eventsOf, eventsOfType } from './support/output.ts'
+import { createMachine, startHost } from './support/qmt.ts'
+import type { Machine } from './support/qmt.ts'
+
+interface Shared extends AsyncDisposable {
+  laptop: Machine
+  server: Machine
+}
+
+/** A server that shares its workspace with a laptop that runs commands only. */
+async function startShared(share: (workspace: string) => string): Promise<Shared> {
+  await using starting = new AsyncDisposableStack()
+  const laptop = starting.use(await createMachine())
+  const server = starting.use(await createMachine())
+  const guest = await laptop.peerId()
+  const { address } = await startHost(server, { guest, share: share(server.workspace) })
+  await laptop.writeConfig(guestConfig(address))
+  const started = starting.move()
+  return { laptop, server, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
+const guestConfig = (address: string): string => `
+[mesh]
+listen = "/ip4/127.0.0.1/tcp/0"
+discovery = "none"
+node_name = "laptop"
+[[mesh.peers]]
+name = "gpu-server"
+addr = "${address}"
+`
+
+const shares = (workspace: string): string => `agents = ["*"]\nworkspaces = ["${workspace}"]\n`
+const run = ['run', '--node', 'gpu-server', '--model', 'builtin/demo']
+
+test('run --node works in the shared workspace of the server: reads, edits that the caller allows, no shell', async () => {
+  await using pair = await startShared(shares)
+  await writeFile(join(pair.server.workspace, 'notes.txt'), 'the launch code is tangerine\n')
+  const read = await pair.laptop.run([...run, 'read notes.txt'])
+  assert.equal(read.code, 0, read.stderr)
+  assert.match(read.stdout, /tangerine/)
+  const wrote = await pair.laptop.run([...run, '--json', '--allow', 'edit', 'create made.txt with hello and run echo no'])
+  assert.equal(wrote.code, 0, wrote.stderr)
+  assert.equal(await readFile(join(pair.server.workspace, 'made.txt'), 'utf8'), 'hello\n')
+  const events = eventsOf(wrote.stdout)
+  const [created] = eventsOfType(events, 'session.created')
+  assert.deepEqual(created?.author, { peerId: await pair.laptop.peerId(), node: 'laptop' })
+  assert.equal(created?.workspace, await realpath(pair.server.workspace))
+  assert.deepEqual(
+    eventsOfType(events, 'tool.started').map(({ name, node }) => [name, node]),
+    [['write_file', 'gpu-server']],
+  )
+  assert.match(eventsOfType(events, 'message.completed').at(-1)?.text ?? '', /not offered/)
+})
+
+test('what the server does not share is refused with the key that would share it, exit 4', async () => {
+  await using pair = await startShared(() => '')
+  const ran = await pair.laptop.run([...run, 'list files'])
+  assert.equal(ran.code, 4, ran.stderr)
+  assert.match(ran.stderr, /workspaces = \["\/directory"\] in \[mesh\.share\]/)
+})
+
+test('a peer cannot allow itself the shell of the server', async () => {
+  await using pair = await startShared((workspace) => `${shares(workspace)}shell = "ask"\n`)
+  const allowed = await pair.laptop.run([...run, '--allow', 'shell', 'run id'])
+  assert.equal(allowed.code, 4, allowed.stderr)
+  assert.match(allowed.stderr, /only the person at gpu-server may allow shell/)
+  const asked = await pair.laptop.run([...run, 'run id'])
+  assert.equal(asked.code, 4, asked.stderr)
+  assert.match(asked.stderr, /only the person at gpu-server may allow this/)
+})

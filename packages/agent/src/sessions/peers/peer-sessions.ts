@@ -1,0 +1,112 @@
+import { AppError, roleIncludes } from '@qmtcode/protocol'
+import type { PeerId, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
+import type { AgentCatalog, LocalSessions } from '../types.ts'
+import { NEEDS, rightsOn } from './rights.ts'
+import type { Caller, Need } from './rights.ts'
+import { checkModel, sharedInit } from './share.ts'
+import type { SessionShare } from './share.ts'
+
+export interface PeerSessionsComponents {
+  sessions: LocalSessions
+  agents: AgentCatalog
+  /** This node. */
+  node: { readonly name: string }
+  /** Calls wait for it: peers may come before the log is read. */
+  ready?: Promise<unknown>
+}
+
+export interface PeerSessionsOptions {
+  /** An admitted peer, by the name that this node knows it by. */
+  caller: Caller & { peerId: PeerId; name: string }
+  share: SessionShare
+}
+
+/** The sessions of this node as one peer may use them: each call is judged here, by its role of now and its rights on the session. */
+export function createPeerSessions(components: PeerSessionsComponents, { caller, share }: PeerSessionsOptions): Sessions {
+  const { sessions, node, ready } = components
+  const { records } = sessions
+  const may = (rights: ReadonlySet<Need>, need: Need): boolean => rights.has(need)
+  const view = sessions.as({ peerId: caller.peerId, node: caller.name }, { shows: (row) => may(rightsOn(row, caller, share), 'row') })
+
+  async function rightsFor(id: SessionId): Promise<ReadonlySet<Need>> {
+    await ready
+    const row = await records.row(id)
+    const rights = row ? rightsOn(row, caller, share) : new Set<Need>()
+    if (rights.size > 0) return rights
+    throw new AppError('not_found', `no session ${id} on ${node.name}, or none that is given to this node`, {
+      hint: `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as observe`,
+    })
+  }
+  async function require(id: SessionId, method: keyof typeof NEEDS): Promise<void> {
+    const need = NEEDS[method]
+    if (may(await rightsFor(id), need)) return
+    throw forbidden(id, method, need)
+  }
+  function forbidden(id: SessionId, method: string, need: Need): AppError {
+    const to = need === 'owner' ? 'only its creator and its host may' : `it needs the right ${need}`
+    const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${need}`
+    return new AppError('forbidden', `session ${id} on ${node.name}: ${method} is not allowed to this node; ${to}`, { hint })
+  }
+  async function* follow(id: SessionId, options: Parameters<Sessions['follow']>[1]): AsyncGenerator<SessionEvent> {
+    await require(id, 'follow')
+    yield* view.follow(id, options)
+  }
+
+  return {
+    create: async (init) => {
+      await ready
+      if (!roleIncludes(caller.role(), 'client')) {
+        throw new AppError('forbidden', `${node.name} gives this node the role ${caller.role()}, which may not create sessions`, {
+          hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
+        })
+      }
+      return await view.create(await sharedInit(components, share, init))
+    },
+    list: async (query) => {
+      await ready
+      return await view.list(query)
+    },
+    get: async (id) => {
+      await require(id, 'get')
+      return await view.get(id)
+    },
+    prompt: async (id, prompt) => {
+      await require(id, 'prompt')
+      return await view.prompt(id, prompt)
+    },
+    answer: async (id, answer) => {
+      await require(id, 'answer')
+      await view.answer(id, answer)
+    },
+    cancel: async (id, promptId) => {
+      const rights = await rightsFor(id)
+      if (may(rights, NEEDS.cancel)) return await view.cancel(id, promptId)
+      const own = promptId ?? records.running(id)
+      const isOwn = own === undefined || (await records.authorOf(id, own))?.peerId === caller.peerId
+      if (!may(rights, 'prompt') || !isOwn) throw forbidden(id, 'cancel', NEEDS.cancel)
+      if (own !== undefined) await view.cancel(id, own)
+    },
+    resume: async (id) => {
+      await require(id, 'resume')
+      await view.resume(id)
+    },
+    configure: async (id, change) => {
+      await require(id, 'configure')
+      checkModel(components, share, change.model)
+      return await view.configure(id, change)
+    },
+    history: async (id, range) => {
+      await require(id, 'history')
+      return await view.history(id, range)
+    },
+    follow: (id, options) => follow(id, options),
+    close: async (id) => {
+      await require(id, 'close')
+      await view.close(id)
+    },
+    delete: async (id) => {
+      await require(id, 'delete')
+      await view.delete(id)
+    },
+  }
+}

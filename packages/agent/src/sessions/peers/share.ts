@@ -1,0 +1,93 @@
+import { realpath } from 'node:fs/promises'
+import { isAbsolute } from 'node:path'
+import { AppError } from '@qmtcode/protocol'
+import type { AgentSpec, SessionInit } from '@qmtcode/protocol'
+import { isShared } from '../../models/host/shared-offers.ts'
+import { matchesPattern } from '../../models/model-id.ts'
+import { GUEST_ALLOWS } from '../../permissions/guests.ts'
+import { isWithin } from '../../tools/workspace.ts'
+import type { AgentCatalog } from '../types.ts'
+
+/** `[mesh.share]`, as far as it is about sessions. */
+export interface SessionShare {
+  /** Agent ids; `*` stands for any text. */
+  agents: readonly string[]
+  /** Absolute directories. Empty: no sessions of peers. */
+  workspaces: readonly string[]
+  /** Models that peers may choose: `provider/model`, `*` stands for any text. */
+  models: readonly string[]
+  /** Rows that members see beside their own: of sessions that other nodes take part in, of all that are not private, none. */
+  sessions: 'shared' | 'all' | 'none'
+}
+
+export interface ShareComponents {
+  agents: AgentCatalog
+  node: { readonly name: string }
+}
+
+/** What a peer asked for, in the terms of this node. Throws forbidden, with the key that would allow it, for what is not shared. */
+export async function sharedInit({ agents, node }: ShareComponents, share: SessionShare, init: SessionInit): Promise<SessionInit> {
+  const refuse = (what: string, key: string): AppError =>
+    new AppError('forbidden', `${node.name} ${what}`, { hint: `on ${node.name}: ${key} in [mesh.share]` })
+  const [firstWorkspace] = share.workspaces
+  if (firstWorkspace === undefined) throw refuse('shares no workspace: peers cannot have sessions there', 'workspaces = ["/directory"]')
+  if (share.agents.length === 0) throw refuse('shares no agent: peers cannot have sessions there', 'agents = ["AGENT"]')
+  const agent = init.agent ?? defaultAgent(agents, share)
+  if (agent === undefined || !isSharedAgent(agent, share)) {
+    throw refuse(
+      agent === undefined ? 'does not share its default agent: name one' : `does not share the agent ${agent}`,
+      sharedList('agents', share.agents),
+    )
+  }
+  const spec = agents.get(agent)
+  if (spec && spec.target.kind !== 'local') throw refuse(`does not share ${agent}: it thinks on another node`, 'agents = […]')
+  checkModel({ node }, share, init.model)
+  const reserved = (init.allow ?? []).filter((word) => !GUEST_ALLOWS.includes(word))
+  if (reserved.length > 0) {
+    throw new AppError('forbidden', `only the person at ${node.name} may allow ${reserved.join(', ')} there`, {
+      hint: `a peer may allow: ${GUEST_ALLOWS.join(', ')}`,
+    })
+  }
+  const workspace = await sharedWorkspace(share.workspaces, init.workspace ?? firstWorkspace)
+  if (workspace === undefined) throw refuse(`does not share the workspace ${init.workspace}`, sharedList('workspaces', share.workspaces))
+  return { ...init, agent, workspace }
+}
+
+/** Throws forbidden for a model that is not shared, or of a third node. */
+export function checkModel({ node }: Pick<ShareComponents, 'node'>, share: SessionShare, model: string | undefined): void {
+  if (model === undefined || (!namesNode(model) && isShared(model, share.models))) return
+  throw new AppError('forbidden', `${node.name} does not share the model ${model}`, {
+    hint: namesNode(model)
+      ? 'name the model without a node: it runs where the session is'
+      : `on ${node.name}: ${sharedList('models', share.models)} in [mesh.share]`,
+  })
+}
+
+export const isSharedAgent = (id: string, share: Pick<SessionShare, 'agents'>): boolean =>
+  share.agents.some((pattern) => matchesPattern(pattern, id))
+
+const sharedList = (key: string, values: readonly string[]): string => `${key} = ${JSON.stringify(values)}`
+
+/** The node is what precedes the first `:`, if no `/` comes before it. */
+const namesNode = (model: string): boolean => /^[^/]*:/.test(model)
+
+function defaultAgent(agents: AgentCatalog, share: SessionShare): AgentSpec['id'] | undefined {
+  const { id } = agents.default()
+  return isSharedAgent(id, share) ? id : share.agents.find((pattern) => agents.get(pattern))
+}
+
+/**
+ * The real path of `asked`, if it lies in one of the real `shared`. A path below a shared one that is not there is given back as it is:
+ * what creates the session says so. Of a path anywhere else nothing is told, not even whether it exists.
+ */
+async function sharedWorkspace(shared: readonly string[], asked: string): Promise<string | undefined> {
+  if (!isAbsolute(asked)) throw new AppError('bad_request', `workspace ${asked} is not an absolute path`)
+  const real = await realpath(asked).catch(() => undefined)
+  for (const directory of shared) {
+    const root = await realpath(directory).catch(() => undefined)
+    if (root === undefined) continue
+    if (real !== undefined && isWithin(root, real)) return real
+    if (real === undefined && isWithin(directory, asked) && !asked.split('/').includes('..')) return asked
+  }
+  return undefined
+}
