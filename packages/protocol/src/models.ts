@@ -3,9 +3,7 @@ import { z } from 'zod'
 import { defineContract, stream, unary } from './contract.ts'
 import { exceedsDepth } from './json.ts'
 import { LIMITS } from './limits.ts'
-
-/** `provider/model`; the model is all after the provider's `/`. */
-export const modelIdSchema = z.string().regex(/^[\w.-]{1,60}\/.{1,200}$/, 'not provider/model')
+import { modelIdSchema } from './model-ref.ts'
 
 export const modelOfferSchema = z.object({
   /** `provider/model`. */

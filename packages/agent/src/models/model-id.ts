@@ -1,18 +1,18 @@
-import { AppError } from '@qmtcode/protocol'
+import { AppError, parseModelRef } from '@qmtcode/protocol'
+import type { ModelRef } from '@qmtcode/protocol'
 
-export interface ModelId {
-  provider: string
-  /** All after the provider's `/`. */
-  model: string
+/** A model as a person wrote it. Throws bad_request for what is none. */
+export function requireModelRef(written: string): ModelRef {
+  const ref = parseModelRef(written)
+  if (ref) return ref
+  throw new AppError('bad_request', `"${written}" is not a model`, { hint: 'write provider/model, for example ollama/qwen3:8b' })
 }
 
-/** Throws bad_request for what is not `provider/model`. */
-export function parseModelId(id: string): ModelId {
-  const slash = id.indexOf('/')
-  if (slash < 1 || slash === id.length - 1) {
-    throw new AppError('bad_request', `"${id}" is not a model`, { hint: 'write provider/model, for example ollama/qwen3:8b' })
-  }
-  return { provider: id.slice(0, slash), model: id.slice(slash + 1) }
+/** A model of this node. Throws bad_request for what is not `provider/model`. */
+export function parseModelId(id: string): { provider: string; model: string } {
+  const { node, provider, model } = requireModelRef(id)
+  if (node !== undefined) throw new AppError('bad_request', `"${id}" names a node`, { hint: `here it is ${provider}/${model}` })
+  return { provider, model }
 }
 
 /** Whether `pattern`, where `*` stands for any text, takes the whole of `text`. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { agentSpecSchema } from '@qmtcode/protocol'
 import { agentSpecsOf, defaultAgentId } from './agents.ts'
-import { parseModelRef } from './model-ref.ts'
 import { readConfig } from './read.ts'
 import { toConfig } from './to-config.ts'
 
@@ -70,11 +69,4 @@ test('a model names its node, its provider, or both', () => {
   assert.deepEqual(target('provider = "vllm"\nmodel = "qwen/qwen3:8b"'), ['vllm/qwen/qwen3:8b', { kind: 'local' }])
   assert.deepEqual(target('peer = "gpu"'), [undefined, { kind: 'peer', peer: 'gpu' }])
   assert.deepEqual(target('model = "a/b"\npeer = "any"'), ['a/b', { kind: 'any' }])
-})
-
-test('the node is what precedes the first colon, if no slash comes before it', () => {
-  assert.deepEqual(parseModelRef('gpu:anthropic/claude'), { node: 'gpu', provider: 'anthropic', model: 'claude' })
-  assert.deepEqual(parseModelRef('ollama/a/b:c'), { provider: 'ollama', model: 'a/b:c' })
-  for (const text of ['', 'claude', 'gpu:claude', '/claude', 'anthropic/', 'a b/c', ':a/b', 'a:b:c/d'])
-    assert.equal(parseModelRef(text), undefined, text)
 })

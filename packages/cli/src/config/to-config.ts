@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { readAddress, readPeerId } from '@qmtcode/mesh/addresses'
 import type { AddressUse } from '@qmtcode/mesh/addresses'
+import { LIMITS } from '@qmtcode/protocol'
 import { camelCased } from './camel.ts'
 import type { Config, MeshConfig, MeshPeerConfig, PermissionsConfig } from './config.ts'
 import { expandPath } from './file-paths.ts'
@@ -78,14 +79,12 @@ const addresses = (written: string | string[], use: AddressUse): string[] =>
     return reading.ok ? reading.address.address : []
   })
 
-const MAX_NAME_CHARS = 63
-
 /** A host name as a node name: what a node name cannot hold becomes `-`. */
 function nameOfHost(hostname: string): string {
   const name = hostname
     .replaceAll(/[^\w.-]/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, MAX_NAME_CHARS)
+    .slice(0, LIMITS.nodeNameChars)
   return name === '' ? 'node' : name
 }
 

@@ -1,10 +1,9 @@
 import { publicKeyFromMultihash } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { AppError, LIMITS, exceedsDepth, fromBase64, modelOfferSchema, peerIdSchema, toBase64 } from '@qmtcode/protocol'
+import { AppError, LIMITS, exceedsDepth, fromBase64, modelOfferSchema, nodeNameSchema, peerIdSchema, toBase64 } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
-import { nodeNameSchema } from '../identity/node-name.ts'
 import type { SignedRecord } from './contract.ts'
 
 const agentSchema = z.object({

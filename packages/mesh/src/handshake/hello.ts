@@ -1,6 +1,5 @@
-import { AppError, LIMITS, exceedsDepth, roleSchema, trustStateSchema } from '@qmtcode/protocol'
+import { AppError, LIMITS, exceedsDepth, nodeNameSchema, roleSchema, trustStateSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
-import { nodeNameSchema } from '../identity/node-name.ts'
 
 export const HANDSHAKE_PROTOCOL = '/qmt/handshake/1'
 const HANDSHAKE_VERSION = 1

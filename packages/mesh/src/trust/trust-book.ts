@@ -1,7 +1,6 @@
-import { AppError, roleSchema } from '@qmtcode/protocol'
+import { AppError, nodeNameSchema, roleSchema } from '@qmtcode/protocol'
 import type { Clock, KnownPeer, PeerId, Role, Trust } from '@qmtcode/protocol'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { nodeNameSchema } from '../identity/node-name.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import type { KnownPeerEntry, KnownPeersFile } from './known-peers-file.ts'
 import { createKnocks } from './knocks.ts'

@@ -1,9 +1,9 @@
 import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '@qmtcode/agent/vocabulary'
 import { readPeerId } from '@qmtcode/mesh/addresses'
-import { didYouMean } from '@qmtcode/protocol'
+import { didYouMean, parseModelRef } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
 import type { Finding } from '../diagnostics.ts'
-import { modelRefOf, parseModelRef } from '../model-ref.ts'
+import { modelRefOf } from '../model-ref.ts'
 import { errorAt, repeated, warningAt } from './view.ts'
 import type { Check, Table, View } from './view.ts'
 

@@ -1,5 +1,6 @@
 import { addressProblem, readAddress, readPeerId } from '@qmtcode/mesh/addresses'
 import type { AddressUse } from '@qmtcode/mesh/addresses'
+import { LIMITS, nodeNameSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
 
 /** What a custom issue says instead of the value's own problem when the value came from the environment. */
@@ -31,8 +32,8 @@ export const peerId = () =>
 
 const matching = (pattern: RegExp, what: string) => checked(what, (text) => (pattern.test(text) ? undefined : expected(what, text)))
 
-/** Names of nodes and peers stand before the `:` of `node:provider/model`, and in a terminal. */
-export const nodeName = () => matching(/^[A-Za-z0-9][\w.-]{0,62}$/, 'a node name (letters, digits, _ . -, at most 63)')
+const NODE_NAME = `a node name (letters, digits, _ . -, at most ${LIMITS.nodeNameChars})`
+export const nodeName = () => checked(NODE_NAME, (text) => (nodeNameSchema.safeParse(text).success ? undefined : expected(NODE_NAME, text)))
 export const agentId = () => matching(/^[A-Za-z0-9][\w.-]{0,62}$/, 'an id (letters, digits, _ . -, at most 63)')
 export const providerName = () => matching(/^[\w.-]{1,60}$/, 'a provider name (letters, digits, _ . -, at most 60)')
 /** A configured or advertised name, or a whole peer id; a short form of an id is for people, not for files. */

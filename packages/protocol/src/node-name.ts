@@ -1,7 +1,7 @@
-import { LIMITS } from '@qmtcode/protocol'
 import { z } from 'zod'
+import { LIMITS } from './limits.ts'
 
-/** A node's name: it stands before `:` in `node:provider/model`, and on terminals. */
+/** What a node may be called: it stands before `:` in `node:provider/model`, and on terminals. */
 export const nodeNameSchema = z
   .string()
   .max(LIMITS.nodeNameChars)
