@@ -4,6 +4,8 @@ export const LIMITS = {
   frameBytes: 1_048_576,
   /** One call, each direction. */
   callBytes: 67_108_864,
+  /** Values in the JSON of one call, each direction: lists, objects and their members. */
+  callValues: 500_000,
   /** All calls of one peer in flight. */
   peerInFlightBytes: 134_217_728,
   /** Nesting of JSON from a peer. */

@@ -125,6 +125,49 @@ suite('a hostile caller', () => {
     server.stop()
   })
 
+  test('JSON of countless values is refused before it is parsed', async () => {
+    const server = createRpcServer()
+    const peer = hostileCaller(server)
+    const bomb = Buffer.from(`[${'[],'.repeat(LIMITS.callValues)}0]`)
+    peer.stream.send(rawCall(1, { method: 'echo', params: { $type: 'json', index: 0 } }, KIND.call))
+    for (let at = 0; at < bomb.length; at += 50_000) {
+      peer.stream.send(rawChunk(1, bomb.subarray(at, at + 50_000), at + 50_000 >= bomb.length))
+      await new Promise(setImmediate)
+    }
+    peer.stream.send(rawFrame(KIND.end, 1))
+    await eventually(() => codesOf(peer).length === 1, 'an error answers')
+    assert.deepEqual(codesOf(peer), ['too_large'])
+    server.stop()
+  })
+
+  test('the JSON of calls under way is at the expense of the peer that sent it', async () => {
+    const server = createRpcServer()
+    const peers = Array.from({ length: 10 }, () => hostileCaller(server))
+    const call = rawCall(1, { method: 'hang', params: { ignored: Array.from({ length: 200_000 }, () => []) } })
+    for (const peer of peers) peer.stream.send(call)
+    await eventually(() => peers.flatMap(codesOf).length >= 3, 'some are refused')
+    assert.ok(peers.flatMap(codesOf).every((code) => code === 'busy'))
+    for (const peer of peers) peer.stream.send(rawFrame(KIND.cancel, 1))
+    await eventually(() => server.stats().callsInFlight === 0, 'all are over')
+    const [again] = peers
+    again?.stream.send(rawCall(2, {}))
+    await eventually(() => again?.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2) ?? false, 'its share is free again')
+    server.stop()
+  })
+
+  test('a value in countless pieces is refused', async () => {
+    const server = createRpcServer()
+    const peer = hostileCaller(server)
+    peer.stream.send(rawCall(1, { method: 'size', params: { bytes: { $type: 'chunk', index: 0 } } }, KIND.call))
+    const pieces = Buffer.concat(Array.from({ length: 100 }, () => rawChunk(1, new Uint8Array(1), false)))
+    for (let i = 0; i < 1_000 && codesOf(peer).length === 0; i += 1) {
+      peer.stream.send(pieces)
+      await new Promise(setImmediate)
+    }
+    assert.deepEqual(codesOf(peer), ['too_large'])
+    server.stop()
+  })
+
   test('a frame that does not end is cut; one that is slow but ends is served', async () => {
     const server = createRpcServer()
     const strict = createRpcServer({}, { frameTimeoutMs: 60 })

@@ -91,6 +91,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
   }
 
   guarded(() => {
+    input.weigh(first.payload)
     head = parseHead(first.payload, served)
     if (isCallerDone) start(head)
     else input.open()

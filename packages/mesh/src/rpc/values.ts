@@ -1,4 +1,5 @@
 import { AppError, LIMITS, exceedsDepth, packValue, unpackValue } from '@qmtcode/protocol'
+import { weightOf } from './weight.ts'
 
 /** JSON text longer than this travels as a chunk too, so that no frame is large and credits hold for it. */
 const MAX_TEXT_CHARS = 131_072
@@ -51,13 +52,14 @@ export function decodeItems(text: string, chunks: readonly Uint8Array[]): unknow
   return items.map((item: unknown) => (isFlat(item) ? item : decodeValue(item, chunks)))
 }
 
-/** Throws bad_request for what is too deep, for chunks that are missing, and for chunks that nothing refers to. */
-export function decodeValue(json: unknown, chunks: readonly Uint8Array[]): unknown {
+/** Throws bad_request for what is too deep, for chunks that are missing, and for chunks that nothing refers to. `weigh` may refuse JSON of a chunk. */
+export function decodeValue(json: unknown, chunks: readonly Uint8Array[], weigh: (json: Uint8Array) => unknown = weightOf): unknown {
   if (exceedsDepth(json, LIMITS.jsonDepth)) throw tooDeep()
   if (chunks.length === 0) return unpackValue(json, chunks)
   const used = new Set<number>()
   const large = largeTextOf(json, chunks)
-  const body = large ? parseJson(large.text) : json
+  if (large) weigh(large.bytes)
+  const body = large ? parseJson(textOf(large.bytes)) : json
   if (large) used.add(large.index)
   if (large && exceedsDepth(body, LIMITS.jsonDepth)) throw tooDeep()
   collectChunkIndexes(body, used)
@@ -73,13 +75,15 @@ export function parseJson(text: string): unknown {
   }
 }
 
-function largeTextOf(json: unknown, chunks: readonly Uint8Array[]): { text: string; index: number } | undefined {
+function largeTextOf(json: unknown, chunks: readonly Uint8Array[]): { bytes: Uint8Array; index: number } | undefined {
   if (typeof json !== 'object' || json === null || !('$type' in json) || json.$type !== 'json') return undefined
   const index = 'index' in json && typeof json.index === 'number' ? json.index : -1
   const chunk = chunks[index]
   if (!chunk) throw new AppError('bad_request', 'JSON in a chunk that is not there')
-  return { text: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('utf8'), index }
+  return { bytes: chunk, index }
 }
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 
 /** The value's depth is checked before: the recursion is bounded. */
 function collectChunkIndexes(json: unknown, into: Set<number>): void {
@@ -87,6 +91,9 @@ function collectChunkIndexes(json: unknown, into: Set<number>): void {
   if ('$type' in json && json.$type === 'chunk' && 'index' in json && typeof json.index === 'number') into.add(json.index)
   else for (const child of Object.values(json)) collectChunkIndexes(child, into)
 }
+
+/** Of one value. Ours are of 64 KiB, but for the last of each: a sixteenth of this. */
+const MAX_CHUNK_FRAMES = 16_384
 
 /** Puts chunk frames together again. */
 export interface ChunkAssembler {
@@ -100,9 +107,12 @@ export function createChunkAssembler(): ChunkAssembler {
   let whole: Uint8Array[] = []
   let pieces: Uint8Array[] = []
   let bytes = 0
+  let frames = 0
   return {
     add(payload) {
       bytes += payload.byteLength
+      frames += 1
+      if (frames > MAX_CHUNK_FRAMES) throw new AppError('too_large', `a value in more than ${MAX_CHUNK_FRAMES} pieces`)
       if (bytes > LIMITS.callBytes) throw tooLarge(bytes)
       const flag = payload[0] ?? 255
       if (flag > 1) throw new AppError('bad_request', `a chunk with the flag ${flag}`)
@@ -115,7 +125,7 @@ export function createChunkAssembler(): ChunkAssembler {
       if (pieces.length > 0) throw new AppError('bad_request', 'a value whose last chunk is missing')
       const taken = whole
       if (taken.length > 0) whole = []
-      bytes = 0
+      bytes = frames = 0
       return taken
     },
   }
