@@ -1,3 +1,4 @@
+import { AppError } from '@qmtcode/protocol'
 import type { CallOptions, Contract, ContractClient } from '@qmtcode/protocol'
 import type { RpcClient } from '../rpc/types.ts'
 
@@ -26,10 +27,31 @@ export function lastingClient(connect: (contract: Contract, signal?: AbortSignal
     }
   }
   function streamCall(contract: Contract, name: string) {
-    return async function* (input: unknown, options?: CallOptions): AsyncGenerator {
-      const call = methodOf(await connect(contract, options?.signal), contract, name)
-      yield* call(input, options) as AsyncIterable<unknown>
-    }
+    return (input: unknown, options?: CallOptions): AsyncIterable<unknown> => ({
+      [Symbol.asyncIterator]: () =>
+        openedLate(async () => {
+          const call = methodOf(await connect(contract, options?.signal), contract, name)
+          return (call(input, options) as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+        }),
+    })
+  }
+}
+
+/** An iterator that is opened by its first `next`, and then is nothing but that one: a generator between would cost two promises an item. */
+function openedLate(open: () => Promise<AsyncIterator<unknown>>): AsyncIterator<unknown> {
+  let opening: Promise<AsyncIterator<unknown>> | undefined
+  let inner: AsyncIterator<unknown> | undefined
+  const first = async (): Promise<IteratorResult<unknown>> => {
+    inner = await (opening ??= open())
+    return await inner.next()
+  }
+  return {
+    next: () => (inner ? inner.next() : first()),
+    return: async () => {
+      opening ??= Promise.reject(new AppError('cancelled', 'the stream was left before it began'))
+      const opened = await opening.catch(() => undefined)
+      return (await opened?.return?.()) ?? { done: true, value: undefined }
+    },
   }
 }
 

@@ -4,6 +4,7 @@ import { redact } from '../redact.ts'
 import type { KnownProvider, ProviderKind } from './known-providers.ts'
 import { listServerModels } from './list-models.ts'
 import { loadProvider } from './load-model.ts'
+import { keepLatest } from './keep-latest.ts'
 import { createProviderFetch } from './provider-fetch.ts'
 import type { Provider } from './provider.ts'
 
@@ -16,6 +17,9 @@ export interface RemoteProviderInit {
   keySource?: string
   isConfigured: boolean
 }
+
+/** Peers choose names of models: what is kept for them is bounded. */
+const MAX_KEPT_MODELS = 64
 
 /** A provider behind HTTP. The key stays in this closure. */
 export function createRemoteProvider(init: RemoteProviderInit): Provider {
@@ -32,7 +36,7 @@ export function createRemoteProvider(init: RemoteProviderInit): Provider {
     isConfigured,
     problem: () => (apiKey === undefined && needsKey(kind) ? missingKey(name, known) : undefined),
     async languageModel(model) {
-      loading ??= loadProvider({ name, kind, baseUrl, apiKey, fetch: providerFetch })
+      loading ??= loadProvider({ name, kind, baseUrl, apiKey, fetch: providerFetch }).then((make) => keepLatest(make, MAX_KEPT_MODELS))
       return (await loading)(model)
     },
     prepare: (options) => (kind === 'openai' ? withoutStore(options) : options),
