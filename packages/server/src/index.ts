@@ -1,5 +1,5 @@
 export { stdioStream } from './acp/guard-stream.ts'
 export { serveAcp } from './acp/serve-acp.ts'
 export type { AcpAgent } from './acp/config-options.ts'
-export type { AcpHost } from './acp/methods.ts'
+export type { AcpHost } from './acp/session-setup.ts'
 export type { AcpComponents, AcpOptions, AcpServer } from './acp/serve-acp.ts'

@@ -1,6 +1,7 @@
 import type { AgentContext, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
-import { AppError, isDurable, toAppError } from '@qmtcode/protocol'
+import { AppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { createFollowing } from './following.ts'
 import { createPrompts } from './prompts.ts'
 import { createQuestions, openQuestions } from './questions.ts'
 import { askedCallOf } from './tool-calls.ts'
@@ -8,8 +9,6 @@ import { createUpdates } from './updates.ts'
 
 /** A session that the editor has open: its events go out as `session/update`, in order, until `stop`. */
 export interface Attachment {
-  /** Resolves when all that was there has been sent and what comes is followed. Follows again where the events had ended. */
-  ready(): Promise<void>
   prompt(content: PromptContent, signal: AbortSignal): Promise<PromptResponse>
   cancel(): Promise<void>
   /** Sends the options and the title that hold now. */
@@ -35,103 +34,59 @@ export interface AttachmentOptions {
   takesNotices: boolean
 }
 
-interface Following {
-  ready: Promise<void>
-  done: Promise<void>
-}
-
-export function attach(components: AttachmentComponents, options: AttachmentOptions): Attachment {
-  const { sessions, client, log } = components
-  const { info, replay } = options
-  const { id } = info
-  const stopped = new AbortController()
-  const view = { workspace: info.workspace, isLocal: options.isLocal }
-  let shownSeq = replay ? 0 : info.seq
+/** Resolves when all that was there has been sent, and what comes is followed. */
+export async function attach(components: AttachmentComponents, options: AttachmentOptions): Promise<Attachment> {
+  const { sessions, client, gone, log } = components
+  const { info, replay, isLocal, takesNotices } = options
+  const { id: sessionId, workspace } = info
   let runningPrompt: PromptId | undefined
-  let following: Following | undefined
-  let recalled = false
   let hasTitle = info.title !== ''
 
-  const updates = createUpdates({ ...view, takesNotices: options.takesNotices })
-  const send = (update: SessionUpdate): Promise<void> => client.notify('session/update', { sessionId: id, update })
-  const refresh = async (): Promise<void> => {
-    const now = await sessions.get(id)
-    hasTitle = now.title !== ''
-    for (const update of await components.describe(now)) await send(update)
-  }
-  const prompts = createPrompts({ sessions, sessionId: id, log })
+  const updates = createUpdates({ workspace, isLocal, takesNotices })
+  const prompts = createPrompts({ sessions, sessionId, log })
   const isOurTurn = (): boolean => runningPrompt !== undefined && prompts.isOurs(runningPrompt)
   const questions = createQuestions({
     sessions,
-    sessionId: id,
+    sessionId,
     log,
-    gone: components.gone,
+    gone,
     isOurs: () => isOurTurn() && !prompts.isCancelling(),
-    show: (question, permissionOptions, cancellationSignal) => {
-      const toolCall = askedCallOf(question, view, isOurTurn() ? undefined : question.author)
-      const request = { sessionId: id, toolCall, options: permissionOptions }
+    show: (question, permissions, cancellationSignal) => {
+      const toolCall = askedCallOf(question, { workspace, isLocal }, isOurTurn() ? undefined : question.author)
+      const request = { sessionId, toolCall, options: permissions }
       return client.request('session/request_permission', request, { cancellationSignal, stopWaitingOnCancel: true })
     },
   })
-
+  const send = async (all: readonly SessionUpdate[]): Promise<void> => {
+    for (const update of all) await client.notify('session/update', { sessionId, update })
+  }
+  const refresh = async (): Promise<void> => {
+    const now = await sessions.get(sessionId)
+    hasTitle = now.title !== ''
+    await send(await components.describe(now))
+  }
   const show = async (event: SessionEvent, isHistory: boolean): Promise<void> => {
     if (event.type === 'turn.started') runningPrompt = event.promptId
     const isEcho = event.type === 'prompt.accepted' && prompts.isOurs(event.promptId)
-    if (!isEcho) for (const update of updates.of(event)) await send(update)
+    if (!isEcho) await send(updates.of(event))
     if (event.type === 'permission.requested') questions.opened(event)
     if (event.type === 'permission.answered') questions.answered(event.id)
     const isNamed = event.type === 'prompt.accepted' && !hasTitle // a session is named by its first prompt
     if (!isHistory && (event.type === 'session.configured' || isNamed)) await refresh()
     prompts.heard(event)
   }
-  const readAll = async (head: number, onHead: () => void): Promise<void> => {
-    // From before the head on, so that an event comes at once: then the following stands, and no delta of a turn is missed.
-    const after = Math.max(0, Math.min(shownSeq, head - 1))
-    for await (const event of sessions.follow(id, { after, signal: stopped.signal })) {
-      const isLive = !isDurable(event)
-      if (isLive || event.seq > shownSeq) {
-        if (!isLive) shownSeq = event.seq
-        await show(event, !isLive && event.seq <= head)
-      }
-      if (!isLive && event.seq >= head) onHead()
-    }
-    throw new AppError('link_lost', `the events of ${id} ended`)
+  const onLost = (error: unknown): void => {
+    prompts.failAll(error)
+    log.warn('a session is not followed any more', { sessionId, error: toAppError(error).message })
   }
-  const follow = (): Following => {
-    const ready = Promise.withResolvers<void>()
-    const onEnd = (error: unknown): void => {
-      following = undefined
-      ready.reject(error)
-      prompts.failAll(error)
-      if (!stopped.signal.aborted && !components.gone.aborted)
-        log.warn('a session is not followed any more', { id, error: messageOf(error) })
-    }
-    const head = Math.max(1, shownSeq, info.seq)
-    const done = recall()
-      .then(() => readAll(head, ready.resolve))
-      .catch(onEnd)
-    const isReady = ready.promise.then(questions.release)
-    isReady.catch(() => {}) // those who wait for it hear of it
-    return { ready: isReady, done }
-  }
-  /** What was asked before the first event that is sent. */
-  const recall = async (): Promise<void> => {
-    if (replay || info.state !== 'waiting' || recalled) return
-    recalled = true
-    for (const question of await openQuestions(sessions, id)) questions.opened(question)
-  }
-  const ready = (): Promise<void> => (following ??= follow()).ready
-  return {
-    ready,
-    prompt: (content, signal) => prompts.run(content, { ready, signal }),
-    cancel: prompts.cancel,
-    refresh,
-    stop: async () => {
-      stopped.abort()
-      await following?.done
-      await questions.stop()
-    },
-  }
-}
 
-const messageOf = (error: unknown): string => toAppError(error).message
+  if (!replay && info.state === 'waiting') for (const question of await openQuestions(sessions, sessionId)) questions.opened(question)
+  const following = createFollowing({ sessions, info, gone, show, onHead: questions.release, onLost }, { after: replay ? 0 : info.seq })
+  const stop = async (): Promise<void> => {
+    prompts.failAll(new AppError('cancelled', `session ${sessionId} was closed`))
+    await following.stop()
+    await questions.stop()
+  }
+  await following.ready()
+  return { prompt: (content, signal) => prompts.run(content, { ready: following.ready, signal }), cancel: prompts.cancel, refresh, stop }
+}

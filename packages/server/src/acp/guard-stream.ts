@@ -70,11 +70,13 @@ export function guardStream(stream: Stream): Stream {
   }
 }
 
-/** Keeps the id, if it is one: the SDK answers that there is no such method, or that this is no message. */
+/** Its shape without what it holds: the SDK answers that there is no such method, or that this is no message. */
 function tooDeep(message: AnyMessage): AnyMessage {
-  const id: unknown = 'id' in message ? message.id : undefined
-  const isId = typeof id === 'string' || typeof id === 'number'
-  return { jsonrpc: '2.0', method: `(a message nested deeper than ${LIMITS.jsonDepth} levels)`, ...(isId && { id }) }
+  const shape = {
+    ...('method' in message && { method: `(a message nested deeper than ${LIMITS.jsonDepth} levels)` }),
+    ...('id' in message && !exceedsDepth(message.id, 0) && { id: message.id }),
+  }
+  return { jsonrpc: '2.0', ...shape } as AnyMessage
 }
 
 async function withinMs(promise: Promise<void>, ms: number): Promise<void> {

@@ -1,13 +1,15 @@
 import { agent } from '@agentclientprotocol/sdk'
-import type { Stream } from '@agentclientprotocol/sdk'
-import type { Clock, Logger, Sessions } from '@qmtcode/protocol'
+import type { SessionConfigOption, SessionUpdate, Stream } from '@agentclientprotocol/sdk'
+import type { Clock, Logger, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { configOptionsOf } from './config-options.ts'
 import type { AcpAgent } from './config-options.ts'
 import { notBuiltYet, toRequestError } from './errors.ts'
 import { guardStream } from './guard-stream.ts'
 import { initializeResponse, takesNotices } from './initialize.ts'
-import { createMethods } from './methods.ts'
-import type { AcpHost } from './methods.ts'
+import { createMethods, timeOf } from './methods.ts'
 import { createModelList } from './model-list.ts'
+import { createOpenSessions } from './open-sessions.ts'
+import type { AcpHost } from './session-setup.ts'
 
 export interface AcpComponents {
   /** Of the host: here, over the mesh, or over HTTP. */
@@ -39,10 +41,19 @@ export interface AcpServer extends AsyncDisposable {
 export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents, options: AcpOptions): AcpServer {
   let notices = false
   const modelList = createModelList({ models, log, now: () => clock.monotonic() })
-  const methods = createMethods(
-    { sessions, agents, models: modelList, log, client: () => connection.client, gone: () => connection.signal },
-    { host: options.host, agent: options.agent, takesNotices: () => notices },
+  const configOptions = async (info: SessionInfo): Promise<SessionConfigOption[]> =>
+    configOptionsOf(info, await agents(), await modelList.known())
+  const describe = async (info: SessionInfo): Promise<SessionUpdate[]> => [
+    { sessionUpdate: 'session_info_update', title: info.title === '' ? null : info.title, updatedAt: timeOf(info) },
+    { sessionUpdate: 'current_mode_update', currentModeId: info.mode },
+    { sessionUpdate: 'config_option_update', configOptions: await configOptions(info) },
+  ]
+  const open = createOpenSessions(
+    { sessions, log, describe, client: () => connection.client, gone: () => connection.signal },
+    { isLocal: options.host === 'local', takesNotices: () => notices },
   )
+  modelList.onLate(open.refresh)
+  const methods = createMethods({ sessions, open, configOptions }, options)
   // The prompt stands before the cancel: the SDK looks for a handler step by step, and a cancel must not overtake its prompt.
   const app = agent({ name: 'qmtcode' })
     .onRequest('initialize', ({ params }) => {
@@ -68,7 +79,7 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
 
   const closed = connection.closed.then(async () => {
     log.info('the editor is gone', { reason: String(connection.signal.reason) })
-    await methods.stop()
+    await open.stop()
   })
   const stop = async (): Promise<void> => {
     connection.close()

@@ -1,0 +1,80 @@
+import type { AgentContext, SessionUpdate } from '@agentclientprotocol/sdk'
+import type { Logger, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { attach } from './attachment.ts'
+import type { Attachment } from './attachment.ts'
+
+/** The sessions that one editor has open, each attached once. */
+export interface OpenSessions {
+  /** Attaches, in the place of an earlier attachment. `replay`: sends everything from the first event on. */
+  open(info: SessionInfo, options: { replay: boolean }): Promise<Attachment>
+  /** The one that is open; else attached now: an editor that was started anew may go on with a session it knows. */
+  get(id: SessionId): Promise<Attachment>
+  peek(id: SessionId): Promise<Attachment> | undefined
+  close(id: SessionId): Promise<void>
+  /** Sends every session's options anew. */
+  refresh(): void
+  stop(): Promise<void>
+}
+
+export interface OpenSessionsComponents {
+  sessions: Sessions
+  log: Logger
+  client: () => AgentContext
+  gone: () => AbortSignal
+  describe(info: SessionInfo): Promise<SessionUpdate[]>
+}
+
+export function createOpenSessions(
+  components: OpenSessionsComponents,
+  options: { isLocal: boolean; takesNotices: () => boolean },
+): OpenSessions {
+  const { sessions, log, client, gone, describe } = components
+  const attached = new Map<SessionId, Promise<Attachment>>()
+
+  const attachTo = (info: SessionInfo, replay: boolean): Promise<Attachment> =>
+    attach(
+      { sessions, client: client(), gone: gone(), log, describe },
+      { info, replay, isLocal: options.isLocal, takesNotices: options.takesNotices() },
+    )
+  const keep = async (id: SessionId, attaching: Promise<Attachment>): Promise<Attachment> => {
+    attached.set(id, attaching)
+    try {
+      return await attaching
+    } catch (error) {
+      if (attached.get(id) === attaching) attached.delete(id)
+      throw error
+    }
+  }
+  const close = async (id: SessionId): Promise<void> => {
+    const attaching = attached.get(id)
+    attached.delete(id)
+    await attaching?.then(
+      (attachment) => attachment.stop(),
+      () => {}, // told to who opened it
+    )
+  }
+  return {
+    open: async (info, { replay }) => {
+      await close(info.id)
+      return await keep(info.id, attachTo(info, replay))
+    },
+    get: (id) =>
+      attached.get(id) ??
+      keep(
+        id,
+        sessions.get(id).then((info) => attachTo(info, false)),
+      ),
+    peek: (id) => attached.get(id),
+    close,
+    refresh: () => {
+      for (const attaching of attached.values()) {
+        attaching
+          .then((attachment) => attachment.refresh())
+          .catch((error: unknown) => log.debug('options are not sent', { error: String(error) }))
+      }
+    },
+    stop: async () => {
+      await Promise.all([...attached.keys()].map(close))
+    },
+  }
+}

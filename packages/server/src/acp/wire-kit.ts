@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { AnyMessage, Stream } from '@agentclientprotocol/sdk'
+import { z } from 'zod'
+
+const FILE = fileURLToPath(import.meta.resolve('@agentclientprotocol/sdk/schema/v1/schema.json'))
+const { $schema, $defs } = JSON.parse(readFileSync(FILE, 'utf8')) as {
+  $schema: string
+  $defs: Record<string, { 'x-method'?: string; 'x-side'?: string }>
+}
+
+const schemas = new Map<string, z.ZodType>()
+
+/** The published JSON schema's own word on a message: `undefined`, or what is wrong with it. */
+export function violation(kind: 'Request' | 'Response' | 'Notification', method: string, value: unknown): string | undefined {
+  const name = Object.keys($defs).find((key) => key.endsWith(kind) && $defs[key]?.['x-method'] === method)
+  if (name === undefined) return `the schema has no ${kind} of ${method}`
+  const schema = schemas.get(name) ?? z.fromJSONSchema({ $schema, $defs, ...$defs[name] } as Parameters<typeof z.fromJSONSchema>[0])
+  schemas.set(name, schema)
+  const parsed = schema.safeParse(value)
+  return parsed.success ? undefined : `${name} ${JSON.stringify(value)}: ${z.prettifyError(parsed.error)}`
+}
+
+/** All that crossed a stream, and what of it the schema refuses. */
+export interface Wire {
+  fromAgent: AnyMessage[]
+  problems: string[]
+}
+
+/** A client's stream with a witness. */
+export function watched(stream: Stream): { stream: Stream; wire: Wire } {
+  const wire: Wire = { fromAgent: [], problems: [] }
+  const asked = new Map<unknown, string>()
+  const note = (problem: string | undefined): void => {
+    if (problem !== undefined) wire.problems.push(problem)
+  }
+  const fromClient = new TransformStream<AnyMessage, AnyMessage>({
+    transform(message, controller) {
+      if ('method' in message && 'id' in message) asked.set(message.id, message.method)
+      controller.enqueue(message)
+    },
+  })
+  const fromAgent = new TransformStream<AnyMessage, AnyMessage>({
+    transform(message, controller) {
+      wire.fromAgent.push(message)
+      if ('method' in message) note(violation('id' in message ? 'Request' : 'Notification', message.method, message.params))
+      else if ('result' in message) note(violation('Response', asked.get(message.id) ?? 'nothing', message.result))
+      controller.enqueue(message)
+    },
+  })
+  const piped = fromClient.readable.pipeTo(stream.writable)
+  piped.catch(() => {}) // the agent may end first
+  return { stream: { readable: stream.readable.pipeThrough(fromAgent), writable: fromClient.writable }, wire }
+}
