@@ -92,7 +92,7 @@ export async function createLibp2pHost(
     stop: async () => {
       await libp2p.stop()
       // Each listener that closed has begun a second's wait anew, which outlives libp2p's stop and would keep the process.
-      const waits = internals?.addressManager as { _updatePeerStoreAddresses?: { stop?(): void } } | undefined
+      const waits: { _updatePeerStoreAddresses?: { stop?(): void } } | undefined = internals?.addressManager
       waits?._updatePeerStoreAddresses?.stop?.()
     },
   }

@@ -72,7 +72,8 @@ for (const [family, listen] of [
     assert.ok(seen.bytesIn > 0 && seen.bytesOut > 0)
     assert.deepEqual(seen.labels, [])
     assert.equal((await eventOf(a, 'peer.connected')).name, 'b')
-    assert.equal((await a.node.peers.status()).connectedPeers, 1)
+    const { connectedPeers, unmet } = await a.node.peers.status()
+    assert.deepEqual([connectedPeers, unmet], [1, []])
     // b sees a as a client by its advertised name, and may not call it: prompts leave only to peers with use.
     await eventually('the name of a', () => b.events.some((event) => event.type === 'peer.connected'))
     assert.deepEqual(await b.node.peers.resolve('a'), { peerId: a.peerId, name: 'a', self: false })
@@ -93,7 +94,7 @@ test('an observer does not learn models, and may not call them; a new role is to
     fails(
       'forbidden',
       /b gives this node the role observer, which may not call its models/,
-      new RegExp(`on b: qmtcode peers role ${a.peerId} client`),
+      new RegExp(`on b, run: qmtcode peers role ${a.peerId} client`),
     ),
   )
   await b.node.trust.setRole(a.peerId, 'client')
@@ -106,7 +107,7 @@ test('a refused node learns the line to run over there; the other hears of it on
   await using a = await startNode({ name: 'a', peers: [{ name: 'b', addr: b.address }] })
   const refused = await eventOf(a, 'peer.refused')
   assert.match(refused.reason, /b has not admitted this node/)
-  assert.equal(refused.hint, `on b: qmtcode peers admit ${a.peerId}`)
+  assert.equal(refused.hint, `on b, run: qmtcode peers admit ${a.peerId}`)
   const knocked = await eventOf(b, 'peer.knocked')
   assert.deepEqual([knocked.peerId, knocked.name], [a.peerId, 'a'])
   assert.deepEqual(
@@ -198,10 +199,24 @@ test('a peer that is away is an error with the last failure; a name nobody has l
   )
   const info = await eventually('the failure', async () => (await a.node.peers.list()).find((peer) => peer.problem))
   assert.equal(info.state, 'connecting')
+  assert.equal(info.hasRecord, false)
   await assert.rejects(a.node.peers.resolve('c'), fails('not_found', /"c"/, /a, b/))
   await assert.rejects(a.node.peers.resolve('12D3KooWabc'), fails('not_found', /6 characters/))
   assert.deepEqual(await a.node.peers.resolve('a'), { peerId: a.peerId, name: 'a', self: true })
   assert.equal((await a.node.peers.resolve(gone.peerId.slice(0, 14))).peerId, gone.peerId)
+})
+
+test('a configured peer that nobody ever answered for is told of by its name', async () => {
+  const gone = await startNode({ name: 'gone' })
+  await gone.node.stop()
+  const addr = gone.address.replace(/\/p2p\/.*/, '')
+  await using a = await startNode({ name: 'a', peers: [{ name: 'b', addr }] })
+  const [unmet] = await eventually('the failure', async () => {
+    const { unmet = [] } = await a.node.peers.status()
+    return unmet[0]?.problem === undefined ? undefined : unmet
+  })
+  assert.deepEqual([unmet?.name, unmet?.address], ['b', addr])
+  assert.match(unmet?.problem ?? '', /connection refused/)
 })
 
 test('a name that two bear is an error that names both', async () => {

@@ -44,6 +44,8 @@ export const peerInfoSchema = z.object({
   sessions: z.int().nonnegative(),
   load: loadSchema,
   version: z.string().optional(),
+  /** Its record has come: models, agents and sessions are what it says, not merely unknown. */
+  hasRecord: z.boolean().optional(),
   /** Why it is not connected, or not usable; the last failure. */
   problem: z.string().optional(),
 })
@@ -56,6 +58,8 @@ export const meshStatusSchema = z.object({
   /** Real, dialable multiaddrs with `/p2p`; empty where nothing listens. */
   listenAddresses: z.array(z.string()),
   connectedPeers: z.int().nonnegative(),
+  /** Configured peers that were never reached, so that no id is known of them. */
+  unmet: z.array(z.object({ name: z.string(), address: z.string(), problem: z.string().optional() })).optional(),
 })
 export interface MeshStatus extends z.infer<typeof meshStatusSchema> {}
 

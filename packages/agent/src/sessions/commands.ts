@@ -4,13 +4,16 @@ import type { EventLog, SessionRow } from '../log/types.ts'
 import type { Engine } from './engine.ts'
 import type { HotSession } from './hot-sessions.ts'
 import { nameOf } from './types.ts'
+import type { SessionsComponents } from './types.ts'
 
 type Commands = Pick<Sessions, 'prompt' | 'answer' | 'cancel' | 'resume' | 'close' | 'delete'>
 
 const MAX_QUEUED = 200 // prompts of one session: whoever sends more is a loop, not a person
 
+export type CommandsComponents = Pick<SessionsComponents, 'log' | 'logger' | 'discard'>
+
 /** What changes a session, on behalf of `author`. */
-export function createCommands(engine: Engine, log: EventLog, author: Author): Commands {
+export function createCommands(engine: Engine, { log, logger, discard }: CommandsComponents, author: Author): Commands {
   return {
     prompt: (id, prompt) => engine.command(id, (session) => acceptPrompt({ engine, log, author }, session, prompt)),
     answer: (id, given) =>
@@ -50,6 +53,7 @@ export function createCommands(engine: Engine, log: EventLog, author: Author): C
         session.queue = []
         session.debt = []
         session.feed.end(new AppError('not_found', `session ${id} was deleted by ${nameOf(author)}`))
+        await discard?.(id).catch((error: unknown) => logger.warn('files of a deleted session stay', { id, error: String(error) }))
       }),
   }
 }

@@ -33,6 +33,23 @@ const accepted = (text: string): Extract<DurableEventInit, { type: 'prompt.accep
   position: 0,
 })
 
+test('a deleted session takes along what lies beside the log, and only what is deleted', async () => {
+  const discarded: SessionId[] = []
+  const discard = async (id: SessionId): Promise<void> => {
+    discarded.push(id)
+    throw new Error('a full disk')
+  }
+  await using kit = await startSessions(quick, { discard })
+  const sessions = kit.as('alice')
+  const [gone, kept] = [await sessions.create({}), await sessions.create({})]
+  await sessions.delete(gone.id)
+  assert.deepEqual(discarded, [gone.id])
+  assert.deepEqual(
+    (await sessions.list()).items.map(({ id }) => id),
+    [kept.id],
+  )
+})
+
 test('what a crash left open is ended: tools, questions, the turn; what waited behind it waits', async () => {
   await using kit = await startSessions(quick)
   const cut = sessionInit()

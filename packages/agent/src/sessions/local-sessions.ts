@@ -47,7 +47,7 @@ function createView(view: ViewParts): Sessions {
   const { engine, author } = view
   const { log } = view.components
   return {
-    ...createCommands(engine, log, author),
+    ...createCommands(engine, view.components, author),
     ...createLookups(view),
     create: (init) => createSession(view, init),
     configure: (id, { title, model, mode }) =>

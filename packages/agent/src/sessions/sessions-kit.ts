@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { AgentSpec, PeerId, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, PeerId, SessionId, Sessions } from '@qmtcode/protocol'
 import { createEventLog } from '../log/event-log.ts'
 import type { EventLog, EventLogOptions } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
@@ -26,16 +26,17 @@ const agents: AgentCatalog = { get: (id) => (id === coder.id ? coder : undefined
 
 export async function startSessions(
   runTurn: RunTurn,
-  options: Partial<EventLogOptions> & { cancelGraceMs?: number; peerId?: PeerId } = {},
+  options: Partial<EventLogOptions> & { cancelGraceMs?: number; peerId?: PeerId; discard?(id: SessionId): Promise<void> } = {},
 ): Promise<SessionsKit> {
+  const { cancelGraceMs, peerId, discard, ...logOptions } = options
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-sessions-'))
   const file = options.file ?? join(workspace, 'sessions.db')
   const start = async (): Promise<{ log: EventLog; sessions: LocalSessions }> => {
-    const log = createEventLog({ clock: systemClock, logger: silentLogger }, { ...options, file })
+    const log = createEventLog({ clock: systemClock, logger: silentLogger }, { ...logOptions, file })
     await log.start()
     const sessions = createSessions(
-      { log, runTurn, agents, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId: options.peerId } },
-      { defaultWorkspace: workspace, cancelGraceMs: options.cancelGraceMs },
+      { log, runTurn, agents, discard, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId } },
+      { defaultWorkspace: workspace, cancelGraceMs },
     )
     await sessions.start()
     return { log, sessions }

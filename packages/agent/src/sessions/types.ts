@@ -37,6 +37,8 @@ export interface SessionsComponents {
   agents: AgentCatalog
   clock: Clock
   logger: Logger
+  /** Called when a session is gone: removes what lies beside the log. */
+  discard?(id: SessionId): Promise<void>
   /** How this node appears in SessionInfo; read at each use. */
   node: { readonly name: string; readonly peerId?: PeerId }
 }

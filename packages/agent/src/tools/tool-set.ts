@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { editTool } from './edit.ts'
 import type { Environment } from './environment.ts'
@@ -29,5 +30,6 @@ export function createTools(components: { env: Environment }, options: ToolOptio
     get: (name) => byName.get(name),
     openWorkspace: async (directory, sessionId) =>
       await openWorkspace(directory, { qmtHome: options.qmtHome, outputDir: join(outputDir, sessionId), home: env['HOME'] }),
+    discard: async (sessionId) => await rm(join(outputDir, sessionId), { recursive: true, force: true }),
   }
 }

@@ -47,6 +47,8 @@ export interface ToolSet {
   get(name: string): Tool | undefined
   /** The files of one session as tools see them. Throws bad_request when `directory` is none. */
   openWorkspace(directory: string, sessionId: string): Promise<Workspace>
+  /** Removes what a session's tools left outside of its workspace. */
+  discard(sessionId: string): Promise<void>
 }
 
 /** Keeps the input's type inside a tool, while a set holds tools of every input. */

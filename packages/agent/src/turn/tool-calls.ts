@@ -37,17 +37,17 @@ export async function runToolCalls(components: CallComponents, calls: readonly M
 }
 
 async function runTogether(components: CallComponents, calls: readonly ModelCall[]): Promise<void> {
-  const begun: { call: ModelCall; startedAt: number; ready: Prepared }[] = []
+  const begun: { call: ModelCall; ready: Prepared }[] = []
   // One after the other: a person answers one question at a time.
   for (const call of calls) {
     if (components.turn.signal.aborted) break
-    const { turn, append, clock, node } = components
-    const startedAt = clock.monotonic()
+    const { turn, append, node } = components
     await append({ type: 'tool.started', turnId: turn.turnId, callId: call.id, name: call.name, input: call.input, node })
-    begun.push({ call, startedAt, ready: await prepare(components, call) })
+    begun.push({ call, ready: await prepare(components, call) })
   }
   const ended = await Promise.allSettled(
-    begun.map(async ({ call, startedAt, ready }) => {
+    begun.map(async ({ call, ready }) => {
+      const startedAt = components.clock.monotonic() // a question's wait is the person's time
       const result = 'refused' in ready ? ready.refused : await execute(components, ready)
       await end(components, { call, result, durationMs: components.clock.monotonic() - startedAt })
     }),

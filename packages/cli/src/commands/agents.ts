@@ -1,4 +1,5 @@
 import type { AgentSpec, RoutingPolicy } from '@qmtcode/protocol'
+import type { NodeStatus } from '../node-handle.ts'
 import { printableLine } from '../output/printable.ts'
 import { withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
@@ -14,9 +15,9 @@ interface AgentRow extends Pick<AgentSpec, 'id' | 'name' | 'description' | 'capa
 
 export async function agents(context: CommandContext, { json }: { json: boolean }): Promise<number> {
   return await withNode(context, {}, async (node) => {
-    const own = (await node.status()).node
+    const { node: own, defaultModel } = await node.status()
     const rows = (await node.agents()).map((agent) => rowOf(agent, own))
-    printList(context, json, { rows, columns: agentColumns, json: (row) => row, none: 'no agents' })
+    printList(context, json, { rows, columns: agentColumns(defaultModel), json: (row) => row, none: 'no agents' })
     return 0
   })
 }
@@ -36,14 +37,20 @@ function rowOf(agent: AgentSpec, own: string): AgentRow {
   }
 }
 
-const agentColumns = [
+const agentColumns = (defaultModel: NodeStatus['defaultModel']) => [
   { title: 'ID', value: (row: AgentRow) => printableLine(row.id) },
   { title: 'KIND', value: (row: AgentRow) => row.kind },
-  { title: 'MODEL', value: (row: AgentRow) => printableLine(row.model ?? 'default') },
+  { title: 'MODEL', value: (row: AgentRow) => printableLine(row.model ?? modelOf(row, defaultModel)) },
   { title: 'THINKS ON', value: (row: AgentRow) => printableLine(row.peer ?? row.node) },
   { title: 'CAPABILITIES', value: (row: AgentRow) => printableLine(row.capabilities.join(' ')), min: 8 },
   { title: 'DESCRIPTION', value: (row: AgentRow) => printableLine(row.description), min: 12 },
 ]
+
+/** Of an agent that names none: a peer's has its node's default, which is not told here. */
+function modelOf({ peer }: AgentRow, defaultModel: NodeStatus['defaultModel']): string {
+  if (peer !== null || defaultModel === undefined) return 'default'
+  return 'model' in defaultModel ? `${defaultModel.model} (default)` : 'none'
+}
 
 export async function routes(context: CommandContext, { json }: { json: boolean }): Promise<number> {
   return await withNode(context, { needsPeers: true }, async (node) => {
@@ -67,6 +74,6 @@ const routeColumns = [
     value: ({ providerTarget }: RoutingPolicy) =>
       printableLine(providerTarget.kind === 'peer' ? `peer ${providerTarget.peer}` : providerTarget.kind),
   },
-  { title: 'NODE ID', value: (row: RoutingPolicy) => row.resolvedProviderNodeId ?? '-' },
+  { title: 'NODE ID', value: (row: RoutingPolicy) => row.resolvedProviderNodeId ?? '-', spare: 1 },
   { title: 'WHY', value: (row: RoutingPolicy) => printableLine(row.reason, 300), min: 16 },
 ]

@@ -55,3 +55,11 @@ export function meshOf(node: NodeHandle): { peers: Peers; trust: Trust } {
     throw new AppError('bad_request', 'the mesh is not enabled here', { hint: 'start with --mesh, or write [mesh] into the configuration' })
   return { peers, trust }
 }
+
+/** Says on stderr which configured peers no list can show yet: nobody ever answered at their address. */
+export async function tellUnmet({ err, errStyle }: CommandContext, peers: Peers | undefined): Promise<void> {
+  for (const { name, address, problem } of (await peers?.status())?.unmet ?? []) {
+    const why = problem === undefined ? '' : `: ${printableLine(problem, 300)}`
+    err.line(errStyle.yellow(`${printableLine(name, 80)} at ${printableLine(address)} was never reached${why}`))
+  }
+}

@@ -73,6 +73,21 @@ test('models lists own and usable nodes; a node that does not answer is told of 
   assert.equal(stderr, 'slow: not a client there; ask its person\n')
 })
 
+test('agents shows the default model as it is, and nodes what was never reached', async () => {
+  const { stdout } = await cli(['agents'])
+  assert.match(stdout, /main +local +builtin\/demo \(default\) +laptop/)
+  assert.match(stdout, /coder +delegate +default +gpu-server/)
+  const node = fakeNode()
+  const { peers } = node
+  assert.ok(peers)
+  const status = await peers.status()
+  peers.status = async () => ({ ...status, unmet: [{ name: 'far', address: '/ip4/10.0.0.9/tcp/1', problem: 'connection refused' }] })
+  for (const command of ['nodes', 'peers', 'models']) {
+    const { stderr } = await cli([command], { node })
+    assert.equal(stderr, 'far at /ip4/10.0.0.9/tcp/1 was never reached: connection refused\n')
+  }
+})
+
 test('agents, routes and sessions keep the contract', async () => {
   const node = fakeNode()
   const agents = await json(['agents'], node)
@@ -212,7 +227,11 @@ test('options reach the node: which configuration, which flags, how long to wait
     lists.opened.map(({ configPath, mesh, serve, waitMs }) => ({ configPath, mesh, serve, waitMs })),
     [{ configPath: 'a.toml', mesh: { enabled: true, addresses: [], listen: [], connect: [] }, serve: false, waitMs: 1_000 }],
   )
-  assert.equal((await cli(['agents'])).opened[0]?.waitMs, 0)
+  // A call waits for its own peer; only lists wait for all.
+  for (const argv of [['agents'], ['run', 'hello']]) {
+    const [opened] = (await cli(argv)).opened
+    assert.deepEqual([opened?.waitMs, opened?.dialWaitMs], [0, 5_000])
+  }
 })
 
 test('without a terminal the node runs, says who it is and who comes, and ends by a signal', async () => {

@@ -2,7 +2,7 @@ import { toAppError } from '@qmtcode/protocol'
 import type { AppError, ModelOffer, Models, PeerInfo } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { printableLine } from '../output/printable.ts'
-import { withNode } from './context.ts'
+import { tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import { printList } from './list.ts'
 
@@ -27,6 +27,7 @@ export async function models(context: CommandContext, { json }: { json: boolean 
       const hint = error.hint === undefined ? '' : `; ${printableLine(error.hint, 300)}`
       context.err.line(context.errStyle.yellow(`${printableLine(name)}: ${printableLine(error.message, 300)}${hint}`))
     }
+    await tellUnmet(context, node.peers)
     if (failed.length > 0 || rows.length > 0) return 0
     const { defaultModel } = await node.status()
     if (defaultModel && 'problem' in defaultModel) context.err.line(printableLine(defaultModel.problem, 1_000))
@@ -71,6 +72,5 @@ const rowOf = (node: string, offer: ModelOffer): ModelRow => ({
 
 const columns = [
   { title: 'MODEL', value: (row: ModelRow) => printableLine(row.id, 300) },
-  { title: 'NODE', value: (row: ModelRow) => printableLine(row.node, 63) },
   { title: 'IN FLIGHT', value: (row: ModelRow) => `${row.inFlight}/${row.slots}`, align: 'right' as const },
 ]

@@ -2,7 +2,7 @@ import { AppError, peerIdSchema } from '@qmtcode/protocol'
 import type { KnownPeer, PeerId, Trust } from '@qmtcode/protocol'
 import { allPeers, nodeColumns, nodeJson } from '../output/node-table.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
-import { meshOf, withNode } from './context.ts'
+import { meshOf, tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import type { PeerChange } from './invocation.ts'
 import { printList } from './list.ts'
@@ -15,8 +15,9 @@ export async function peers(context: CommandContext, { json }: { json: boolean }
       rows,
       columns: nodeColumns(rows, context.outStyle, true),
       json: nodeJson,
-      none: 'no peers: none configured, none knocked',
+      none: 'no peers: none known, none knocked',
     })
+    await tellUnmet(context, mesh.peers)
     return 0
   })
 }

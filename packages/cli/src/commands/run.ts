@@ -18,7 +18,7 @@ import { promptText } from './prompt-input.ts'
 /** One prompt to its end: the answer on stdout, all else on stderr. */
 export async function run(context: CommandContext, options: RunOptions): Promise<number> {
   const text = await context.interrupts.race(promptText(options.prompt, context.components.stdin, context.interrupts.signal))
-  return await withNode(context, { needsPeers: true }, async (node) => {
+  return await withNode(context, {}, async (node) => {
     const sessions = await sessionsOf(node, options.node)
     const known = options.session === undefined ? undefined : await sessions.get(options.session)
     const session = known ?? (await create(context, sessions, options))

@@ -35,11 +35,11 @@ const sessionJson = ({ peerId, model, ...rest }: SessionInfo): unknown => ({ ...
 export const sessionColumns = (now: number) => [
   { title: 'ID', value: (row: SessionInfo) => row.id },
   { title: 'STATE', value: (row: SessionInfo) => row.state },
-  { title: 'AGENT', value: (row: SessionInfo) => printableLine(row.agent) },
-  { title: 'NODE', value: (row: SessionInfo) => printableLine(row.node, 63) },
+  { title: 'AGENT', value: (row: SessionInfo) => printableLine(row.agent), spare: 2 },
+  { title: 'NODE', value: (row: SessionInfo) => printableLine(row.node, 63), spare: 3 },
   { title: 'UPDATED', value: (row: SessionInfo) => ago(row.updatedAt, now) },
   { title: 'TITLE', value: (row: SessionInfo) => printableLine(row.title), min: 12 },
-  { title: 'WORKSPACE', value: (row: SessionInfo) => printableLine(row.workspace), min: 12 },
+  { title: 'WORKSPACE', value: (row: SessionInfo) => printableLine(row.workspace), min: 12, spare: 1 },
 ]
 
 export async function showSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
@@ -97,7 +97,7 @@ export async function deleteSession(context: CommandContext, { id, json }: { id:
 
 /** Continues the turn that a crash cut, and shows it as `run` does. */
 export async function resumeSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
-  return await withNode(context, { needsPeers: true }, async (node) => {
+  return await withNode(context, {}, async (node) => {
     const { seq } = await node.sessions.get(id)
     const begin = () => node.sessions.resume(id)
     return await showTurn(context, { sessions: node.sessions, id, after: seq, begin }, { json })

@@ -47,7 +47,10 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   )
   const catalog = catalogOf(config, agents)
   const sessions = starting.use(
-    createSessions({ log, runTurn, agents: catalog, clock, logger: logger.child('sessions'), node }, { defaultWorkspace: cwd }),
+    createSessions(
+      { log, runTurn, agents: catalog, discard: tools.discard, clock, logger: logger.child('sessions'), node },
+      { defaultWorkspace: cwd },
+    ),
   )
 
   const served = servePeers({ sessions, agents: catalog, node }, config.mesh.share)
@@ -75,7 +78,7 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
   starting.defer(() => lock.withdraw())
-  if (options.waitMs > 0) await mesh?.settled(options.waitMs, options.signal)
+  if (options.waitMs > 0) await mesh?.settled(options.waitMs)
 
   const running = starting.move()
   let closing: Promise<void> | undefined

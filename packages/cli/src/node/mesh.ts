@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { createMeshNode } from '@qmtcode/mesh'
 import type { CallerPeer, MeshNode, StartReport } from '@qmtcode/mesh'
 import { modelsContract, modelsHandlers, sessionsContract, sessionsHandlers } from '@qmtcode/protocol'
-import type { AgentSpec, Clock, Logger, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, Clock, Logger, PeerInfo, Sessions } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
+import { duration } from '../output/format.ts'
 import { startAdvertising } from './advertise.ts'
 import type { ModelSide } from './models.ts'
 
@@ -13,9 +14,11 @@ export interface MeshSide extends AsyncDisposable {
   listenAddresses(): string[]
   /** Listens, dials, and offers what this node shares. */
   begin(offered: Offered): Promise<void>
-  /** Resolves when every configured peer is connected or has refused, or after `waitMs`. */
-  settled(waitMs: number, signal: AbortSignal): Promise<void>
+  /** Resolves when every configured peer has told of itself or refused, or after `waitMs`. */
+  settled(waitMs: number): Promise<void>
 }
+
+const TELL_AFTER_MS = 1_000 // a wait that a person notices is explained
 
 /** What peers reach of this node. */
 export interface Offered {
@@ -61,22 +64,32 @@ export async function startMesh(
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
       owned.use(startAdvertising({ node, models, agents, config, logger }))
     },
-    settled: (waitMs, signal) => settled(node, waitMs, signal),
+    settled: (waitMs) => settled(node, waitMs, options),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
-async function settled(node: MeshNode, waitMs: number, signal: AbortSignal): Promise<void> {
+/** It is dialled, or connected and has not told yet what it offers. */
+const isComing = (peer: PeerInfo): boolean => peer.state === 'connecting' || (peer.state === 'connected' && peer.hasRecord === false)
+
+async function settled(node: MeshNode, waitMs: number, { signal, notice }: Pick<OpenNodeOptions, 'signal' | 'notice'>): Promise<void> {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
   const refused = new Set<string>()
-  const isSettled = async (): Promise<boolean> => {
-    const peers = await node.peers.list()
-    return peers.every((peer) => peer.self || peer.state !== 'connecting' || refused.has(peer.name))
+  const missing = async (): Promise<string[]> => {
+    const [{ unmet = [] }, peers] = await Promise.all([node.peers.status(), node.peers.list()])
+    return [...unmet, ...peers.filter(isComing)].map(({ name }) => name).filter((name) => !refused.has(name))
   }
   const events = node.peers.follow({ signal: bound })
-  if (await isSettled()) return
-  for await (const event of events) {
-    if (event.type === 'peer.refused') refused.add(event.name)
-    if (await isSettled()) return
+  let names = await missing()
+  const telling = setTimeout(() => notice(`waiting for ${names.join(', ')}, at most ${duration(waitMs)}`), TELL_AFTER_MS)
+  try {
+    if (names.length === 0) return
+    for await (const event of events) {
+      if (event.type === 'peer.refused') refused.add(event.name)
+      names = await missing()
+      if (names.length === 0) return
+    }
+  } finally {
+    clearTimeout(telling)
   }
 }

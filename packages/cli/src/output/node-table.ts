@@ -6,7 +6,7 @@ import type { Column } from './table.ts'
 
 /** A node as `--json` gives it: every field of the contract, null where it is not known. */
 export function nodeJson(peer: PeerInfo): Record<string, unknown> {
-  const { role = null, roleThere = null, rttMs = null, version = null, problem = null, ...rest } = peer
+  const { role = null, roleThere = null, rttMs = null, version = null, problem = null, hasRecord: _, ...rest } = peer
   return { ...rest, role, roleThere, rttMs, version, problem }
 }
 
@@ -49,13 +49,13 @@ export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: 
     { title: 'PEER ID', value: (peer) => (wholeIds ? peer.peerId : (short.get(peer.peerId) ?? peer.peerId)), paint: style.dim },
     { title: 'STATE', value: stateOf, paint: (cell, peer) => paintState(cell, peer, style) },
     { title: 'TRUST', value: (peer) => (peer.self ? '' : peer.trust) },
-    { title: 'ROLE', value: (peer) => peer.role ?? '' },
-    { title: 'ROLE THERE', value: (peer) => peer.roleThere ?? '' },
-    { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no') },
-    { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right' },
-    { title: 'LOAD', value: loadOf, align: 'right' },
+    { title: 'ROLE', value: (peer) => (peer.self ? '' : (peer.role ?? '')), spare: 3 },
+    { title: 'ROLE THERE', value: (peer) => (peer.self ? '' : (peer.roleThere ?? '')), spare: 4 },
+    { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no'), spare: 2 },
+    { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right', spare: 5 },
+    { title: 'LOAD', value: loadOf, align: 'right', spare: 6 },
     { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
-    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12 },
+    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 1 },
     { title: 'PROBLEM', value: (peer) => printableLine(peer.problem ?? '', 300), min: 12, paint: style.yellow },
   ]
 }

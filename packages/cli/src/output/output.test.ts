@@ -22,6 +22,19 @@ test('short peer ids are as long as it takes to tell them apart', () => {
   assert.deepEqual([...shortPeerIds(near).values()], ['12D3KooWAAAAAAAA1', '12D3KooWAAAAAAAA2', '12D3KooWBBBBBB'])
 })
 
+test('where lines would not fit, a table leaves out what it can spare, the highest first', () => {
+  const columns = [
+    { title: 'ID', value: () => 'ses_1234567890' },
+    { title: 'NODE', value: () => 'laptop', spare: 2 },
+    { title: 'PLACE', value: () => '/home/x/work', min: 6, spare: 1 },
+  ]
+  const head = (width?: number): string | undefined => renderTable(columns, [1], { width })[0]
+  assert.equal(head(), 'ID              NODE    PLACE')
+  assert.equal(renderTable(columns, [1], { width: 30 })[1], 'ses_1234567890  laptop  /home…')
+  assert.equal(head(29), 'ID              PLACE')
+  assert.equal(head(20), 'ID')
+})
+
 test('a table aligns wide characters, drops empty columns, and cuts what may be cut', () => {
   const columns = [
     { title: 'NAME', value: (row: { name: string; text: string }) => row.name },

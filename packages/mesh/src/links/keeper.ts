@@ -1,5 +1,5 @@
 import { AppError, toAppError } from '@qmtcode/protocol'
-import type { Clock, Logger, MeshEvent, PeerId } from '@qmtcode/protocol'
+import type { Clock, Logger, MeshEvent, MeshStatus, PeerId } from '@qmtcode/protocol'
 import type { ConfiguredPeer, MeshTimings } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
 import type { Target } from './dialler.ts'
@@ -17,6 +17,7 @@ export interface Keeper {
   meet(name: string): Promise<void>
   /** `connecting` while it is wanted and away, with the last failure. */
   stateOf(peerId: PeerId): { isWanted: boolean; problem?: string }
+  unmet(): NonNullable<MeshStatus['unmet']>
   stop(): Promise<void>
 }
 
@@ -171,6 +172,10 @@ export function createKeeper(
       const self = keepOf(peerId)
       return { isWanted: self !== undefined, problem: self?.failure?.message }
     },
+    unmet: () =>
+      configured
+        .filter((peer) => trust.pins.idOf(peer) === undefined)
+        .map(({ name, addr = '' }) => ({ name, address: addr, problem: keeps.get(name)?.failure?.message })),
     async stop() {
       stopped.abort()
       wake()

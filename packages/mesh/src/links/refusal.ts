@@ -1,4 +1,4 @@
-import { AppError } from '@qmtcode/protocol'
+import { AppError, roleIncludes } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import type { Hello } from '../handshake/hello.ts'
 
@@ -7,15 +7,18 @@ export function refusalOf(name: string, self: PeerId, there: Hello | undefined):
   if (!there || there.state === 'admitted') return undefined
   const command = there.command ?? `qmtcode peers admit ${self}`
   const reason = there.state === 'banned' ? `${name} has banned this node` : `${name} has not admitted this node`
-  return new AppError('not_admitted', reason, { hint: `on ${there.name}: ${command}` })
+  return new AppError('not_admitted', reason, { hint: `on ${name}, run: ${command}` })
 }
 
 /** Why this node may not call `service` on `name`. Undefined: it may. */
 export function serviceRefusalOf(name: string, self: PeerId, there: Hello, service: string): AppError | undefined {
   const refusal = refusalOf(name, self, there)
   if (refusal || there.services.includes(service)) return refusal
+  if (there.role !== undefined && roleIncludes(there.role, 'client')) {
+    return new AppError('forbidden', `${name} offers its ${service} to no peer of the role ${there.role}, which this node has there`)
+  }
   const command = there.command ?? `qmtcode peers role ${self} client`
   return new AppError('forbidden', `${name} gives this node the role ${there.role ?? 'none'}, which may not call its ${service}`, {
-    hint: `on ${there.name}: ${command}`,
+    hint: `on ${name}, run: ${command}`,
   })
 }

@@ -72,6 +72,7 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     sessions: record?.sessions ?? 0,
     load: directory.loadOf(peerId) ?? NO_LOAD,
     version: record?.software ?? link?.there?.version,
+    hasRecord: record !== undefined,
     problem: (link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem)) ?? nameProblem(peerId, record?.name, trust),
   }
 }

@@ -47,7 +47,12 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
 
   return {
     status: () =>
-      Promise.resolve({ ...self, listenAddresses: addresses(), connectedPeers: links.all().filter((link) => link.isUp).length }),
+      Promise.resolve({
+        ...self,
+        listenAddresses: addresses(),
+        connectedPeers: links.all().filter((link) => link.isUp).length,
+        unmet: keeper.unmet(),
+      }),
     list(): Promise<PeerInfo[]> {
       const ids = new Set([...trust.known(), ...links.all().map((link) => link.peerId)])
       return Promise.resolve([
