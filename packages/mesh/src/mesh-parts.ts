@@ -46,7 +46,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const { clock, log, key, self, file } = components
   const { timings, name, version, peers: configured } = options
   const events = createMeshEvents()
-  const trust = createTrustBook({ clock, file }, { self, configured, open: options.trust === 'open' })
+  const trust = createTrustBook({ clock, file }, { self, name, configured, open: options.trust === 'open' })
   const server = createRpcServer({ clock, log: log.child('rpc') })
   const services = createServices({ log, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter })
   const arrivals = createArrivals({ trust })

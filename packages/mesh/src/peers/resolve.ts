@@ -32,11 +32,13 @@ export async function resolvePeer(name: string, components: ResolveComponents): 
 
 async function candidates(name: string, { self, trust, configured, strangers }: ResolveComponents): Promise<PeerId[]> {
   const ids = [...new Set([self.peerId, ...trust.known(), ...(await strangers())])]
+  const [whole] = ids.filter((peerId) => peerId === name)
+  if (whole) return [whole]
   const byName = ids.filter((peerId) => peerId === self.peerId && self.name === name)
   const ofConfigured = configured.filter((peer) => peer.name === name).flatMap((peer) => trust.pins.idOf(peer) ?? [])
   const given = ids.filter((peerId) => peerId !== self.peerId && trust.nameOf(peerId) === name)
   const advertised = trust.pins.idOfName(name)
-  const byId = ids.filter((peerId) => peerId === name || (isPrefix(name) && peerId.startsWith(name)))
+  const byId = ids.filter((peerId) => isPrefix(name) && peerId.startsWith(name))
   return [...new Set([...byName, ...ofConfigured, ...given, ...(advertised ? [advertised] : []), ...byId])]
 }
 

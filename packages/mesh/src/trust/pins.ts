@@ -6,6 +6,12 @@ import type { KnownPeersContent } from './known-peers-file.ts'
 
 const NAMES_PER_PEER = 8
 
+export interface PinsOptions {
+  configured: readonly ConfiguredPeer[]
+  /** This node's. */
+  name?: string
+}
+
 /** Which id stands behind a configured or an advertised name. */
 export interface Pins {
   /** The id of a configured peer: written in the configuration, or pinned at first contact. */
@@ -13,21 +19,32 @@ export interface Pins {
   configuredAs(peerId: PeerId): ConfiguredPeer | undefined
   /** Pins the id that answered. True: it is new. Throws conflict when another was there, naming both. */
   pinConfigured(peer: ConfiguredPeer, answered: PeerId): boolean
-  /** Pins an advertised name. `taken`: another id bore it first, or it is a configured peer's. */
+  /** Pins an advertised name. `taken`: another id bore it first, or it is this node's, a configured peer's, or one that a person gave. */
   pinName(peerId: PeerId, name: string): 'new' | 'known' | 'taken'
   /** The name that `peerId` advertises, if it is its own. */
   advertisedName(peerId: PeerId): string | undefined
   idOfName(name: string): PeerId | undefined
+  /** Whether `name` means another than `peerId`. */
+  isTaken(name: string, peerId: PeerId): boolean
   forget(peerId: PeerId): void
 }
 
-export function createPins(content: KnownPeersContent, configured: readonly ConfiguredPeer[]): Pins {
+export function createPins(content: KnownPeersContent, { configured, name: ownName }: PinsOptions): Pins {
   const current = new Map<PeerId, string>(Object.entries(content.names).map(([name, peerId]) => [peerId, name]))
   const pinned = (name: string): PeerId | undefined => (Object.hasOwn(content.pins, name) ? content.pins[name] : undefined)
   const named = (name: string): PeerId | undefined => (Object.hasOwn(content.names, name) ? content.names[name] : undefined)
-  const idOf = (peer: ConfiguredPeer): PeerId | undefined => writtenId(peer) ?? pinned(peer.name)
+  // Read once: every stream that anybody opens asks who its peer is.
+  const written = new Map(configured.map((peer) => [peer, writtenId(peer)]))
+  const idOf = (peer: ConfiguredPeer): PeerId | undefined => written.get(peer) ?? pinned(peer.name)
+  const isTaken = (name: string, peerId: PeerId): boolean => {
+    const ofConfigured = configured.find((peer) => peer.name === name)
+    if (ofConfigured) return idOf(ofConfigured) !== peerId
+    const isGiven = Object.entries(content.peers).some(([id, entry]) => entry.name === name && id !== peerId)
+    return isGiven || name === ownName || (named(name) ?? peerId) !== peerId
+  }
   return {
     idOf,
+    isTaken,
     configuredAs: (peerId) => configured.find((peer) => idOf(peer) === peerId),
     pinConfigured(peer, answered) {
       const expected = idOf(peer)
@@ -38,15 +55,17 @@ export function createPins(content: KnownPeersContent, configured: readonly Conf
     },
     pinName(peerId, name) {
       const owner = named(name)
-      const ofConfigured = configured.find((peer) => peer.name === name)
-      if ((owner ?? peerId) !== peerId || (ofConfigured && idOf(ofConfigured) !== peerId)) return 'taken'
+      if (isTaken(name, peerId)) return 'taken'
       const count = Object.values(content.names).filter((id) => id === peerId).length
       if (!owner && count >= NAMES_PER_PEER) return 'taken'
       content.names[name] = peerId
       current.set(peerId, name)
       return owner ? 'known' : 'new'
     },
-    advertisedName: (peerId) => current.get(peerId),
+    advertisedName(peerId) {
+      const name = current.get(peerId)
+      return name !== undefined && named(name) === peerId ? name : undefined
+    },
     idOfName: named,
     forget(peerId) {
       for (const [name, id] of Object.entries(content.pins)) if (id === peerId) delete content.pins[name]

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { isAppError, systemClock } from '@qmtcode/protocol'
+import { isAppError, nodeNameSchema, systemClock } from '@qmtcode/protocol'
 import type { Clock, ErrorCode, PeerId } from '@qmtcode/protocol'
 import type { ConfiguredPeer } from '../node-types.ts'
 import { openKnownPeersFile } from './known-peers-file.ts'
@@ -108,6 +108,19 @@ test('an advertised name belongs to who bore it first, and never to another conf
   assert.equal(await book.pinName(c, 'gpu'), true)
   await book.forget(a)
   assert.equal(await book.pinName(b, 'worker'), true)
+})
+
+test('no peer may call itself by the name of this node, of an admitted peer, or by a peer id', async () => {
+  const file = await openKnownPeersFile(await bookFile())
+  const book = createTrustBook({ clock: systemClock, file }, { self, name: 'laptop', configured: [], open: false })
+  await book.admit(a, { name: 'gpu' })
+  assert.equal(await book.pinName(b, 'gpu'), false)
+  assert.equal(await book.pinName(b, 'laptop'), false)
+  assert.equal(await book.pinName(a, 'gpu'), true)
+  assert.equal(await book.pinName(b, 'worker'), true)
+  for (const name of ['gpu', 'laptop', 'worker']) await assert.rejects(book.admit(c, { name }), fails('conflict', /another peer/))
+  await assert.rejects(book.admit(c, { name: b }), fails('bad_request', /no peer id/))
+  assert.equal(nodeNameSchema.safeParse(c).success, false)
 })
 
 test('open trust makes unknown peers observers, and bans still hold', async () => {

@@ -33,6 +33,8 @@ export interface TrustBook extends Trust {
 
 export interface TrustBookOptions {
   self: PeerId
+  /** This node's: nobody else's. */
+  name?: string
   configured: readonly ConfiguredPeer[]
   open: boolean
 }
@@ -42,7 +44,7 @@ const MAX_ADDRESSES = 16
 export function createTrustBook(components: { clock: Clock; file: KnownPeersFile }, options: TrustBookOptions): TrustBook {
   const { clock, file } = components
   const { content } = file
-  const pins = createPins(content, options.configured)
+  const pins = createPins(content, options)
   const knocks = createKnocks({ clock })
   const listeners: Parameters<TrustBook['onChange']>[0][] = []
   let dirty = false
@@ -134,7 +136,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     async admit(peerId, { role, name } = {}) {
       const wanted = role ?? (standing(peerId).state === 'admitted' ? standing(peerId).role : undefined) ?? 'client'
       requireFree(pins.configuredAs(peerId), 'role', wanted)
-      const given = name === undefined ? undefined : parseName(name)
+      const given = name === undefined ? undefined : requireFreeName(pins, parseName(name), peerId)
       return decide(peerId, () => edit(peerId, { trust: 'admitted', role: wanted, ...(given === undefined ? {} : { name: given }) }))
     },
     async setRole(peerId, role) {
@@ -178,6 +180,14 @@ function requireFree(peer: ConfiguredPeer | undefined, key: 'role' | 'use', want
   if (!peer || written === undefined || written === wanted) return
   throw new AppError('conflict', `${peer.name} has ${key} = ${JSON.stringify(written)} in the configuration`, {
     hint: `change ${key} of ${peer.name} in [[mesh.peers]]`,
+  })
+}
+
+/** A name is one peer's: prompts go where it says. */
+function requireFreeName(pins: Pins, name: string, peerId: PeerId): string {
+  if (!pins.isTaken(name, peerId)) return name
+  throw new AppError('conflict', `${name} is the name of another peer`, {
+    hint: 'give it another name; qmtcode peers list shows who has which',
   })
 }
 
