@@ -1,5 +1,3 @@
-import { z } from 'zod'
-
 /** The closed set of failures. Callers branch on these, never on a message. */
 export const ERROR_CODES = [
   'bad_request',
@@ -32,15 +30,14 @@ export interface AppErrorOptions {
 }
 
 /** What a caller may act on, beyond the code. */
-export const errorDetailsSchema = z.object({
+export interface ErrorDetails {
   /** HTTP status of a model's server. */
-  status: z.int().optional(),
+  status?: number
   /** The provider's own code, for example `insufficient_quota`. */
-  providerCode: z.string().max(200).optional(),
+  providerCode?: string
   /** How long to wait before a retry, in milliseconds. */
-  retryAfterMs: z.number().nonnegative().optional(),
-})
-export interface ErrorDetails extends z.infer<typeof errorDetailsSchema> {}
+  retryAfterMs?: number
+}
 
 /** The one error of the project: the same in code, on the wire, over HTTP and as an exit code. */
 export class AppError extends Error {
@@ -69,19 +66,16 @@ export function toAppError(error: unknown): AppError {
   return new AppError('internal', error instanceof Error ? error.message : String(error), { cause: error })
 }
 
-const MAX_MESSAGE_CHARS = 2_000
+/** Characters of an error's message, and of its hint, that cross. */
+export const MAX_MESSAGE_CHARS = 2_000
 
 /** How an error crosses a process border: without cause and stack. */
-export const wireErrorSchema = z.object({
-  code: z.string().max(40),
-  message: z.string().max(MAX_MESSAGE_CHARS + 1),
-  hint: z
-    .string()
-    .max(MAX_MESSAGE_CHARS + 1)
-    .optional(),
-  details: errorDetailsSchema.optional(),
-})
-export interface WireError extends z.infer<typeof wireErrorSchema> {}
+export interface WireError {
+  code: string
+  message: string
+  hint?: string
+  details?: ErrorDetails
+}
 
 export function toWireError(error: unknown): WireError {
   const { code, message, hint, details } = toAppError(error)

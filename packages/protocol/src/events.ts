@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wireErrorSchema } from './errors.ts'
+import { wireErrorSchema } from './error-schemas.ts'
 import { messageIdSchema, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
 import { jsonSchema } from './json.ts'
 

@@ -1,3 +1,4 @@
+export { errorDetailsSchema, wireErrorSchema } from './error-schemas.ts'
 export { agentSpecSchema } from './agents.ts'
 export type { AgentSpec } from './agents.ts'
 export { silentLogger, systemClock } from './components.ts'
@@ -17,13 +18,11 @@ export type {
 export {
   AppError,
   ERROR_CODES,
-  errorDetailsSchema,
   exitCodeOf,
   fromWireError,
   isAppError,
   toAppError,
   toWireError,
-  wireErrorSchema,
 } from './errors.ts'
 export type { AppErrorOptions, ErrorCode, ErrorDetails, WireError } from './errors.ts'
 export {
@@ -58,9 +57,13 @@ export { LIMITS } from './limits.ts'
 export { modelIdSchema, parseModelRef } from './model-ref.ts'
 export type { ModelRef } from './model-ref.ts'
 export { modelOfferSchema, modelPartSchema, modelRequestSchema, modelsContract } from './models.ts'
-export type { ModelCallOptions, ModelOffer, ModelPart, ModelRequest, Models } from './models.ts'
+export type { ModelCallOptions, ModelOffer, ModelPart, ModelRequest, Models, ResumePoint } from './models.ts'
+export { clientForPeer, handlersForPeer, peerModelsContract, peerSessionsContract } from './over-rpc/for-peer.ts'
 export { modelsHandlers, modelsOverRpc } from './over-rpc/models-over-rpc.ts'
 export { peersHandlers, peersOverRpc } from './over-rpc/peers-over-rpc.ts'
+export type { PeerPorts } from './over-rpc/peers-over-rpc.ts'
+export { resumed, retried } from './over-rpc/resumed.ts'
+export type { LinkChange, OpenAgain, ResumedOptions } from './over-rpc/resumed.ts'
 export { routesHandlers, routesOverRpc } from './over-rpc/routes-over-rpc.ts'
 export { sessionsHandlers, sessionsOverRpc } from './over-rpc/sessions-over-rpc.ts'
 export { trustHandlers, trustOverRpc } from './over-rpc/trust-over-rpc.ts'

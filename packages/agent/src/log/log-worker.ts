@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { toWireError } from '@qmtcode/protocol'
+import { toWireError } from '@qmtcode/protocol/errors'
 import type { WireError } from '@qmtcode/protocol'
 import { openStore } from './store.ts'
 import type { Store, StoreCall, StoreResult } from './store.ts'

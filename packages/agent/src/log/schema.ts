@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { AppError } from '@qmtcode/protocol'
+import { AppError } from '@qmtcode/protocol/errors'
 
 /**
  * One entry a version; `pragma user_version` counts those that ran. Entries are added, never changed.

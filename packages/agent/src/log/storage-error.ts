@@ -1,4 +1,4 @@
-import { AppError } from '@qmtcode/protocol'
+import { AppError } from '@qmtcode/protocol/errors'
 
 const BUSY = 5
 const LOCKED = 6

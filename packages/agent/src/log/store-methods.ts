@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { AppError } from '@qmtcode/protocol'
+import { AppError } from '@qmtcode/protocol/errors'
 import type { PromptId, SessionId } from '@qmtcode/protocol'
 import { createEffects } from './store-effects.ts'
 import { readPage, text, toQueuedPrompt, toRecord, toSessionRow } from './store-rows.ts'

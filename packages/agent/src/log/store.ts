@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { AppError } from '@qmtcode/protocol'
+import { AppError } from '@qmtcode/protocol/errors'
 import { migrate } from './schema.ts'
 import { createStoreMethods } from './store-methods.ts'
 import { isStorageFailure, storageError } from './storage-error.ts'

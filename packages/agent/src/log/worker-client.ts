@@ -17,10 +17,17 @@ interface Waiter {
   reject(error: unknown): void
 }
 
+/** The thread passes events on and keeps none: V8's default of 48 MB would only fill with garbage. */
+const YOUNG_MB = 4
+
 const workerFile = `./log-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`
 
 export function createWorkerClient(options: EventLogOptions): WorkerClient {
-  const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: options, name: 'session-log' })
+  const worker = new Worker(new URL(workerFile, import.meta.url), {
+    workerData: options,
+    name: 'session-log',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  })
   const waiting = new Map<number, Waiter>()
   const open = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
