@@ -12,8 +12,16 @@ export interface NodeHandle {
   routes: Routes
   agents(): Promise<AgentSpec[]>
   status(): Promise<NodeStatus>
+  /** Other processes that use this node; absent: it is another's. */
+  others?: OtherProcesses
   /** Stops a node of this process, leaves another alone. Safe to call twice. */
   close(): Promise<void>
+}
+
+export interface OtherProcesses {
+  isUsed(): boolean
+  /** Resolves when none is connected, or at the abort. */
+  untilUnused(signal: AbortSignal): Promise<void>
 }
 
 export interface NodeStatus {

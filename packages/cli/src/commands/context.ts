@@ -44,8 +44,18 @@ export async function withNode<Value>(
   try {
     return await interrupts.race(use(node))
   } finally {
+    if (options.serve !== true && !interrupts.signal.aborted) await stayForOthers(context, node)
     await node.close()
   }
+}
+
+/** A node that a command began may be at work for other commands by now: it stays until they end, or a signal comes. */
+async function stayForOthers({ err, errStyle, interrupts }: CommandContext, { others }: NodeHandle): Promise<void> {
+  if (!others?.isUsed()) return
+  const leave = new AbortController()
+  using _ = interrupts.handle(() => leave.abort())
+  err.line(errStyle.dim('done; other qmtcode processes of this QMT_HOME still work here (Ctrl-C stops them)'))
+  await others.untilUnused(leave.signal)
 }
 
 /** Throws bad_request where the mesh is not enabled. */

@@ -1,4 +1,4 @@
-import { AppError, toAppError } from '@qmtcode/protocol'
+import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { PromptId, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import type { TurnEnded } from '../output/turn-end.ts'
 import type { CommandContext } from './context.ts'
@@ -31,11 +31,20 @@ export async function followTurn(context: CommandContext, options: FollowTurnOpt
   context.out.gone.addEventListener('abort', cancelling.ask)
   try {
     return await readTurn(options, { beginning, cancelling, signal: stop.signal })
+  } catch (error) {
+    throw withSession(error, options.id)
   } finally {
     stop.abort()
     context.out.gone.removeEventListener('abort', cancelling.ask)
     cancelling.end()
   }
+}
+
+/** A link that breaks takes no session with it. */
+function withSession(error: unknown, id: SessionId): unknown {
+  if (!isAppError(error, 'link_lost') || error.hint !== undefined) return error
+  const hint = `the session is kept: qmtcode sessions show ${id}; to go on with an interrupted turn: qmtcode sessions resume ${id}`
+  return new AppError('link_lost', error.message, { cause: error, hint })
 }
 
 /** Starts the turn, once. A failure stops the following. */

@@ -19,6 +19,10 @@ test('a home has one holder, and tells others who it is', () => {
   const file = { pid: process.pid, version: '1', socket: join(home, 'node.sock'), fingerprint: 'f' }
   lock.publish(file)
   assert.deepEqual(readNodeFile(home), file)
+  lock.withdraw()
+  assert.equal(readNodeFile(home), undefined)
+  assert.equal(acquireHomeLock(home), undefined)
+  lock.publish(file)
   lock.release()
   assert.equal(readNodeFile(home), undefined)
   const again = acquireHomeLock(home)

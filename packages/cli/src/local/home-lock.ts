@@ -18,6 +18,8 @@ export interface NodeFile extends z.infer<typeof nodeFileSchema> {}
 export interface HomeLock {
   /** Tells others how to reach this node; they may have been waiting for it. */
   publish(file: NodeFile): void
+  /** The node stops: who comes now waits for the lock. */
+  withdraw(): void
   release(): void
 }
 
@@ -38,14 +40,18 @@ export function acquireHomeLock(home: string): HomeLock | undefined {
     throw new AppError('bad_config', `cannot lock ${path}: ${(error as Error).message}`, { cause: error, hint })
   }
   const nodeFile = join(home, 'node.json')
-  rmSync(nodeFile, { force: true })
+  const withdraw = (): void => rmSync(nodeFile, { force: true })
+  withdraw() // of a killed node
   let held = true
   return {
     publish: (file) => writeAtomically(nodeFile, `${JSON.stringify(file)}\n`),
+    withdraw: () => {
+      if (held) withdraw()
+    },
     release: () => {
       if (!held) return
       held = false
-      rmSync(nodeFile, { force: true })
+      withdraw()
       database.close()
     },
   }

@@ -9,6 +9,10 @@ import { readPreface } from './preface.ts'
 
 /** The local API: the ports of this node for commands of the same user, over a socket that nobody else can open. */
 export interface LocalServer extends AsyncDisposable {
+  /** Resolves when no other process is connected, or at the abort. A client keeps its connections for as long as it runs. */
+  untilUnused(signal: AbortSignal): Promise<void>
+  /** Whether another process is connected. */
+  isUsed(): boolean
   stop(): Promise<void>
 }
 
@@ -20,7 +24,12 @@ export async function startLocalServer(
   const services = new Map(components.services.map((served) => [protocolIdOf(served.contract), served]))
   const rpc = createRpcServer({ clock, log })
   const sockets = new Set<Socket>()
+  const unused = new EventTarget()
 
+  const left = (socket: Socket): void => {
+    sockets.delete(socket)
+    if (sockets.size === 0) unused.dispatchEvent(new Event('unused'))
+  }
   const accept = async (socket: Socket): Promise<void> => {
     const served = services.get(await readPreface(socket))
     if (!served) throw new AppError('unsupported', `the local API has ${[...services.keys()].join(', ')}`)
@@ -28,7 +37,7 @@ export async function startLocalServer(
   }
   const server = createServer((socket) => {
     sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', (error) => log.debug('local socket failed', { error: error.message }))
+    socket.on('close', () => left(socket)).on('error', (error) => log.debug('local socket failed', { error: error.message }))
     accept(socket).catch((error: unknown) => {
       log.warn('refused a local connection', { error: (error as Error).message })
       socket.destroy()
@@ -42,7 +51,14 @@ export async function startLocalServer(
     for (const socket of sockets) socket.destroy()
     await closed
   }
-  return { stop, [Symbol.asyncDispose]: stop }
+  const untilUnused = async (signal: AbortSignal): Promise<void> => {
+    if (sockets.size === 0 || signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    unused.addEventListener('unused', () => resolve(), { once: true, signal })
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+  }
+  return { untilUnused, isUsed: () => sockets.size > 0, stop, [Symbol.asyncDispose]: stop }
 }
 
 /** The holder of the home's lock owns the path: what lies there is a dead node's. Its directory is 0700, so nobody comes before the chmod. */

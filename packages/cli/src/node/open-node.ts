@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { localInterfaceAddresses } from '@qmtcode/mesh/addresses'
-import { AppError } from '@qmtcode/protocol'
+import { AppError, isAppError } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import { formatDiagnostic } from '../config/diagnostics.ts'
 import type { Environment } from '../config/environment.ts'
@@ -32,7 +32,8 @@ export async function openNode(components: OpenNodeComponents, options: OpenNode
     const lock = acquireHomeLock(components.home)
     if (lock) return await startHere(components, options, asked, lock)
     const holder = readNodeFile(components.home)
-    if (holder) return await reach(holder, options, asked)
+    const reached = holder && (await reach(holder, options, asked))
+    if (reached) return reached
     options.signal.throwIfAborted()
     if (Date.now() > deadline) {
       throw new AppError('busy', `another qmtcode holds ${components.home} and does not answer`, {
@@ -66,8 +67,11 @@ async function startHere(components: OpenNodeComponents, options: OpenNodeOption
   }
 }
 
-/** What this command says of the mesh must be what the running node does: nothing silently differs. */
-async function reach(holder: NodeFile, options: OpenNodeOptions, asked: Asked): Promise<NodeHandle> {
+/**
+ * What this command says of the mesh must be what the running node does: nothing silently differs.
+ * Undefined: the holder ends right now, or was killed; its home is free in a moment.
+ */
+async function reach(holder: NodeFile, options: OpenNodeOptions, asked: Asked): Promise<NodeHandle | undefined> {
   const pid = holder.pid
   if (options.serve)
     throw new AppError('bad_request', `qmtcode already runs here as process ${pid}`, {
@@ -79,5 +83,10 @@ async function reach(holder: NodeFile, options: OpenNodeOptions, asked: Asked): 
       hint: `leave out the mesh flags and the configuration to use it, or stop it (kill ${pid})`,
     })
   }
-  return await remoteHandle(connectLocal(holder.socket))
+  try {
+    return await remoteHandle(connectLocal(holder.socket))
+  } catch (error) {
+    if (isAppError(error, 'peer_unreachable', 'link_lost')) return undefined
+    throw error
+  }
 }
