@@ -72,3 +72,45 @@ test('a peer cannot allow itself the shell of the server', async () => {
   assert.equal(asked.code, 4, asked.stderr)
   assert.match(asked.stderr, /only the person at gpu-server may allow this/)
 })
+
+test('attach lists, begins and shows sessions of the server, also through the node that runs already; a third node sees nothing', async () => {
+  await using laptop = await createMachine()
+  await using server = await createMachine()
+  await using other = await createMachine()
+  const more = `[[mesh.peers]]\nname = "other"\npeer_id = "${await other.peerId()}"\nrole = "client"\nuse = false\n`
+  const { address } = await startHost(server, { guest: await laptop.peerId(), share: shares(server.workspace), config: more })
+  await laptop.writeConfig(guestConfig(address))
+  await other.writeConfig(guestConfig(address).replace('"laptop"', '"other"'))
+  const node = laptop.start(['--headless', '--mesh'])
+  await node.line(/gpu-server.*connected|connected.*gpu-server/)
+
+  const began = await laptop.run(['attach', 'gpu-server', '--new', '--model', 'builtin/demo'])
+  assert.equal(began.code, 0, began.stderr)
+  const id = began.stdout.trim()
+  assert.match(id, /^ses_/)
+  const watching = laptop.start(['attach', `gpu-server/${id}`, '--json'])
+  const ran = await laptop.run(['run', '--node', 'gpu-server', '--session', id, 'list files'])
+  assert.equal(ran.code, 0, ran.stderr)
+  await watching.line(/"type":"turn\.ended"/)
+  const shown = await laptop.run(['attach', `gpu-server/${id}`, '--no-follow', '--json'])
+  assert.deepEqual(
+    eventsOf(shown.stdout).map((event) => 'seq' in event && event.seq),
+    eventsOf(shown.stdout).map((_, index) => index + 1),
+  )
+  const picked = await laptop.run(['attach', 'gpu-server'])
+  assert.equal(picked.code, 2, picked.stderr)
+  assert.match(picked.stderr, new RegExp(id))
+  const listed = await laptop.run(['sessions', '--json'])
+  const rows = JSON.parse(listed.stdout) as { id: string; node: string; followers: string[] }[]
+  assert.deepEqual(
+    rows.map((row) => [row.id, row.node, row.followers]),
+    [[id, 'gpu-server', ['laptop']]],
+    listed.stderr,
+  )
+
+  const elsewhere = await other.run(['sessions', '--json'])
+  assert.deepEqual(JSON.parse(elsewhere.stdout), [], elsewhere.stderr)
+  const refused = await other.run(['attach', `gpu-server/${id}`, '--no-follow'])
+  assert.equal(refused.code, 1, refused.stderr)
+  assert.match(refused.stderr, /not_found/)
+})

@@ -1,4 +1,5 @@
 import { exitCodeOf } from '@qmtcode/protocol'
+import { attach } from './chat/attach.ts'
 import { chat } from './chat/chat.ts'
 import { agents, routes } from './commands/agents.ts'
 import { parseArguments } from './commands/arguments.ts'
@@ -55,6 +56,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await run(context, invocation)
     case 'acp':
       return await (await import('./commands/acp.ts')).acp(context, invocation)
+    case 'attach':
+      return await attach(context, invocation)
     case 'nodes':
       return await nodes(context, invocation)
     case 'models':

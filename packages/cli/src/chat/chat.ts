@@ -1,3 +1,4 @@
+import type { SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
 import { watchPeers } from '../commands/serve.ts'
@@ -24,11 +25,21 @@ export async function chat(context: CommandContext): Promise<number> {
     const { out, outStyle, components } = context
     for (const line of startLines(await node.status())) out.line(outStyle.dim(line))
     out.line(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
-    return await converse(context, node)
+    return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd } })
   })
 }
 
-async function converse(context: CommandContext, node: NodeHandle): Promise<number> {
+export interface ChatSubject {
+  /** Of the host. */
+  sessions: Sessions
+  /** What new sessions begin with. */
+  init: SessionInit
+  /** A session that is there; absent: the first prompt begins one. */
+  attached?: { id: SessionId; after: number }
+}
+
+/** Until the person leaves; returns the exit code. */
+export async function converse(context: CommandContext, node: NodeHandle, subject: ChatSubject): Promise<number> {
   const { components, outStyle: style } = context
   const { promise: ended, resolve: end } = Promise.withResolvers<number>()
   const stop = new AbortController()
@@ -40,7 +51,7 @@ async function converse(context: CommandContext, node: NodeHandle): Promise<numb
   const prompt = style.bold('› ')
   const questions = createQuestions(terminal, { prompt, paint: style.yellow })
   const onEvent = createEventPrinter({ terminal, questions, style, isOurs: (promptId) => conversation.isOurs(promptId) })
-  const conversation = createConversation(node.sessions, { workspace: components.cwd }, { onEvent, onLost: onError })
+  const conversation = createConversation(subject.sessions, subject.init, { onEvent, onLost: onError })
   const cancelKey = createCancelKey({
     conversation,
     terminal,
@@ -53,6 +64,7 @@ async function converse(context: CommandContext, node: NodeHandle): Promise<numb
 
   using _ = context.interrupts.handle((signal) => (signal === 'SIGINT' ? cancelKey.press() : end(130)))
   terminal.setPrompt(prompt)
+  if (subject.attached) conversation.attach(subject.attached)
   const watching = watchPeers(node, stop.signal, (line) => terminal.print(style.dim(line))).catch(onError)
   try {
     return await ended

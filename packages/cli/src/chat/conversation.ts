@@ -6,6 +6,8 @@ export interface Conversation {
   readonly id: SessionId | undefined
   /** What the next session begins with. */
   readonly init: SessionInit
+  /** Goes on with a session that is there, and follows it from event `after` on. */
+  attach(session: { id: SessionId; after: number }): void
   /** A turn runs or waits. */
   busy(): boolean
   /** Resolves when the prompt is durable, with its place in the queue. */
@@ -81,6 +83,11 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
     },
     get init() {
       return init
+    },
+    attach: ({ id, after }) => {
+      leave()
+      current = { id, lastSeq: after, stop: new AbortController() }
+      current.following = follow(current)
     },
     busy: () => running || waiting.size > 0,
     prompt: async (text) => {

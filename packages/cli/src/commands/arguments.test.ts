@@ -66,7 +66,9 @@ const meanings: [string, object, object?][] = [
   ['identity --json', { command: 'identity', json: true }],
   ['config check', { command: 'config check', json: false }],
   ['config schema', { command: 'config schema' }],
-  ['attach gpu/ses_1 --no-follow', { command: 'not-built', what: 'attach' }],
+  [`attach gpu/${session} --no-follow`, { command: 'attach', node: 'gpu', session, new: false, follow: false, json: false }],
+  [`attach ${session}`, { command: 'attach', session, new: false, follow: true, json: false }],
+  ['attach gpu --new --agent a', { command: 'attach', node: 'gpu', new: true, agent: 'a', follow: true, json: false }],
   ['doctor --help', { command: 'not-built', what: 'doctor' }],
   ['--dashboard', { command: 'not-built', what: '--dashboard' }],
   ['--dashboard --mesh', { command: 'not-built', what: '--dashboard' }],
@@ -102,6 +104,12 @@ const errors: [string, string, string?][] = [
   ['run --allow edti x', 'Expected permissions (read, edit, shell, web, mcp, outside), with commas between (did you mean "edit"?).'],
   ['sessions show abc', 'Expected a session id (ses_…); to list them: qmtcode sessions'],
   ['sessions show', "missing required argument 'id'"],
+  [
+    'attach gpu/ses_',
+    "command-argument value 'gpu/ses_' is invalid for argument 'node'. Expected a session id (ses_…); to list them: qmtcode sessions",
+  ],
+  [`attach gpu/${session} --new`, '--new begins a session: name the node alone'],
+  ['attach gpu --agent a', '--agent is for --new: a session that is there keeps its own'],
   [`run --session ${session} --agent a x`, '--agent and --session exclude each other: a session keeps its agent'],
   ['peers admit gpu-server', 'Expected a whole peer id (12D3KooW…): trust is for keys, not for names; to list them: qmtcode peers'],
   [`peers role ${PEER_A} amdin`, 'Expected one of observer, client, member, admin (did you mean "admin"?).'],
@@ -125,9 +133,9 @@ test('help names the commands, examples, exit codes and files, and what is not b
   const { invocation } = parse('--help')
   assert.equal(invocation.command, 'print')
   const text = invocation.command === 'print' ? invocation.text : ''
-  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: attach', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
+  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: invite', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
     assert.ok(text.includes(part), part)
-  assert.doesNotMatch(text, /^ {2}(start|attach|top) /m)
+  assert.doesNotMatch(text, /^ {2}(start|top) /m)
   assert.equal(parse('run --help').invocation.command, 'print')
   assert.deepEqual(parse('--version').invocation, { command: 'print', text: '1.2.3\n' })
 })

@@ -23,6 +23,22 @@ export interface RunOptions {
   allow: string[]
 }
 
+/** Where a session is. */
+export interface SessionPlace {
+  /** A peer's name or id. Absent: this node. */
+  node?: string
+  session?: SessionId
+}
+
+export interface AttachOptions extends SessionPlace {
+  new: boolean
+  agent?: string
+  workspace?: string
+  model?: string
+  follow: boolean
+  json: boolean
+}
+
 export interface AcpCommand {
   /** Whose sessions: a peer's name or id. Absent: this node's. */
   node?: string
@@ -44,6 +60,7 @@ export type Invocation =
   | { command: 'not-built'; what: string }
   | { command: 'start' }
   | ({ command: 'run' } & RunOptions)
+  | ({ command: 'attach' } & AttachOptions)
   | ({ command: 'acp' } & AcpCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
   | { command: 'config schema' }

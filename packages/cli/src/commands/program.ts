@@ -1,9 +1,9 @@
 import { AppError } from '@qmtcode/protocol'
 import { Command } from 'commander'
 import { rootHelp } from './help.ts'
-import type { AcpCommand, Invocation } from './invocation.ts'
+import type { AcpCommand, AttachOptions, Invocation, SessionPlace } from './invocation.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import { collectAddress, collectMesh, parseAllow, parseLimit, parseSeconds, parseSessionId } from './values.ts'
+import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseSeconds, parseSessionId } from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -29,7 +29,7 @@ const MESH = 'Mesh:'
 const SETUP = 'Set up:'
 
 /** Commands that are planned: named, so that they say so instead of being unknown. */
-const NOT_BUILT = ['attach', 'invite', 'join', 'board', 'audit', 'logs', 'top', 'doctor']
+const NOT_BUILT = ['invite', 'join', 'board', 'audit', 'logs', 'top', 'doctor']
 
 /** The grammar of the command line. It runs nothing: a command only tells `invoke` what was meant. */
 export function createProgram(options: ProgramOptions): Command {
@@ -103,7 +103,29 @@ function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
     .option('--session <id>', 'continue a session', parseSessionId)
     .option('--allow <permissions>', 'allow without asking: edit,shell', parseAllow, [])
     .action((prompt: string | undefined, values: RunValues) => invoke(runOf(prompt, values)))
+  addAttach(program, invoke)
 }
+
+function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
+  const attach = program
+    .command('attach')
+    .description('a session of another node, as if it were here')
+    .argument('<node>', 'NODE/SESSION; NODE: choose one of its sessions; SESSION: one of this node', parsePlace)
+    .option('--new', 'begin a session there', false)
+    .option('--agent <id>', 'with --new: an agent that the node shares')
+    .option('--workspace <dir>', 'with --new: a directory that the node shares')
+    .option('--model <model>', 'with --new: provider/model of that node')
+    .option('--no-follow', 'show what is there, and end')
+    .option('--json', 'one session event a line', false)
+  attach.action((place: SessionPlace, values: AttachValues) => {
+    if (values.new && place.session !== undefined) throw new AppError('bad_request', '--new begins a session: name the node alone')
+    const given = (['agent', 'workspace', 'model'] as const).find((flag) => !values.new && values[flag] !== undefined)
+    if (given !== undefined) throw new AppError('bad_request', `--${given} is for --new: a session that is there keeps its own`)
+    invoke({ command: 'attach', ...place, ...values })
+  })
+}
+
+type AttachValues = Omit<AttachOptions, keyof SessionPlace>
 
 interface RunValues {
   json?: boolean
@@ -116,10 +138,8 @@ interface RunValues {
 
 function runOf(prompt: string | undefined, values: RunValues): Invocation {
   if (values.node === 'any') return { command: 'not-built', what: 'run --node any' }
-  for (const flag of ['agent', 'node'] as const) {
-    if (values.session !== undefined && values[flag] !== undefined) {
-      throw new AppError('bad_request', `--${flag} and --session exclude each other: a session keeps its ${flag}`)
-    }
+  if (values.session !== undefined && values.agent !== undefined) {
+    throw new AppError('bad_request', '--agent and --session exclude each other: a session keeps its agent')
   }
   return { command: 'run', ...values, prompt: prompt === '-' ? undefined : prompt, json: values.json ?? false }
 }
@@ -140,7 +160,10 @@ function addLook(program: Command, invoke: ProgramOptions['invoke']): void {
 }
 
 function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
-  const sessions = program.command('sessions').description('sessions of this node: list, show, resume, delete').option('--json', 'JSON')
+  const sessions = program
+    .command('sessions')
+    .description('sessions here and on connected nodes: list; show, resume, delete one of this node')
+    .option('--json', 'JSON')
   sessions.option('--limit <n>', 'at most so many, the newest first', parseLimit, 100)
   sessions.action(() => invoke({ command: 'sessions', json: isJson(sessions), limit: sessions.opts<{ limit: number }>().limit }))
   const one = [

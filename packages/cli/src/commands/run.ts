@@ -32,7 +32,8 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   })
 }
 
-async function sessionsOf(node: NodeHandle, written: string | undefined): Promise<Sessions> {
+/** The sessions of this node, or of the peer that `written` names. */
+export async function sessionsOf(node: NodeHandle, written: string | undefined): Promise<Sessions> {
   if (written === undefined) return node.sessions
   const { peers } = meshOf(node)
   const peer = await peers.resolve(written)

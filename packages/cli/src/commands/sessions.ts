@@ -1,4 +1,6 @@
+import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { DurableEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { NodeHandle } from '../node-handle.ts'
 import { createEventView } from '../output/event-view.ts'
 import { ago } from '../output/format.ts'
 import { jsonLine, printable, printableLine } from '../output/printable.ts'
@@ -11,11 +13,47 @@ import { showTurn } from './run.ts'
 const PAGE = 100
 
 export async function sessions(context: CommandContext, { json, limit }: { json: boolean; limit: number }): Promise<number> {
-  return await withNode(context, {}, async (node) => {
-    const rows = await newest(node.sessions, limit)
+  return await withNode(context, { needsPeers: true }, async (node) => {
+    const { rows, failed } = await sessionsOfAll(node, limit)
     printList(context, json, { rows, columns: sessionColumns(context.components.clock.now()), json: sessionJson, none: 'no sessions yet' })
+    for (const { name, error } of failed) {
+      context.err.line(context.errStyle.yellow(`${printableLine(name)}: ${printableLine(error.message, 300)}`))
+    }
     return 0
   })
+}
+
+/** How long a peer may take to list its sessions, before it is left out. */
+const LIST_TIMEOUT_MS = 5_000
+
+/** The newest sessions here and on connected peers, under the names that this node knows them by. What a peer does not let us list is left out. */
+async function sessionsOfAll(
+  { sessions: own, peers }: NodeHandle,
+  limit: number,
+): Promise<{ rows: SessionInfo[]; failed: { name: string; error: AppError }[] }> {
+  const others = ((await peers?.list()) ?? []).filter(
+    ({ self, use, state }) => !self && use && (state === 'connected' || state === 'suspect'),
+  )
+  const failed: { name: string; error: AppError }[] = []
+  const ofPeers = others.map(async ({ name, peerId }): Promise<SessionInfo[]> => {
+    using timeout = rejectAfter(LIST_TIMEOUT_MS, new AppError('timeout', `did not list its sessions within ${LIST_TIMEOUT_MS / 1_000} s`))
+    try {
+      const rows = await Promise.race([peers ? newest(peers.sessions(peerId), limit) : [], timeout.promise])
+      return rows.map((row) => ({ ...row, node: name, peerId }))
+    } catch (error) {
+      if (!isAppError(error, 'forbidden', 'not_admitted', 'unsupported')) failed.push({ name, error: toAppError(error) })
+      return []
+    }
+  })
+  const rows = (await Promise.all([newest(own, limit), ...ofPeers])).flat()
+  return { rows: rows.toSorted((a, b) => b.updatedAt - a.updatedAt).slice(0, limit), failed }
+}
+
+function rejectAfter(ms: number, error: AppError): { promise: Promise<never> } & Disposable {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {}) // nobody may be waiting any more
+  const timer = setTimeout(() => reject(error), ms)
+  return { promise, [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 /** The newest sessions, at most `limit`. */
@@ -51,7 +89,7 @@ export async function showSession(context: CommandContext, { id, json }: { id: S
   })
 }
 
-async function wholeHistory(port: Sessions, id: SessionId): Promise<DurableEvent[]> {
+export async function wholeHistory(port: Sessions, id: SessionId): Promise<DurableEvent[]> {
   const pages: DurableEvent[][] = []
   let before: number | undefined
   do {
@@ -62,7 +100,7 @@ async function wholeHistory(port: Sessions, id: SessionId): Promise<DurableEvent
   return pages.flat()
 }
 
-function printHistory(context: CommandContext, session: SessionInfo, events: readonly DurableEvent[]): void {
+export function printHistory(context: CommandContext, session: SessionInfo, events: readonly DurableEvent[]): void {
   const { out, outStyle: style, components } = context
   const view = createEventView(
     { text: (piece) => out.write(piece), reasoning: () => {}, endMessage: () => out.write('\n'), line: (text) => out.line(text) },

@@ -1,6 +1,7 @@
 import { ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
 import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
+import type { SessionPlace } from './invocation.ts'
 
 /** Permissions as `[permissions]` names them. */
 export const PERMISSIONS = ['read', 'edit', 'shell', 'web', 'mcp', 'outside']
@@ -26,6 +27,17 @@ export function parseSessionId(text: string): SessionId {
   const id = sessionIdSchema.safeParse(text)
   if (!id.success) throw new InvalidArgumentError('Expected a session id (ses_…); to list them: qmtcode sessions')
   return id.data
+}
+
+/** `NODE/SESSION`, or one of them. */
+export function parsePlace(text: string): SessionPlace {
+  const slash = text.lastIndexOf('/')
+  if (slash > 0) return { node: text.slice(0, slash), session: parseSessionId(text.slice(slash + 1)) }
+  const id = sessionIdSchema.safeParse(text)
+  if (id.success) return { session: id.data }
+  if (slash === 0 || text === '')
+    throw new InvalidArgumentError('Expected NODE/SESSION, NODE or SESSION; see: qmtcode nodes, qmtcode sessions')
+  return { node: text }
 }
 
 export function parsePeerId(text: string): PeerId {

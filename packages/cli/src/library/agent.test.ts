@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { loadPeerId } from '@qmtcode/mesh'
 import { createAgent, isAppError } from '../index.ts'
 
 async function directory(t: TestContext): Promise<string> {
@@ -52,3 +53,41 @@ test('without a mesh, what needs one says so', async (t) => {
   await using agent = await createAgent({ home: await directory(t), workspace: await directory(t) })
   await assert.rejects(agent.listRemoteNodes(), /mesh is not enabled/)
 })
+
+test('a program creates a session on another node, attaches to it, and chats', async (t) => {
+  const [laptop, server, workspace] = [await directory(t), await directory(t), await directory(t)]
+  await writeFile(join(workspace, 'hello.txt'), 'good evening\n')
+  const { peerId } = await systemIdentity(laptop)
+  const mesh = (name: string) => `[mesh]\nlisten = "/ip4/127.0.0.1/tcp/0"\ndiscovery = "none"\nnode_name = "${name}"\n`
+  await writeFile(
+    join(server, 'config.toml'),
+    `${mesh('gpu-server')}[mesh.share]
+agents = ["coder"]
+workspaces = ["${workspace}"]
+[[mesh.peers]]
+name = "laptop"
+peer_id = "${peerId}"
+role = "client"
+[agent]
+id = "coder"
+provider = "builtin"
+model = "demo"
+`,
+  )
+  await using host = await createAgent({ home: server, workspace: server, waitMs: 0 })
+  const [address = ''] = (await host.mesh()).listenAddresses()
+  await writeFile(join(laptop, 'config.toml'), `${mesh('laptop')}[[mesh.peers]]\nname = "gpu-server"\naddr = "${address}"\n`)
+  await using agent = await createAgent({ home: laptop, workspace: laptop, waitMs: 20_000 })
+  const remote = await agent.createRemoteSession('gpu-server', 'coder')
+  const session = await agent.attachRemoteSession(remote)
+  assert.match(await session.chat('read hello.txt'), /good evening/)
+  const again = await agent.attachSession('gpu-server', remote.sessionId)
+  assert.match(await again.chat('list files'), /hello\.txt/)
+  await assert.rejects(agent.attachSession('gpu-server', '../etc'), (error) => isAppError(error, 'bad_request'))
+  assert.deepEqual(
+    (await agent.listRemoteNodes()).map(({ name, agents }) => [name, agents]),
+    [['gpu-server', ['coder']]],
+  )
+})
+
+const systemIdentity = async (home: string): Promise<{ peerId: string }> => ({ peerId: await loadPeerId(join(home, 'mesh_identity.key')) })

@@ -7,6 +7,8 @@ import { openNode } from '../node/open-node.ts'
 import { VERSION } from '../version.ts'
 import { createMesh } from './mesh.ts'
 import type { Mesh, RemoteNode } from './mesh.ts'
+import { remoteSessions } from './remote-sessions.ts'
+import type { RemoteSession } from './remote-sessions.ts'
 import { openSession } from './session.ts'
 import type { AgentSession } from './session.ts'
 
@@ -17,6 +19,12 @@ export interface Agent extends AsyncDisposable {
   listSessions(): Promise<SessionInfo[]>
   /** Nodes of the mesh that this one knows, without itself. Throws bad_request where the mesh is not enabled. */
   listRemoteNodes(): Promise<RemoteNode[]>
+  /** A new session on that node (name or peer id), with an agent that it shares; default: its default agent. Throws forbidden for what it does not share. */
+  createRemoteSession(node: string, agentId?: string, init?: Omit<SessionInit, 'agent'>): Promise<RemoteSession>
+  /** The session, to be used as one of this node. */
+  attachRemoteSession(remote: RemoteSession): Promise<AgentSession>
+  /** A session that is on that node already. */
+  attachSession(node: string, sessionId: string): Promise<AgentSession>
   /** Where each agent's model calls go now. */
   routing: { load(): RoutingSnapshot }
   /** Throws bad_request where the mesh is not enabled. */
@@ -69,6 +77,7 @@ export async function createAgent(options: AgentOptions = {}): Promise<Agent> {
     session: async (id) => openSession(node.sessions, await node.sessions.get(id)),
     listSessions: async () => (await node.sessions.list()).items,
     listRemoteNodes: async () => (await createMesh(peers())).connectedPeers({ all: true }),
+    ...remoteSessions(node, peers),
     routing: { load: () => node.routes.load() },
     mesh: () => createMesh(peers()),
     node,

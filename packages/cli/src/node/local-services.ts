@@ -1,7 +1,10 @@
 import type { ServedContract } from '@qmtcode/mesh'
 import {
+  handlersForPeer,
   modelsContract,
   modelsHandlers,
+  peerModelsContract,
+  peerSessionsContract,
   peersContract,
   peersHandlers,
   routesContract,
@@ -11,7 +14,7 @@ import {
   trustContract,
   trustHandlers,
 } from '@qmtcode/protocol'
-import type { Contract } from '@qmtcode/protocol'
+import type { Contract, Peers } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
 
@@ -31,7 +34,17 @@ export function localServices(handle: NodeHandle): ServedContract[] {
     serve({ contract: sessionsContract, handlers: sessionsHandlers(handle.sessions) }),
     serve({ contract: modelsContract, handlers: modelsHandlers(handle.models) }),
     serve({ contract: routesContract, handlers: routesHandlers(handle.routes) }),
-    ...(peers ? [serve({ contract: peersContract, handlers: peersHandlers(peers) })] : []),
+    ...(peers ? peerServices(peers) : []),
     ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(trust) })] : []),
   ]
 }
+
+/** The peers, and what each of them serves this node. */
+const peerServices = (peers: Peers): ServedContract[] => [
+  serve({ contract: peersContract, handlers: peersHandlers(peers) }),
+  serve({
+    contract: peerSessionsContract,
+    handlers: handlersForPeer(sessionsContract, (peerId) => sessionsHandlers(peers.sessions(peerId))),
+  }),
+  serve({ contract: peerModelsContract, handlers: handlersForPeer(modelsContract, (peerId) => modelsHandlers(peers.models(peerId))) }),
+]

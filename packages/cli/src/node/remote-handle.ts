@@ -1,7 +1,10 @@
 import type { RpcClient } from '@qmtcode/mesh'
 import {
+  clientForPeer,
   modelsContract,
   modelsOverRpc,
+  peerModelsContract,
+  peerSessionsContract,
   peersContract,
   peersOverRpc,
   routesContract,
@@ -11,6 +14,7 @@ import {
   trustContract,
   trustOverRpc,
 } from '@qmtcode/protocol'
+import type { PeerPorts } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
 
@@ -21,10 +25,19 @@ export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
   return {
     sessions: sessionsOverRpc(rpc.client(sessionsContract)),
     models: modelsOverRpc(rpc.client(modelsContract)),
-    ...(mesh && { peers: peersOverRpc(rpc.client(peersContract)), trust: trustOverRpc(rpc.client(trustContract)) }),
+    ...(mesh && { peers: peersOverRpc(rpc.client(peersContract), peerPorts(rpc)), trust: trustOverRpc(rpc.client(trustContract)) }),
     routes: await routesOverRpc(rpc.client(routesContract)),
     agents: () => node.agents({}),
     status: () => node.status({}),
     close: () => Promise.resolve(rpc.stop()),
+  }
+}
+
+/** What the peers of that node serve it, it serves on. */
+function peerPorts(rpc: RpcClient): PeerPorts {
+  const [sessions, models] = [rpc.client(peerSessionsContract), rpc.client(peerModelsContract)]
+  return {
+    sessions: (peerId) => sessionsOverRpc(clientForPeer(sessionsContract, sessions, peerId)),
+    models: (peerId) => modelsOverRpc(clientForPeer(modelsContract, models, peerId)),
   }
 }

@@ -6,8 +6,14 @@ import type { Peers, peersContract } from '../peers.ts'
 import type { Sessions } from '../sessions.ts'
 import { endCleanly } from './clean-end.ts'
 
-/** The peers of the node behind `client`. Of a peer's own ports only `models(peer).offers()` is reached this way: the rest throws unsupported. */
-export function peersOverRpc(client: ContractClient<typeof peersContract>): Peers {
+/** A peer's own ports, through the node behind the client. */
+export interface PeerPorts {
+  sessions(peerId: PeerId): Sessions
+  models(peerId: PeerId): Models
+}
+
+/** The peers of the node behind `client`. Without `ports`, of a peer's own ports only `models(peer).offers()` is reached this way: the rest throws unsupported. */
+export function peersOverRpc(client: ContractClient<typeof peersContract>, ports?: PeerPorts): Peers {
   const offersOnly = (peerId: PeerId): Models => ({
     offers: async (options) => client.offers({ peerId }, options),
     stream: () => refuse('models of a peer'),
@@ -16,8 +22,8 @@ export function peersOverRpc(client: ContractClient<typeof peersContract>): Peer
     status: async () => client.status({}),
     list: async () => client.list({}),
     resolve: async (name) => client.resolve({ name }),
-    sessions: (): Sessions => refuse('sessions of a peer'),
-    models: offersOnly,
+    sessions: (peerId): Sessions => ports?.sessions(peerId) ?? refuse('sessions of a peer'),
+    models: (peerId) => ports?.models(peerId) ?? offersOnly(peerId),
     follow: ({ signal } = {}) => endCleanly(client.follow({}, { signal }), signal),
   }
 }

@@ -1,0 +1,25 @@
+import { createInterface } from 'node:readline/promises'
+import type { SessionInfo } from '@qmtcode/protocol'
+import type { CommandContext } from '../commands/context.ts'
+import { sessionColumns } from '../commands/sessions.ts'
+import { renderTable } from '../output/table.ts'
+
+/** Asks which session is meant, by its number; `left` where the person gave none. */
+export async function pick(context: CommandContext, rows: readonly SessionInfo[]): Promise<SessionInfo | 'left'> {
+  const { components, out, outStyle, interrupts } = context
+  const columns = [
+    { title: '', value: (row: SessionInfo) => String(rows.indexOf(row) + 1), align: 'right' as const },
+    ...sessionColumns(components.clock.now()),
+  ]
+  for (const line of renderTable(columns, rows, { width: out.width, head: outStyle.dim })) out.line(line)
+  using input = createInterface({ input: components.stdin, output: components.stdout, terminal: true })
+  const closed = new AbortController()
+  input.on('close', () => closed.abort())
+  const signal = AbortSignal.any([interrupts.signal, closed.signal])
+  for (;;) {
+    const line = await input.question(`session (1-${rows.length}) › `, { signal }).catch(() => '')
+    if (line.trim() === '') return 'left'
+    const row = rows[Number(line.trim()) - 1]
+    if (row) return row
+  }
+}
