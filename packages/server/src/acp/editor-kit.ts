@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { client, methods } from '@agentclientprotocol/sdk'
+import { client, methods, ndJsonStream } from '@agentclientprotocol/sdk'
 import type {
   AnyMessage,
   ClientCapabilities,
   ClientContext,
+  ContentBlock,
   RequestPermissionRequest,
   SessionUpdate,
   Stream,
@@ -86,6 +87,11 @@ export async function openEditor(stream: Stream, options: EditorOptions = {}): P
     },
   }
 }
+
+/** A process's pipes, as a client has them. */
+export const pipeStream = ndJsonStream
+
+export const textBlocks = (text: string): Extract<ContentBlock, { type: 'text' }>[] => [{ type: 'text', text }]
 
 /** The two ends of a connection without a process between. */
 export function memoryStreams(): { agent: Stream; editor: Stream } {

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { openEditor, pipeStream } from '../../packages/server/src/acp/editor-kit.ts'
+import type { Editor, EditorOptions } from '../../packages/server/src/acp/editor-kit.ts'
+import type { Machine } from './qmt.ts'
+
+export const BIN = fileURLToPath(new URL('../../packages/cli/bin/qmtcode.js', import.meta.url))
+
+export interface AcpProcess extends Editor {
+  /** Closes stdin, as an editor that goes does. On stdout there must have been messages and nothing else. */
+  end(): Promise<{ code: number | null; stderr: string }>
+}
+
+/** `qmtcode --acp` on a machine, and an editor at its other end. */
+export async function startAcp(machine: Machine, args: string[] = [], options: EditorOptions = {}): Promise<AcpProcess> {
+  const child = spawn(process.execPath, [BIN, '--acp', ...args], { cwd: machine.home, env: machine.env, stdio: 'pipe' })
+  const closed = once(child, 'close') as Promise<[number | null]>
+  const stderr = text(child.stderr)
+  let stdout = ''
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('latin1')))
+  const stream = pipeStream(Writable.toWeb(child.stdin), Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>)
+  const editor = await openEditor(stream, options)
+  const end = async () => {
+    child.stdin.end()
+    const [code] = await closed
+    const lines = stdout.split('\n').filter((line) => line !== '')
+    for (const line of lines) assert.equal((JSON.parse(line) as { jsonrpc?: string }).jsonrpc, '2.0', line)
+    return { code, stderr: await stderr }
+  }
+  return {
+    ...editor,
+    end,
+    [Symbol.asyncDispose]: async () => {
+      child.kill()
+      await closed
+      await editor[Symbol.asyncDispose]()
+    },
+  }
+}
