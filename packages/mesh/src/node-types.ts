@@ -35,6 +35,8 @@ export interface CallerPeer {
   peerId: PeerId
   name: string
   role(): Role
+  /** Whether it may call this service now, connected or not. */
+  isAllowed(): boolean
 }
 
 export interface NodeAdvert {

@@ -37,10 +37,11 @@ export function createServices(components: { log: Logger; trust: TrustBook; serv
 
   const isAllowed = ({ service }: Entry, standing: Standing): boolean =>
     (standing.state === 'admitted' && roleIncludes(standing.role, service.role)) || (standing.open && service.whenOpen === true)
-  const callerOf = (peerId: PeerId): CallerPeer => ({
+  const callerOf = (peerId: PeerId, entry: Entry): CallerPeer => ({
     peerId,
     name: trust.nameOf(peerId),
     role: () => trust.standing(peerId).role ?? 'observer',
+    isAllowed: () => isAllowed(entry, trust.standing(peerId)),
   })
 
   return {
@@ -56,7 +57,7 @@ export function createServices(components: { log: Logger; trust: TrustBook; serv
         log.info('refused a stream', { peerId, protocolId })
         return stream.abort(new Error('not admitted'))
       }
-      const handlers = entry.handlers.get(connection) ?? entry.service.handlersFor(callerOf(peerId))
+      const handlers = entry.handlers.get(connection) ?? entry.service.handlersFor(callerOf(peerId, entry))
       entry.handlers.set(connection, handlers)
       server.accept(meteredStream(libp2pStream(stream, connection), meterOf(peerId)), { contract: entry.contract, handlers }, { peerId })
     },

@@ -31,6 +31,14 @@ export interface ModelRequest {
   sessionId?: string
   /** Peer ids the call has passed, the first asker first. At most 4; a repeat is refused. */
   origin?: string[]
+  /** The caller's own, new for each call: with it the host keeps the call for `resume` when the link breaks. */
+  callId?: string
+}
+
+/** Which of the caller's calls, and how many of its parts have been read. Pings do not count: they are the link's. */
+export interface ResumePoint {
+  callId: string
+  after: number
 }
 
 /**
@@ -42,6 +50,13 @@ export interface Models {
   /** This node's own providers only, never another's. */
   offers(options?: { signal?: AbortSignal }): Promise<ModelOffer[]>
   stream(request: ModelRequest, options?: { signal?: AbortSignal }): AsyncIterable<ModelPart>
+  /**
+   * The rest of a stream whose link broke; a ping first, at once. Throws not_found for a call that the host does not have, or no longer.
+   * Absent where no link can break.
+   */
+  resume?(point: ResumePoint, options?: { signal?: AbortSignal }): AsyncIterable<ModelPart>
+  /** Ends a call whose link broke. One that is not there is ended already. */
+  leave?(callId: string, options?: { signal?: AbortSignal }): Promise<void>
 }
 
 const MAX_TOOLS = 512
@@ -78,11 +93,15 @@ const callOptionsSchema = z.custom<ModelCallOptions>(
   'not the options of a model call (prompt: a list of messages, at most 64 levels deep)',
 )
 
+/** As long as what `newId` makes, or longer: nobody hits another call by chance. */
+const callIdSchema = z.string().regex(/^[\w.-]{16,80}$/, 'not a call id (letters, digits, _ . -, 16 to 80)')
+
 export const modelRequestSchema = z.object({
   model: modelIdSchema,
   options: callOptionsSchema,
   sessionId: z.string().max(80).optional(),
   origin: z.array(z.string().max(80)).max(4).optional(),
+  callId: callIdSchema.optional(),
 })
 
 /** Parts are checked for what our loop reads of them; what a newer provider interface adds passes through. */
@@ -130,4 +149,6 @@ export const modelPartSchema: z.ZodType<ModelPart, ModelPart> = z.custom<ModelPa
 export const modelsContract = defineContract('models', 1, {
   offers: unary(z.object({}), z.array(modelOfferSchema).max(10_000)),
   stream: stream(modelRequestSchema, modelPartSchema),
+  resume: stream(z.object({ callId: callIdSchema, after: z.int().nonnegative() }), modelPartSchema),
+  leave: unary(z.object({ callId: callIdSchema }), z.object({})),
 })

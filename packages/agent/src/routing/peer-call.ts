@@ -1,25 +1,103 @@
-import { AppError, toAppError } from '@qmtcode/protocol'
-import type { ModelPart, ModelRequest, Peers } from '@qmtcode/protocol'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError, isAppError, newId, resumed, toAppError } from '@qmtcode/protocol'
+import type { ModelPart, ModelRequest, Models, Peers } from '@qmtcode/protocol'
 import { guarded } from '../models/guarded-stream.ts'
 import type { StreamTimeouts } from '../models/guarded-stream.ts'
 import { retryHint } from '../models/retry-after.ts'
+import type { RoutedCall } from '../turn/types.ts'
 import { settled } from './settled-stream.ts'
 import type { PeerPlace } from './usable-peers.ts'
 
-/** A call to a peer's model, taken: rejects with whatever the way there or the host says. */
-export async function callPeer(
-  peers: Peers,
-  place: PeerPlace,
-  call: { request: ModelRequest; signal: AbortSignal; timeouts: StreamTimeouts },
-): Promise<AsyncIterable<ModelPart>> {
-  const { request, signal, timeouts } = call
-  const source = {
-    model: `${place.name}:${request.model}`,
-    open: (ended: AbortSignal) => peers.models(place.peerId).stream(request, { signal: ended }),
-    toError: (error: unknown) => fromPeer(toAppError(error), place),
-    endedEarly: () => new AppError('provider_error', `${place.name} ended its answer early`),
+export interface PeerCall {
+  request: ModelRequest
+  signal: AbortSignal
+  timeouts: StreamTimeouts
+  /** How long the call waits for a link that broke. 0: it ends. */
+  graceMs: number
+  onLink: RoutedCall['onLink']
+}
+
+/** A call to a peer's model, taken: rejects with whatever the way there or the host says. It outlives its link within the grace. */
+export async function callPeer(peers: Peers, place: PeerPlace, call: PeerCall): Promise<AsyncIterable<ModelPart>> {
+  return await settled(lasting(peers.models(place.peerId), place, call))
+}
+
+async function* lasting(models: Models, place: PeerPlace, call: PeerCall): AsyncGenerator<ModelPart> {
+  const { signal, graceMs, timeouts } = call
+  const request = { ...call.request, callId: graceMs === 0 ? undefined : newId('call') }
+  const read: Progress = { after: 0 }
+  const open = (again: boolean, ended: AbortSignal | undefined): AsyncIterable<ModelPart> => {
+    const source = {
+      model: `${place.name}:${request.model}`,
+      open: (leaving: AbortSignal) => (again ? rest(models, request, read, leaving) : models.stream(request, { signal: leaving })),
+      toError: (error: unknown) => fromPeer(toAppError(error), place),
+      endedEarly: () => new AppError('provider_error', `${place.name} ended its answer early`),
+    }
+    return guarded(source, { ...timeouts, signal: ended })
   }
-  return await settled(guarded(source, { ...timeouts, signal }))
+  let isLost = false
+  try {
+    for await (const part of resumed(open, { graceMs, node: place.name, signal })) {
+      if (part.type === 'link.lost' || part.type === 'link.restored') {
+        isLost = part.type === 'link.lost'
+        call.onLink?.({ ...part, peerId: place.peerId, node: place.name })
+        continue
+      }
+      if (part.type !== 'ping') read.after += 1
+      yield part
+    }
+  } catch (error) {
+    throw read.gone ? goneError(place, read.gone) : error
+  } finally {
+    // The host would keep the call until its grace is over. Where that cannot be told it, its grace ends the call.
+    if (isLost && signal.aborted && request.callId) sayEnd(models, request.callId, graceMs).catch(() => {})
+  }
+}
+
+/** Pings are not counted: they are the link's. */
+interface Progress {
+  after: number
+  /** What the host said who does not have the call any more. */
+  gone?: AppError
+}
+
+/** The rest of a call. One of which nothing has arrived, and that the host does not have, begins now. */
+async function* rest(models: Models, request: ModelRequest, read: Progress, signal: AbortSignal): AsyncGenerator<ModelPart> {
+  const { callId = '' } = request
+  try {
+    if (!models.resume) throw new AppError('unsupported', 'calls to this host do not outlive their link')
+    yield* models.resume({ callId, after: read.after }, { signal })
+    return
+  } catch (error) {
+    if (!isAppError(error, 'not_found', 'unsupported')) throw error
+    if (read.after > 0) {
+      read.gone = error
+      throw error
+    }
+  }
+  yield* models.stream(request, { signal })
+}
+
+function goneError({ name }: PeerPlace, cause: AppError): AppError {
+  const why = cause.code === 'unsupported' ? 'does not resume calls' : 'does not have the call any more; it may have restarted'
+  return new AppError('link_lost', `lost the link to ${name} in the middle of its answer, and ${name} ${why}`, {
+    cause,
+    hint: 'prompt again',
+  })
+}
+
+const SAY_END_PAUSE_MS = 500
+
+async function sayEnd(models: Models, callId: string, graceMs: number): Promise<void> {
+  const end = performance.now() + graceMs
+  while (performance.now() < end) {
+    try {
+      return await models.leave?.(callId)
+    } catch (error) {
+      if (!isAppError(error, 'link_lost', 'peer_unreachable')) throw error
+    }
+    await delay(SAY_END_PAUSE_MS, undefined, { ref: false }) // no process lives for it
+  }
 }
 
 /** The peer's own words, with its name before them: a refused key is that node's, not this one's. */

@@ -25,6 +25,8 @@ export interface RouterOptions {
   autoFallback?: boolean
   /** For answers of peers; this node's own are guarded by its models. */
   timeouts?: StreamTimeouts
+  /** How long an answer of a peer waits for a link that broke. Default: 0, it ends with the link. */
+  reconnectGraceMs?: number
 }
 
 /** `here`, or a peer. */
@@ -99,6 +101,8 @@ export function createRouter(components: RouterComponents, options: RouterOption
         request: { ...request, origin },
         signal: call.signal,
         timeouts: options.timeouts ?? {},
+        graceMs: options.reconnectGraceMs ?? 0,
+        onLink: call.onLink,
       })
     }
     const problem = localModels.problem(model)

@@ -30,7 +30,7 @@ export async function runModelStep(components: StepComponents, options: ModelCal
   try {
     const { agent, model, sessionId, signal, guest } = turn
     const origin = guest === undefined ? undefined : [guest]
-    const opened = await untilAborted(router.open({ agent, model, options, sessionId, origin, signal }), signal)
+    const opened = await untilAborted(router.open({ agent, model, options, sessionId, origin, signal, onLink: turn.publish }), signal)
     parts = opened.parts
     await onRoute(opened.route)
   } catch (cause) {

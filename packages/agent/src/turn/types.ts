@@ -82,6 +82,8 @@ export interface RoutedCall {
   /** Peer ids the request has passed; for calls made on behalf of a peer. */
   origin?: string[]
   signal: AbortSignal
+  /** Told when the link to where the call runs breaks, and when it is back and the answer goes on. */
+  onLink?(event: Extract<LiveEventInit, { type: 'link.lost' | 'link.restored' }>): void
 }
 
 export interface Router {

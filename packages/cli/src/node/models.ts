@@ -2,6 +2,7 @@ import {
   createHostModels,
   createLocalModels,
   createProviders,
+  createResumableCalls,
   createRouter,
   createRoutingTable,
   discoverDefaultModel,
@@ -44,13 +45,15 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
   const providers = createProviders(config.providers, env)
   const { firstTokenSecs, idleSecs } = config.mesh.timeouts
   const timeouts = { firstTokenMs: firstTokenSecs * 1_000, idleMs: idleSecs * 1_000 }
+  const graceMs = config.mesh.streamReconnectGraceSecs * 1_000
+  const resumable = createResumableCalls({ graceMs })
   const local = createLocalModels({ providers, clock }, { ...timeouts, slots: config.mesh.share.slots })
   const peers = mesh?.peers
   const defaultModel = (): Promise<DefaultModel> => discoverDefaultModel({ providers, peerModels: () => usablePeerModels(peers) })
   const routes = createRoutingTable({ node, peers, log: logger }, agents)
   const router = createRouter(
     { localModels: local, node, peers, routes, defaultModel },
-    { autoFallback: config.mesh.autoFallback, timeouts },
+    { autoFallback: config.mesh.autoFallback, timeouts, reconnectGraceMs: graceMs },
   )
   const share = config.mesh.share.models
   const hostFor = (caller: string): Models => createHostModels({ models: local, log: logger }, { self: node.peerId ?? '', caller, share })
@@ -62,7 +65,7 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
     local,
     routes,
     router,
-    forPeer: (peer) => hostFor(peer.peerId),
+    forPeer: (peer) => resumable.forCaller(peer, hostFor(peer.peerId)),
     shared: () => hostFor('').offers(),
     load: () => local.load(),
     describeDefault: async () => {
@@ -73,6 +76,9 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
         return { problem: hint === undefined ? message : `${message}: ${hint}` }
       }
     },
-    [Symbol.asyncDispose]: () => routes.stop(),
+    [Symbol.asyncDispose]: async () => {
+      resumable.stop()
+      await routes.stop()
+    },
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { MeshEvent, Models, PeerId, Role } from '@qmtcode/protocol'
-import { modelsContract } from '@qmtcode/protocol'
+import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
 import { createMeshNode } from '../node.ts'
 import type { ConfiguredPeer, MeshNode, MeshNodeOptions, StartReport } from '../node-types.ts'
 
@@ -51,10 +51,7 @@ export async function makeNode(options: TestNodeOptions = {}): Promise<{ node: M
     node.serve(modelsContract, {
       role,
       whenOpen: true,
-      handlersFor: () => ({
-        offers: (_, { signal }) => models.offers({ signal }),
-        stream: (request, { signal }) => models.stream(request, { signal }),
-      }),
+      handlersFor: () => modelsHandlers(models),
     })
   }
   return { node, home }
