@@ -406,6 +406,17 @@ test('a turn that a crash cut is resumed with a result for every call', async ()
   assert.match(JSON.stringify(tool.content), /look before you repeat it.*look before you repeat it/)
 })
 
+test('a turn that a crash cut after its whole answer is not asked again', async () => {
+  await using kit = await createTurnKit({ script: [says('Done.'), says('More.')] })
+  await kit.run('go')
+  const { promptId } = kit.events.find((event) => event.type === 'prompt.accepted') ?? assert.fail('no prompt')
+  kit.events.pop() // the end of the turn was not written
+  assert.equal((await kit.run('', { promptId })).stopReason, 'completed')
+  assert.equal(kit.sent.length, 1)
+  await kit.run('and on')
+  assert.equal(kit.sent.length, 2)
+})
+
 test('a turn on behalf of a peer has no shell, and its questions beyond an edit in the workspace are reserved', async () => {
   const guest = '12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' as PeerId
   await using kit = await createTurnKit({

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { grantedIn } from '../permissions/granted.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Tool, ToolSet } from '../tools/types.ts'
+import { isAnswered } from './answered.ts'
 import { runModelStep } from './model-step.ts'
 import type { ModelStep, StepComponents } from './model-step.ts'
 import { foldPrompt } from './prompt.ts'
@@ -39,6 +40,7 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
   return async (turn) => {
     const maxSteps = turn.agent.maxSteps ?? options.maxSteps ?? DEFAULT_MAX_STEPS
     let run: Run
+    if (isAnswered(turn)) return { stopReason: 'completed', usage: noUsage }
     try {
       run = await openRun(components, turn, options.guestShell ?? 'no')
     } catch (error) {
