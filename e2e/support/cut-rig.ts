@@ -1,14 +1,10 @@
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
 import { createResumableCalls, createRouter } from '@qmtcode/agent'
 import type { RoutedCall, Router } from '@qmtcode/agent'
-import { createRpcClient, createRpcServer, socketStream } from '@qmtcode/mesh'
-import type { RpcClient } from '@qmtcode/mesh'
-import { AppError, modelsContract, modelsHandlers, modelsOverRpc } from '@qmtcode/protocol'
+import { createRpcServer } from '@qmtcode/mesh'
+import { modelsContract, modelsHandlers, modelsOverRpc } from '@qmtcode/protocol'
 import type { LiveEventInit, ModelPart, ModelRequest, Models, PeerId, Peers, Routes } from '@qmtcode/protocol'
-import { startCutProxy } from '@qmtcode/testing'
 import type { CutProxy } from '@qmtcode/testing'
+import { openCutLine } from './cut-line.ts'
 
 const HOST = '12D3KooWHostHostHostHostHostHostHostHostHostHostHost1' as PeerId
 const CALLER = '12D3KooWCa11Ca11Ca11Ca11Ca11Ca11Ca11Ca11Ca11Ca11Ca11' as PeerId
@@ -56,22 +52,11 @@ export async function openCutRig({ model, graceMs = 20_000, hostGraceMs = graceM
     return { server, resumable, served: { contract: modelsContract, handlers: modelsHandlers(models) } }
   }
   let host = newHost()
-  const sockets = new Set<Socket>()
-  const listener = createServer((socket) => {
-    sockets.add(socket)
-    host.server.accept(socketStream(socket), host.served, { peerId: CALLER })
-  })
-  listener.listen(0, '127.0.0.1')
-  await once(listener, 'listening')
   opening.defer(() => {
-    for (const socket of sockets) socket.destroy()
     host.server.stop()
     host.resumable.stop()
-    listener.close()
   })
-  const proxy = opening.use(await startCutProxy({ target: () => (listener.address() as AddressInfo).port }))
-  const rpc = clientThrough(proxy)
-  opening.defer(() => rpc.stop())
+  const { proxy, rpc } = opening.use(await openCutLine((stream) => host.server.accept(stream, host.served, { peerId: CALLER })))
   const router = routerTo(modelsOverRpc(rpc.client(modelsContract)), graceMs)
   const opened = opening.move()
   return {
@@ -95,20 +80,6 @@ export async function openCutRig({ model, graceMs = 20_000, hostGraceMs = graceM
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
-}
-
-function clientThrough(proxy: CutProxy): RpcClient {
-  return createRpcClient({
-    open: async () => {
-      const socket = connect(proxy.port, '127.0.0.1')
-      try {
-        await once(socket, 'connect')
-      } catch (cause) {
-        throw new AppError('peer_unreachable', 'the line is cut', { cause })
-      }
-      return socketStream(socket)
-    },
-  })
 }
 
 function routerTo(models: Models, reconnectGraceMs: number): Router {

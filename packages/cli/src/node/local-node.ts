@@ -14,6 +14,7 @@ import { localServices } from './local-services.ts'
 import { openLogFile } from './log-file.ts'
 import { createModelSide } from './models.ts'
 import type { OpenNodeComponents } from './open-node.ts'
+import { resumingPeers } from './resuming-peers.ts'
 import { servePeers } from './serve-peers.ts'
 
 export interface LocalNodeComponents extends OpenNodeComponents {
@@ -68,7 +69,7 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const handle: NodeHandle = {
     sessions: sessions.as(personHere(node)),
     models: models.local,
-    ...(mesh && { peers: mesh.node.peers, trust: mesh.node.trust }),
+    ...(mesh && { peers: resumingPeers(mesh.node.peers, config.mesh.streamReconnectGraceSecs * 1_000), trust: mesh.node.trust }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),
     status,
