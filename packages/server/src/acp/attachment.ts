@@ -50,9 +50,10 @@ export async function attach(components: AttachmentComponents, options: Attachme
     sessionId,
     log,
     gone,
+    isLocal,
     isOurs: () => isOurTurn() && !prompts.isCancelling(),
     show: (question, permissions, cancellationSignal) => {
-      const toolCall = askedCallOf(question, { workspace, isLocal }, isOurTurn() ? undefined : question.author)
+      const toolCall = askedCallOf(question, { workspace, isLocal, isOurs: isOurTurn() })
       const request = { sessionId, toolCall, options: permissions }
       return client.request('session/request_permission', request, { cancellationSignal, stopWaitingOnCancel: true })
     },

@@ -66,6 +66,6 @@ test('a question says whose prompt caused it where that was not asked from here'
     summary: 'run: ls',
     author: { node: 'box', user: 'ann' },
   }
-  assert.equal(askedCallOf(asked, local).title, 'run: ls')
-  assert.equal(askedCallOf(asked, local, asked.author).title, 'run: ls (asked by ann on box)')
+  assert.equal(askedCallOf(asked, { ...local, isOurs: true }).title, 'run: ls')
+  assert.equal(askedCallOf(asked, { ...local, isOurs: false }).title, 'run: ls (asked by ann on box)')
 })

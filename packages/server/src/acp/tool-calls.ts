@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 import type { ToolCall, ToolCallContent, ToolCallLocation, ToolCallUpdate, ToolKind } from '@agentclientprotocol/sdk'
-import type { Author, Json, SessionEvent } from '@qmtcode/protocol'
+import type { Json, SessionEvent } from '@qmtcode/protocol'
 
 type EventOf<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>
 
@@ -23,9 +23,13 @@ const KINDS: Readonly<Record<string, ToolKind>> = {
   web_fetch: 'fetch',
 }
 
-export function toolCallOf({ callId, name, input }: EventOf<'tool.started'>, view: ToolView): ToolCall {
+/** A model may count its calls anew in each turn: an editor knows them by session. */
+export const toolCallIdOf = ({ turnId, callId }: { turnId: string; callId: string }): string => `${turnId}/${callId}`
+
+export function toolCallOf(event: EventOf<'tool.started'>, view: ToolView): ToolCall {
+  const { name, input } = event
   return {
-    toolCallId: callId,
+    toolCallId: toolCallIdOf(event),
     name,
     title: titleOf(name, input),
     kind: KINDS[name] ?? 'other',
@@ -36,24 +40,26 @@ export function toolCallOf({ callId, name, input }: EventOf<'tool.started'>, vie
   }
 }
 
-export function endedCallOf({ callId, name, input, output, isError }: EventOf<'tool.ended'>, view: ToolView): ToolCallUpdate {
+export function endedCallOf(event: EventOf<'tool.ended'>, view: ToolView): ToolCallUpdate {
+  const { name, input, output, isError } = event
   const diff = isError ? [] : diffOf(name, input, view)
   return {
-    toolCallId: callId,
+    toolCallId: toolCallIdOf(event),
     status: isError ? 'failed' : 'completed',
     content: diff.length > 0 ? diff : [textContent(output)],
     rawOutput: output,
   }
 }
 
-/** What a person decides on: the host's own summary, and whose prompt caused it where it was not asked from here. */
-export function askedCallOf(event: EventOf<'permission.requested'>, view: ToolView, otherAuthor?: Author): ToolCallUpdate {
-  const { callId, tool, input, summary } = event
-  const who = otherAuthor && ` (asked by ${otherAuthor.user === undefined ? '' : `${otherAuthor.user} on `}${otherAuthor.node})`
+/** What a person decides on: the host's own summary, whose prompt caused it where it was not `isOurs`, and what only the host may allow. */
+export function askedCallOf(event: EventOf<'permission.requested'>, view: ToolView & { isOurs: boolean }): ToolCallUpdate {
+  const { tool, input, summary, author, reserved } = event
+  const who = view.isOurs ? '' : ` (asked by ${author.user === undefined ? '' : `${author.user} on `}${author.node})`
+  const whose = reserved === true && !view.isLocal ? ' (only the person at the host may allow it)' : ''
   return {
-    toolCallId: callId,
+    toolCallId: toolCallIdOf(event),
     name: tool,
-    title: `${oneLine(summary)}${who === undefined ? '' : oneLine(who)}`,
+    title: `${oneLine(summary)}${oneLine(who)}${whose}`,
     kind: KINDS[tool] ?? 'other',
     status: 'pending',
     rawInput: input,

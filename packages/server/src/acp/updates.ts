@@ -1,7 +1,7 @@
 import type { SessionUpdate } from '@agentclientprotocol/sdk'
 import type { MessageId, SessionEvent } from '@qmtcode/protocol'
 import { blocksOf } from './prompt-content.ts'
-import { endedCallOf, textContent, toolCallOf } from './tool-calls.ts'
+import { endedCallOf, textContent, toolCallIdOf, toolCallOf } from './tool-calls.ts'
 import type { ToolView } from './tool-calls.ts'
 
 const PROGRESS_CHARS = 8_000
@@ -54,12 +54,13 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'tool.started':
         return [{ sessionUpdate: 'tool_call', ...toolCallOf(event, options) }]
       case 'tool.progress': {
-        const text = ((progress.get(event.callId) ?? '') + event.text).slice(-PROGRESS_CHARS)
-        progress.set(event.callId, text)
-        return [{ sessionUpdate: 'tool_call_update', toolCallId: event.callId, content: [textContent(text)] }]
+        const toolCallId = toolCallIdOf(event)
+        const text = ((progress.get(toolCallId) ?? '') + event.text).slice(-PROGRESS_CHARS)
+        progress.set(toolCallId, text)
+        return [{ sessionUpdate: 'tool_call_update', toolCallId, content: [textContent(text)] }]
       }
       case 'tool.ended':
-        progress.delete(event.callId)
+        progress.delete(toolCallIdOf(event))
         return [{ sessionUpdate: 'tool_call_update', ...endedCallOf(event, options) }]
       case 'link.lost':
         return notice('warning', `${event.node} cannot be reached: reconnecting, for ${Math.round(event.graceMs / 1_000)} s`)
@@ -68,6 +69,8 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'session.created':
       case 'session.configured':
       case 'session.closed':
+      case 'session.shared':
+      case 'session.unshared':
       case 'prompt.withdrawn':
       case 'turn.started':
       case 'route.chosen':
