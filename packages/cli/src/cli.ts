@@ -12,6 +12,7 @@ import { changePeer, peers } from './commands/peers.ts'
 import { run } from './commands/run.ts'
 import { serve } from './commands/serve.ts'
 import { deleteSession, resumeSession, sessions, showSession } from './commands/sessions.ts'
+import { shareSession } from './commands/share.ts'
 import { configCheck, configSchema, identity } from './commands/setup.ts'
 import type { Components } from './node-handle.ts'
 import { errorLines } from './output/errors.ts'
@@ -72,6 +73,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await changePeer(context, invocation)
     case 'sessions':
       return await sessions(context, invocation)
+    case 'sessions share':
+      return await shareSession(context, invocation)
     case 'sessions show':
       return await showSession(context, invocation)
     case 'sessions delete':

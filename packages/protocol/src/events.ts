@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { wireErrorSchema } from './error-schemas.ts'
 import { messageIdSchema, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
 import { jsonSchema } from './json.ts'
+import { rightSchema } from './rights.ts'
 
 /** Who did something. The peer id is the connection's; the user is as claimed. */
 export const authorSchema = z.object({
@@ -81,6 +82,16 @@ export const durableEventSchemas = [
     author: authorSchema,
   }),
   z.object({ ...durable, type: z.literal('session.closed'), author: authorSchema }),
+  /** The node has exactly these rights from now on, and what they include. */
+  z.object({
+    ...durable,
+    type: z.literal('session.shared'),
+    peerId: peerIdSchema,
+    node: z.string(),
+    rights: z.array(rightSchema).min(1),
+    author: authorSchema,
+  }),
+  z.object({ ...durable, type: z.literal('session.unshared'), peerId: peerIdSchema, node: z.string(), author: authorSchema }),
   z.object({
     ...durable,
     type: z.literal('prompt.accepted'),

@@ -15,15 +15,7 @@ export type {
   StreamMethod,
   UnaryMethod,
 } from './contract.ts'
-export {
-  AppError,
-  ERROR_CODES,
-  exitCodeOf,
-  fromWireError,
-  isAppError,
-  toAppError,
-  toWireError,
-} from './errors.ts'
+export { AppError, ERROR_CODES, exitCodeOf, fromWireError, isAppError, toAppError, toWireError } from './errors.ts'
 export type { AppErrorOptions, ErrorCode, ErrorDetails, WireError } from './errors.ts'
 export {
   authorSchema,
@@ -64,8 +56,6 @@ export { peersHandlers, peersOverRpc } from './over-rpc/peers-over-rpc.ts'
 export type { PeerPorts } from './over-rpc/peers-over-rpc.ts'
 export { resumed, retried } from './over-rpc/resumed.ts'
 export type { LinkChange, OpenAgain, ResumedOptions } from './over-rpc/resumed.ts'
-export { resumingSessions } from './over-rpc/resuming-sessions.ts'
-export type { ResumingSessionsOptions } from './over-rpc/resuming-sessions.ts'
 export { routesHandlers, routesOverRpc } from './over-rpc/routes-over-rpc.ts'
 export { sessionsHandlers, sessionsOverRpc } from './over-rpc/sessions-over-rpc.ts'
 export { trustHandlers, trustOverRpc } from './over-rpc/trust-over-rpc.ts'
@@ -83,6 +73,8 @@ export {
   trustStateSchema,
 } from './peers.ts'
 export type { KnownPeer, Load, MeshEvent, MeshStatus, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
+export { RIGHTS, expandRights, rightSchema } from './rights.ts'
+export type { Right } from './rights.ts'
 export { didYouMean, nearest } from './nearest.ts'
 export { nodeNameSchema } from './node-name.ts'
 export { routeTargetSchema, routesContract, routingPolicySchema } from './routing.ts'
@@ -104,6 +96,7 @@ export type {
   SessionInfo,
   SessionInit,
   SessionQuery,
+  SessionShare,
   SessionState,
   Sessions,
 } from './sessions.ts'

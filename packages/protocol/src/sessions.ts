@@ -3,8 +3,10 @@ import { defineContract, stream, unary } from './contract.ts'
 import { durableEventSchema, permissionAnswerSchema, promptContentSchema, sessionEventSchema } from './events.ts'
 import type { DurableEvent, PermissionAnswer, PromptContent, SessionEvent } from './events.ts'
 import { peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
-import type { PromptId, SessionId } from './ids.ts'
+import type { PeerId, PromptId, SessionId } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { nodeNameSchema } from './node-name.ts'
+import { rightSchema } from './rights.ts'
 
 export const sessionInitSchema = z.object({
   /** Agent id of the host; default: its default agent. */
@@ -27,6 +29,10 @@ export interface SessionInit extends z.infer<typeof sessionInitSchema> {}
 export const sessionStateSchema = z.enum(['idle', 'running', 'waiting', 'interrupted', 'closed'])
 export type SessionState = z.infer<typeof sessionStateSchema>
 
+export const sessionShareSchema = z.object({ peerId: peerIdSchema, node: nodeNameSchema, rights: z.array(rightSchema).min(1).max(4) })
+/** A node, by the name that whoever shares knows it by, and what it may do. */
+export interface SessionShare extends z.infer<typeof sessionShareSchema> {}
+
 export const sessionInfoSchema = z.object({
   id: sessionIdSchema,
   title: z.string(),
@@ -45,6 +51,8 @@ export const sessionInfoSchema = z.object({
   /** Head of the log. */
   seq: z.int().nonnegative(),
   followers: z.array(z.string()),
+  /** Nodes that were given rights, beside its creator and its host; absent: none. */
+  shares: z.array(sessionShareSchema).optional(),
 })
 export interface SessionInfo extends z.infer<typeof sessionInfoSchema> {}
 
@@ -102,6 +110,10 @@ export interface Sessions {
    * A message in progress begins with its snapshot. A cursor above the head throws bad_request.
    */
   follow(id: SessionId, options?: { after?: number; signal?: AbortSignal }): AsyncIterable<SessionEvent>
+  /** Gives a node these rights in place of those it had. For the session's creator and its host. */
+  share(id: SessionId, share: SessionShare): Promise<void>
+  /** Takes a node's rights, and ends its follows. A node without any is no error. */
+  unshare(id: SessionId, peerId: PeerId): Promise<void>
   close(id: SessionId): Promise<void>
   /** Removes the log. A running session must be cancelled first (conflict). */
   delete(id: SessionId): Promise<void>
@@ -124,6 +136,8 @@ export const sessionsContract = defineContract('sessions', 1, {
     z.object({ items: z.array(durableEventSchema), cursor: z.string().optional() }),
   ),
   follow: stream(byId.extend({ after: z.int().nonnegative().optional() }), sessionEventSchema),
+  share: unary(byId.extend({ share: sessionShareSchema }), none),
+  unshare: unary(byId.extend({ peerId: peerIdSchema }), none),
   close: unary(byId, none),
   delete: unary(byId, none),
 })

@@ -36,6 +36,10 @@ function effectOf(event: DurableEventInit): Effect | undefined {
       return { kind: 'waiting', change: -1 }
     case 'session.configured':
       return { kind: 'configured', title: event.title, model: event.model, mode: event.mode }
+    case 'session.shared':
+      return { kind: 'shared', share: { peerId: event.peerId, node: event.node, rights: event.rights } }
+    case 'session.unshared':
+      return { kind: 'unshared', peerId: event.peerId }
     case 'session.closed':
       return { kind: 'closed' }
     case 'session.created':

@@ -45,6 +45,13 @@ const MIGRATIONS = [
      primary key (session, prompt_id)
    ) strict, without rowid;
    create index prompts_queued on prompts (session, seq) where queued = 1;`,
+  `create table shares (
+     session integer not null,
+     peer_id text not null,
+     node text not null,
+     rights text not null,
+     primary key (session, peer_id)
+   ) strict, without rowid;`,
 ]
 
 /** Brings the file to our version, in one transaction. Throws bad_config for a newer or a foreign one. */

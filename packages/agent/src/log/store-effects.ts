@@ -13,6 +13,8 @@ export function createEffects(db: DatabaseSync): (session: number, seq: number, 
   const configure = db.prepare(
     'update sessions set title = coalesce(?, title), model = coalesce(?, model), mode = coalesce(?, mode) where n = ?',
   )
+  const share = db.prepare('insert or replace into shares (session, peer_id, node, rights) values (?, ?, ?, ?)')
+  const unshare = db.prepare('delete from shares where session = ? and peer_id = ?')
   const close = db.prepare('update sessions set closed = 1 where n = ?')
   return (session, seq, effect) => {
     switch (effect.kind) {
@@ -36,6 +38,12 @@ export function createEffects(db: DatabaseSync): (session: number, seq: number, 
         return
       case 'configured':
         configure.run(effect.title ?? null, effect.model ?? null, effect.mode ?? null, session)
+        return
+      case 'shared':
+        share.run(session, effect.share.peerId, effect.share.node, JSON.stringify(effect.share.rights))
+        return
+      case 'unshared':
+        unshare.run(session, effect.peerId)
         return
       case 'closed':
         close.run(session)

@@ -37,7 +37,7 @@ export function createStoreMethods(db: DatabaseSync): StoreMethods {
 }
 
 function createRemove(db: DatabaseSync, find: (id: string) => { n: number }): StoreMethods['remove'] {
-  const statements = ['events where session', 'prompts where session', 'sessions where n'].map((what) =>
+  const statements = ['events where session', 'prompts where session', 'shares where session', 'sessions where n'].map((what) =>
     db.prepare(`delete from ${what} = ?`),
   )
   return (id) => {
@@ -54,8 +54,10 @@ function createSessionMethods(
     `insert into sessions (id, title, agent, model, mode, workspace, private, unattended, allow, author, created_at, updated_at, seq)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
   )
-  const one = db.prepare('select * from sessions where id = ?')
-  const page = db.prepare('select * from sessions where n < ? order by n desc limit ?')
+  const columns = `select *, (select json_group_array(json_object('peerId', peer_id, 'node', node, 'rights', json(rights)))
+     from shares where session = n) as shares from sessions`
+  const one = db.prepare(`${columns} where id = ?`)
+  const page = db.prepare(`${columns} where n < ? order by n desc limit ?`)
   const openTurns = db.prepare('select id, turn_seq as seq from sessions where turn_seq is not null order by n')
   const queues = db.prepare(
     `select distinct s.id from prompts p join sessions s on s.n = p.session

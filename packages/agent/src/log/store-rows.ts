@@ -42,6 +42,7 @@ export function toSessionRow(row: Row): SessionRow {
     unattended: row['unattended'] === 1,
     allow: JSON.parse(text(row, 'allow')) as string[],
     author: JSON.parse(text(row, 'author')) as SessionRow['author'],
+    shares: JSON.parse(text(row, 'shares')) as SessionRow['shares'],
     createdAt: Number(row['created_at']),
     updatedAt: Number(row['updated_at']),
     seq: Number(row['seq']),

@@ -1,4 +1,4 @@
-import type { Author, DurableEvent, DurableEventInit, PromptId, PromptReceipt, SessionId } from '@qmtcode/protocol'
+import type { Author, DurableEvent, DurableEventInit, PromptId, PromptReceipt, SessionId, SessionShare } from '@qmtcode/protocol'
 
 /**
  * The durable events of all sessions of one node, in one SQLite file.
@@ -67,6 +67,7 @@ export interface SessionRow extends NewSession {
   model?: string
   workspace: string
   author: Author
+  shares: SessionShare[]
   createdAt: number
   updatedAt: number
   /** Head of its log. */
@@ -92,6 +93,8 @@ export type Effect =
   | { kind: 'ended'; promptId: string; interrupted: boolean }
   | { kind: 'waiting'; change: 1 | -1 }
   | { kind: 'configured'; title?: string; model?: string; mode?: string }
+  | { kind: 'shared'; share: SessionShare }
+  | { kind: 'unshared'; peerId: string }
   | { kind: 'closed' }
 
 /** `[seq, at, type, body]`. */
@@ -99,7 +102,7 @@ export type EventRecord = [seq: number, at: number, type: string, body: string]
 
 /** What the thread can do. `create`, `append` and `remove` are gathered into one transaction. */
 export interface StoreMethods {
-  create(row: Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted'>, event: StoredEvent): number
+  create(row: Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>, event: StoredEvent): number
   /** Returns the seq of the first. */
   append(id: string, events: readonly StoredEvent[]): number
   remove(id: string): void

@@ -1,4 +1,4 @@
-import { AppError, LIMITS } from '@qmtcode/protocol'
+import { AppError, LIMITS, expandRights } from '@qmtcode/protocol'
 import type { Author, PromptId, PromptReceipt, Sessions } from '@qmtcode/protocol'
 import type { EventLog, SessionRow } from '../log/types.ts'
 import type { Engine } from './engine.ts'
@@ -6,8 +6,9 @@ import type { HotSession } from './hot-sessions.ts'
 import { nameOf } from './types.ts'
 import type { SessionsComponents } from './types.ts'
 
-type Commands = Pick<Sessions, 'prompt' | 'answer' | 'cancel' | 'resume' | 'close' | 'delete'>
+type Commands = Pick<Sessions, 'prompt' | 'answer' | 'cancel' | 'resume' | 'share' | 'unshare' | 'close' | 'delete'>
 
+const MAX_SHARES = 100 // nodes that one session is shared with
 const MAX_QUEUED = 200 // prompts of one session: whoever sends more is a loop, not a person
 
 export type CommandsComponents = Pick<SessionsComponents, 'log' | 'logger' | 'discard'>
@@ -38,6 +39,21 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
         const prompt = await log.prompt(id, interrupted)
         if (!prompt) throw new AppError('internal', `the log lacks prompt ${interrupted}`)
         engine.begin(session, prompt, 'again')
+      }),
+    share: (id, { peerId, node, rights }) =>
+      engine.command(id, async (session) => {
+        const { shares } = await openRow(log, session)
+        if (shares.length >= MAX_SHARES && !shares.some((share) => share.peerId === peerId)) {
+          throw new AppError('too_large', `session ${id} is shared with ${shares.length} nodes already`, {
+            hint: 'qmtcode sessions unshare',
+          })
+        }
+        await engine.append(session, [{ type: 'session.shared', peerId, node, rights: expandRights(rights), author }])
+      }),
+    unshare: (id, peerId) =>
+      engine.command(id, async (session) => {
+        const share = (await rowOf(log, session)).shares.find((one) => one.peerId === peerId)
+        if (share) await engine.append(session, [{ type: 'session.unshared', peerId, node: share.node, author }])
       }),
     close: (id) =>
       engine.command(id, async (session) => {

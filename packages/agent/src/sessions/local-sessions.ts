@@ -125,11 +125,12 @@ async function createSession({ components, options, author }: ViewParts, init: S
 }
 
 function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: HotSession): SessionInfo {
-  const { unattended: _, allow: __, author: ___, interrupted: ____, ...info } = row
+  const { unattended: _, allow: __, author: ___, interrupted: ____, shares, ...info } = row
   const isStarting =
     row.state === 'idle' && session !== undefined && (session.turn !== undefined || (session.queue.length > 0 && !session.isHeld))
   return {
     ...info,
+    ...(shares.length > 0 && { shares }),
     state: isStarting ? 'running' : row.state,
     node: node.name,
     peerId: node.peerId,

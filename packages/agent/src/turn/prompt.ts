@@ -36,6 +36,8 @@ export function foldPrompt(events: readonly DurableEvent[]): LanguageModelV4Mess
       case 'session.created':
       case 'session.configured':
       case 'session.closed':
+      case 'session.shared':
+      case 'session.unshared':
       case 'prompt.withdrawn':
       case 'route.chosen':
       case 'tool.started':

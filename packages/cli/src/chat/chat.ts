@@ -50,7 +50,13 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
   const prompt = style.bold('› ')
   const questions = createQuestions(terminal, { prompt, paint: style.yellow })
-  const onEvent = createEventPrinter({ terminal, questions, style, isOurs: (promptId) => conversation.isOurs(promptId) })
+  const onEvent = createEventPrinter({
+    terminal,
+    questions,
+    style,
+    isHost: subject.sessions === node.sessions,
+    isOurs: (promptId) => conversation.isOurs(promptId),
+  })
   const conversation = createConversation(subject.sessions, subject.init, { onEvent, onLost: onError })
   const cancelKey = createCancelKey({
     conversation,

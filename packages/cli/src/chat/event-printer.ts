@@ -12,11 +12,13 @@ export interface EventPrinterComponents {
   terminal: ChatTerminal
   questions: Questions
   style: Style
+  /** The session is this node's: reserved questions are for whoever sits here. */
+  isHost: boolean
   isOurs(promptId: PromptId): boolean
 }
 
 /** Shows a session's events above the input, and turns its permission requests into questions. */
-export function createEventPrinter({ terminal, questions, style, isOurs }: EventPrinterComponents): (event: SessionEvent) => void {
+export function createEventPrinter({ terminal, questions, style, isHost, isOurs }: EventPrinterComponents): (event: SessionEvent) => void {
   const text = (piece: string) => piece
   const view = createEventView(
     {
@@ -42,7 +44,7 @@ export function createEventPrinter({ terminal, questions, style, isOurs }: Event
   return (event) => {
     if (event.type === 'prompt.accepted' && !isOurs(event.promptId)) showPrompt(event)
     view.show(event)
-    if (event.type === 'permission.requested') questions.ask(event)
+    if (event.type === 'permission.requested' && (isHost || !event.reserved)) questions.ask(event)
     if (event.type === 'permission.answered') questions.settle(event.id)
     if (event.type === 'turn.ended') showEnd(event)
   }

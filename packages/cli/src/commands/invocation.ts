@@ -1,4 +1,4 @@
-import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
+import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import type { MeshFlags } from '../node-handle.ts'
 
 /** Options that hold for every command. */
@@ -66,6 +66,8 @@ export type Invocation =
   | { command: 'config schema' }
   | { command: 'sessions'; json: boolean; limit: number }
   | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; id: SessionId; json: boolean }
+  /** No rights: those it has are taken. */
+  | { command: 'sessions share'; node?: string; id: SessionId; peer: string; rights: Right[]; json: boolean }
   | { command: 'peers change'; change: PeerChange; json: boolean; yes: boolean }
 
 export interface Parsed {

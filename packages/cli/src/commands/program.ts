@@ -1,9 +1,10 @@
 import { AppError } from '@qmtcode/protocol'
+import type { Right, SessionId } from '@qmtcode/protocol'
 import { Command } from 'commander'
 import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace } from './invocation.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseSeconds, parseSessionId } from './values.ts'
+import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -175,6 +176,35 @@ function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
     const child = sessions.command(name).description(description).argument('<id>', 'ses_…', parseSessionId).option('--json', 'JSON')
     child.action((id: ReturnType<typeof parseSessionId>) => invoke({ command, id, json: isJson(child) }))
   }
+  addShares(sessions, invoke)
+}
+
+function addShares(sessions: Command, invoke: ProgramOptions['invoke']): void {
+  const share = sessions
+    .command('share')
+    .description('let another node take part in it')
+    .argument('<session>', 'ses_…, or NODE/SESSION of one that you began there', parsePlace)
+    .requiredOption('--with <node>', 'a peer (see: qmtcode nodes)')
+    .requiredOption('--as <rights>', 'observe, prompt, approve or control, with commas between', parseRights)
+    .option('--json', 'JSON')
+  share.action((place: SessionPlace, { with: peer, as: rights }: { with: string; as: Right[] }) =>
+    invoke({ command: 'sessions share', ...sharedPlace(place), peer, rights, json: isJson(share) }),
+  )
+  const unshare = sessions
+    .command('unshare')
+    .description('take back what share gave')
+    .argument('<session>', 'ses_…, or NODE/SESSION', parsePlace)
+    .requiredOption('--with <node>', 'a peer')
+    .option('--json', 'JSON')
+  unshare.action((place: SessionPlace, { with: peer }: { with: string }) =>
+    invoke({ command: 'sessions share', ...sharedPlace(place), peer, rights: [], json: isJson(unshare) }),
+  )
+}
+
+function sharedPlace({ node, session }: SessionPlace): { node?: string; id: SessionId } {
+  if (session === undefined)
+    throw new AppError('bad_request', `${node} is not a session`, { hint: 'ses_…, or NODE/ses_…; to list them: qmtcode sessions' })
+  return { node, id: session }
 }
 
 function addSetup(program: Command, invoke: ProgramOptions['invoke']): void {

@@ -55,7 +55,7 @@ function answerFor(sessions: Sessions, allow: readonly string[]): Answer {
       await sessions.answer(id, { id: request.id, answer: allowed ? 'allow' : 'deny' })
       return !allowed
     } catch (error) {
-      if (isAppError(error, 'conflict')) return false // somebody else was there
+      if (isAppError(error, 'conflict', 'forbidden')) return false // somebody else was there, or will be: it is not for this node to answer
       throw error
     }
   }

@@ -186,6 +186,8 @@ export function scriptedSessions(script: Script): ScriptedSessions {
         signal,
       )
     },
+    share: async () => {},
+    unshare: async () => {},
     close: async () => {},
     delete: async (id) => {
       rowOf(id)

@@ -1,5 +1,5 @@
-import { ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
-import type { PeerId, Role, SessionId } from '@qmtcode/protocol'
+import { RIGHTS, ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
+import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
 import type { SessionPlace } from './invocation.ts'
 
@@ -38,6 +38,14 @@ export function parsePlace(text: string): SessionPlace {
   if (slash === 0 || text === '')
     throw new InvalidArgumentError('Expected NODE/SESSION, NODE or SESSION; see: qmtcode nodes, qmtcode sessions')
   return { node: text }
+}
+
+export function parseRights(text: string): Right[] {
+  return text.split(',').map((name) => {
+    const right = RIGHTS.find((known) => known === name.trim())
+    if (right === undefined) throw new InvalidArgumentError(`Expected rights (${RIGHTS.join(', ')})${didYouMean(name.trim(), RIGHTS)}.`)
+    return right
+  })
 }
 
 export function parsePeerId(text: string): PeerId {

@@ -28,6 +28,12 @@ export interface EventViewOptions {
   namesFlags?: boolean
 }
 
+/** Whose prompt it is, where another node's could be meant too. */
+function questionLine({ tool, summary, reserved, author }: Extract<SessionEvent, { type: 'permission.requested' }>): string {
+  const line = `? ${printableLine(tool)} asks: ${printableLine(summary, 400)}`
+  return reserved ? `${line} (for ${printableLine(author.user ?? author.node)}; only the person at the host may allow it)` : line
+}
+
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
 export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
   const read = createMessageReader()
@@ -75,7 +81,7 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
       }
       case 'permission.requested':
         asked.set(event.id, needsOf(event))
-        return sink.line(style.yellow(`? ${printableLine(event.tool)} asks: ${printableLine(event.summary, 400)}`))
+        return sink.line(style.yellow(questionLine(event)))
       case 'permission.answered':
         return showAnswer(event)
       case 'link.lost':
@@ -92,6 +98,10 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
       case 'turn.started':
       case 'turn.ended':
         return
+      case 'session.shared':
+        return sink.line(style.dim(`shared with ${printableLine(event.node)}: ${event.rights.join(', ')}`))
+      case 'session.unshared':
+        return sink.line(style.dim(`no longer shared with ${printableLine(event.node)}`))
     }
   }
   return { show, unanswered }

@@ -20,6 +20,12 @@ export function sessionsOverRpc(client: ContractClient<typeof sessionsContract>)
     configure: async (id, change) => client.configure({ id, change }),
     history: async (id, range = {}) => client.history({ id, ...range }),
     follow: (id, { after, signal } = {}) => endCleanly(client.follow({ id, after }, { signal }), signal),
+    async share(id, share) {
+      await client.share({ id, share })
+    },
+    async unshare(id, peerId) {
+      await client.unshare({ id, peerId })
+    },
     async close(id) {
       await client.close({ id })
     },
@@ -41,6 +47,8 @@ export function sessionsHandlers(sessions: Sessions): ContractHandlers<typeof se
     configure: async ({ id, change }) => sessions.configure(id, change),
     history: async ({ id, before, limit }) => sessions.history(id, { before, limit }),
     follow: ({ id, after }, { signal }) => sessions.follow(id, { after, signal }),
+    share: async ({ id, share }) => done(sessions.share(id, share)),
+    unshare: async ({ id, peerId }) => done(sessions.unshare(id, peerId)),
     close: async ({ id }) => done(sessions.close(id)),
     delete: async ({ id }) => done(sessions.delete(id)),
   }

@@ -71,6 +71,8 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'session.closed':
       case 'session.shared':
       case 'session.unshared':
+      case 'session.shared':
+      case 'session.unshared':
       case 'prompt.withdrawn':
       case 'turn.started':
       case 'route.chosen':

@@ -1,10 +1,10 @@
-import { AppError, roleIncludes } from '@qmtcode/protocol'
-import type { PeerId, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
+import { AppError, isDurable, roleIncludes } from '@qmtcode/protocol'
+import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import type { AgentCatalog, LocalSessions } from '../types.ts'
 import { NEEDS, rightsOn } from './rights.ts'
 import type { Caller, Need } from './rights.ts'
 import { checkModel, sharedInit } from './share.ts'
-import type { SessionShare } from './share.ts'
+import type { SharedSessions } from './share.ts'
 
 export interface PeerSessionsComponents {
   sessions: LocalSessions
@@ -17,8 +17,8 @@ export interface PeerSessionsComponents {
 
 export interface PeerSessionsOptions {
   /** An admitted peer, by the name that this node knows it by. */
-  caller: Caller & { peerId: PeerId; name: string }
-  share: SessionShare
+  caller: Caller & { name: string }
+  share: SharedSessions
 }
 
 /** The sessions of this node as one peer may use them: each call is judged here, by its role of now and its rights on the session. */
@@ -47,9 +47,17 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${need}`
     return new AppError('forbidden', `session ${id} on ${node.name}: ${method} is not allowed to this node; ${to}`, { hint })
   }
+  /** The events tell when the right to them goes: those before it are the caller's, those after it are not. */
   async function* follow(id: SessionId, options: Parameters<Sessions['follow']>[1]): AsyncGenerator<SessionEvent> {
+    await ready
+    const known = (await records.row(id))?.seq ?? 0 // first: what changes after it is heard of below
     await require(id, 'follow')
-    yield* view.follow(id, options)
+    for await (const event of view.follow(id, options)) {
+      yield event
+      if (!isDurable(event) || event.seq <= known) continue
+      if ((event.type === 'session.unshared' || event.type === 'session.shared') && event.peerId === caller.peerId)
+        await require(id, 'follow')
+    }
   }
 
   return {
@@ -100,6 +108,14 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
       return await view.history(id, range)
     },
     follow: (id, options) => follow(id, options),
+    share: async (id, given) => {
+      await require(id, 'share')
+      await view.share(id, given)
+    },
+    unshare: async (id, peerId) => {
+      await require(id, 'unshare')
+      await view.unshare(id, peerId)
+    },
     close: async (id) => {
       await require(id, 'close')
       await view.close(id)

@@ -4,7 +4,7 @@ import type { RunTurn } from '../../turn/types.ts'
 import { startSessions } from '../sessions-kit.ts'
 import type { SessionsKit } from '../sessions-kit.ts'
 import { createPeerSessions } from './peer-sessions.ts'
-import type { SessionShare } from './share.ts'
+import type { SharedSessions } from './share.ts'
 
 const id = (letter: string): PeerId => `12D3KooW${letter.repeat(44)}` as PeerId
 export const HOST = id('H')
@@ -17,7 +17,7 @@ export interface PeersKit extends AsyncDisposable {
   workspace: string
   host: Sessions
   /** `role`: changed by `roles`. */
-  peer(peerId: PeerId, share?: Partial<SessionShare>): Sessions
+  peer(peerId: PeerId, share?: Partial<SharedSessions>): Sessions
   roles: Map<PeerId, Role>
 }
 
@@ -33,7 +33,9 @@ export async function startPeersKit(runTurn: RunTurn = async () => ({ stopReason
     kit,
     workspace,
     roles,
-    host: kit.sessions.as({ peerId: HOST, node: 'host', user: 'root' }),
+    get host() {
+      return kit.sessions.as({ peerId: HOST, node: 'host', user: 'root' })
+    },
     peer: (peerId, share = {}) =>
       createPeerSessions(
         { sessions: kit.sessions, agents, node: { name: 'host' } },

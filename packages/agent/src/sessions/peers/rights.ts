@@ -1,15 +1,12 @@
-import type { Role, Sessions } from '@qmtcode/protocol'
-import { roleIncludes } from '@qmtcode/protocol'
+import { expandRights, roleIncludes } from '@qmtcode/protocol'
+import type { PeerId, Right, Role, Sessions } from '@qmtcode/protocol'
 import type { SessionRow } from '../../log/types.ts'
-import type { SessionShare } from './share.ts'
-
-/** What a node may do with one session of another: `approve` answers questions that are not reserved; `control` includes all others. */
-export type Right = 'observe' | 'prompt' | 'approve' | 'control'
+import type { SharedSessions } from './share.ts'
 
 /** `owner`: its creator. `row`: who may see that it exists. */
 export type Need = Right | 'owner' | 'row'
 
-/** The one table of who may do what. `create` and `list` are not about one session. Prompts of their own are cancelled by all who may prompt. */
+/** The one table of who may do what. `create` and `list` are not about one session. A prompt of its own is withdrawn by whoever may prompt. */
 export const NEEDS = {
   get: 'row',
   history: 'observe',
@@ -20,20 +17,27 @@ export const NEEDS = {
   resume: 'control',
   configure: 'control',
   close: 'control',
+  share: 'owner',
+  unshare: 'owner',
   delete: 'owner',
 } as const satisfies Record<Exclude<keyof Sessions, 'create' | 'list'>, Need>
 
-const ALL: readonly Need[] = ['row', 'observe', 'prompt', 'approve', 'control']
-
 export interface Caller {
-  peerId: string
+  peerId: PeerId
   role(): Role
 }
 
-/** All that `caller` may do with a session, right now. Nobody but its creator has a right until given one; an admin observes. */
-export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SessionShare, 'sessions'>): ReadonlySet<Need> {
-  if (row.author.peerId === caller.peerId) return new Set<Need>([...ALL, 'owner'])
+/** What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role. */
+export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSessions, 'sessions'>): ReadonlySet<Need> {
+  if (row.author.peerId === caller.peerId) return new Set<Need>(['row', ...expandRights(['control']), 'owner'])
+  const given = row.shares.find(({ peerId }) => peerId === caller.peerId)?.rights ?? []
   const role = caller.role()
-  if (roleIncludes(role, 'admin')) return new Set<Need>(['row', 'observe'])
-  return new Set<Need>(roleIncludes(role, 'member') && share.sessions === 'all' && !row.private ? ['row'] : [])
+  const rights = new Set<Need>(expandRights(roleIncludes(role, 'admin') ? [...given, 'observe'] : given))
+  if (rights.size > 0 || (roleIncludes(role, 'member') && seesRow(row, share))) rights.add('row')
+  return rights
+}
+
+function seesRow(row: SessionRow, { sessions }: Pick<SharedSessions, 'sessions'>): boolean {
+  if (row.private || sessions === 'none') return false
+  return sessions === 'all' || row.shares.length > 0
 }

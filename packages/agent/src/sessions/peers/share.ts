@@ -9,7 +9,7 @@ import { isWithin } from '../../tools/workspace.ts'
 import type { AgentCatalog } from '../types.ts'
 
 /** `[mesh.share]`, as far as it is about sessions. */
-export interface SessionShare {
+export interface SharedSessions {
   /** Agent ids; `*` stands for any text. */
   agents: readonly string[]
   /** Absolute directories. Empty: no sessions of peers. */
@@ -26,7 +26,7 @@ export interface ShareComponents {
 }
 
 /** What a peer asked for, in the terms of this node. Throws forbidden, with the key that would allow it, for what is not shared. */
-export async function sharedInit({ agents, node }: ShareComponents, share: SessionShare, init: SessionInit): Promise<SessionInit> {
+export async function sharedInit({ agents, node }: ShareComponents, share: SharedSessions, init: SessionInit): Promise<SessionInit> {
   const refuse = (what: string, key: string): AppError =>
     new AppError('forbidden', `${node.name} ${what}`, { hint: `on ${node.name}: ${key} in [mesh.share]` })
   const [firstWorkspace] = share.workspaces
@@ -54,7 +54,7 @@ export async function sharedInit({ agents, node }: ShareComponents, share: Sessi
 }
 
 /** Throws forbidden for a model that is not shared, or of a third node. */
-export function checkModel({ node }: Pick<ShareComponents, 'node'>, share: SessionShare, model: string | undefined): void {
+export function checkModel({ node }: Pick<ShareComponents, 'node'>, share: SharedSessions, model: string | undefined): void {
   if (model === undefined || (!namesNode(model) && isShared(model, share.models))) return
   throw new AppError('forbidden', `${node.name} does not share the model ${model}`, {
     hint: namesNode(model)
@@ -63,7 +63,7 @@ export function checkModel({ node }: Pick<ShareComponents, 'node'>, share: Sessi
   })
 }
 
-export const isSharedAgent = (id: string, share: Pick<SessionShare, 'agents'>): boolean =>
+export const isSharedAgent = (id: string, share: Pick<SharedSessions, 'agents'>): boolean =>
   share.agents.some((pattern) => matchesPattern(pattern, id))
 
 const sharedList = (key: string, values: readonly string[]): string => `${key} = ${JSON.stringify(values)}`
@@ -71,7 +71,7 @@ const sharedList = (key: string, values: readonly string[]): string => `${key} =
 /** The node is what precedes the first `:`, if no `/` comes before it. */
 const namesNode = (model: string): boolean => /^[^/]*:/.test(model)
 
-function defaultAgent(agents: AgentCatalog, share: SessionShare): AgentSpec['id'] | undefined {
+function defaultAgent(agents: AgentCatalog, share: SharedSessions): AgentSpec['id'] | undefined {
   const { id } = agents.default()
   return isSharedAgent(id, share) ? id : share.agents.find((pattern) => agents.get(pattern))
 }
