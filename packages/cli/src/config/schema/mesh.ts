@@ -68,7 +68,9 @@ export const meshSchema = z.strictObject({
     .describe('How peers beside the configured ones are found: one way, or a list.'),
   auto_fallback: z.boolean().default(false).describe('Looks for a model that this node lacks on usable peers.'),
   request_timeout_secs: seconds().default(300).describe('Bound of a unary call; streams have `[mesh.timeouts]`.'),
-  stream_reconnect_grace_secs: seconds(0).default(120).describe('How long a stream waits for a link that broke, on either side. 0: it ends with the link.'),
+  stream_reconnect_grace_secs: seconds(0)
+    .default(120)
+    .describe('How long a stream waits for a link that broke, on either side. 0: it ends with the link.'),
   node_name: nodeName().optional().describe('What peers call this node. Default: the host name.'),
   identity_file: text().optional().describe('Private key of this node. Default: `QMT_HOME/mesh_identity.key`.'),
   labels: texts().default([]).describe('Words this node says about itself.'),
