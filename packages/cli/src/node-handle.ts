@@ -38,7 +38,7 @@ export interface NodeStatus {
 }
 
 /** `from`: where the choice comes from (a key of the configuration, a variable). `problem`: why there is none. */
-export type DefaultModel = { model: string; from: string } | { problem: string }
+type DefaultModel = { model: string; from: string } | { problem: string }
 
 /** The mesh as the command line asks for it; the file's `[mesh]` holds where these are silent. */
 export interface MeshFlags {
@@ -72,7 +72,7 @@ export interface ConfigReport {
   diagnostics: Diagnostic[]
 }
 
-export interface NodeIdentity {
+interface NodeIdentity {
   peerId: PeerId
   /** Where its key lies. */
   file?: string

@@ -44,11 +44,11 @@ export const usageSchema = z.object({
 })
 export interface Usage extends z.infer<typeof usageSchema> {}
 
-export const stopReasonSchema = z.enum(['completed', 'cancelled', 'failed', 'interrupted', 'max_steps', 'length', 'refused'])
+const stopReasonSchema = z.enum(['completed', 'cancelled', 'failed', 'interrupted', 'max_steps', 'length', 'refused'])
 export type StopReason = z.infer<typeof stopReasonSchema>
 
 /** What was tried before a route was chosen, and why it was left. */
-export const routeAttemptSchema = z.object({ node: z.string(), peerId: peerIdSchema.optional(), error: z.string() })
+const routeAttemptSchema = z.object({ node: z.string(), peerId: peerIdSchema.optional(), error: z.string() })
 
 /** What answers a permission: once, for the rest of the session, or not. */
 export const permissionAnswerSchema = z.enum(['allow', 'allow_session', 'deny'])
@@ -63,7 +63,7 @@ const durable = { ...envelope, /** 1, 2, 3 … within the session. */ seq: z.int
 const inTurn = { turnId: z.string().max(80) }
 
 /** Durable events: they have a seq and rest in the log before anybody is told. */
-export const durableEventSchemas = [
+const durableEventSchemas = [
   z.object({
     ...durable,
     type: z.literal('session.created'),
@@ -180,7 +180,7 @@ export const durableEventSchemas = [
 ] as const
 
 /** Live events: at most once, repaired by a snapshot. */
-export const liveEventSchemas = [
+const liveEventSchemas = [
   z.object({
     ...envelope,
     ...inTurn,

@@ -31,7 +31,7 @@ export async function createStage(fixture: SessionsFixture, script: TurnScript):
   return { fixture, script, alice, bob, create: (init = {}) => alice.create({ workspace: fixture.workspace, ...init }) }
 }
 
-export const text = (value: string): PromptContent => [{ type: 'text', text: value }]
+const text = (value: string): PromptContent => [{ type: 'text', text: value }]
 export const tell = (sessions: Sessions, id: SessionId, said: string, promptId: PromptId = newPromptId()) =>
   sessions.prompt(id, { promptId, content: text(said) })
 

@@ -43,7 +43,7 @@ export interface QueuedPrompt {
 }
 
 /** What a crash, or a stop, left behind. */
-export interface UnfinishedWork {
+interface UnfinishedWork {
   /** Turns without an end, by the seq of their start. */
   turns: { id: SessionId; seq: number }[]
   /** Other sessions with prompts that wait and may run. */

@@ -21,7 +21,7 @@ export interface Feed {
   end(error?: AppError): void
 }
 
-export interface FollowOptions {
+interface FollowOptions {
   name: string
   after: number
   signal: AbortSignal

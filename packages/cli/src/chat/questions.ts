@@ -2,7 +2,7 @@ import type { PermissionAnswer, SessionEvent } from '@qmtcode/protocol'
 import { printableLine } from '../output/printable.ts'
 import type { ChatTerminal } from './terminal.ts'
 
-export type PermissionRequest = Extract<SessionEvent, { type: 'permission.requested' }>
+type PermissionRequest = Extract<SessionEvent, { type: 'permission.requested' }>
 
 /** Permission questions, one at a time in the order they came; what the person was typing is kept for afterwards. */
 export interface Questions {

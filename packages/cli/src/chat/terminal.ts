@@ -17,7 +17,7 @@ export interface ChatTerminal {
   close(): void
 }
 
-export type Paint = (text: string) => string
+type Paint = (text: string) => string
 
 export interface ChatTerminalListeners {
   onLine(line: string): void

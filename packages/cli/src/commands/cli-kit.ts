@@ -36,7 +36,7 @@ export const offer = (id = 'builtin/demo'): ModelOffer => {
   return { id, provider, model, slots: 8, inFlight: 1 }
 }
 
-export const offering = (offers: () => Promise<ModelOffer[]>): Models => ({
+const offering = (offers: () => Promise<ModelOffer[]>): Models => ({
   offers,
   // eslint-disable-next-line require-yield
   async *stream() {

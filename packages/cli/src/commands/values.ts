@@ -72,7 +72,7 @@ export function parseAllow(text: string, before: string[]): string[] {
   return [...new Set([...before, ...names])]
 }
 
-export function parseAddress(text: string): string {
+function parseAddress(text: string): string {
   if (!text.startsWith('/')) throw new InvalidArgumentError('Expected a multiaddr, for example /ip4/192.168.1.100/tcp/9000.')
   return text
 }
