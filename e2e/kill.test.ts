@@ -29,7 +29,7 @@ const answer: Handler = ({ messages = [] }) => {
   const name = nameOf(messages[asked]?.content) ?? 'none'
   const results = messages.slice(asked + 1).filter(({ role }) => role === 'tool').length
   if (results < 2) return [{ text: 'now ' }, { tool: 'shell', input: { command: `echo ${name}${results} >> ran.txt` } }]
-  return [{ text: ['done ', ...name], gapMs: 2 }]
+  return [{ text: ['done ', name.slice(0, 6), name.slice(6)], gapMs: 2 }]
 }
 
 test(

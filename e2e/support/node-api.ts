@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { peersContract, peersOverRpc, sessionsContract, sessionsOverRpc } from '@qmtcode/protocol'
-import type { Load, Peers, Sessions } from '@qmtcode/protocol'
+import { peersContract, peersOverRpc, sessionsContract, sessionsOverRpc, trustContract, trustOverRpc } from '@qmtcode/protocol'
+import type { Load, Peers, Sessions, Trust } from '@qmtcode/protocol'
 import { connectLocal } from '../../packages/cli/src/local/local-client.ts'
 import { nodeFileSchema } from '../../packages/cli/src/local/home-lock.ts'
 import type { Machine } from './qmt.ts'
@@ -10,6 +10,7 @@ import type { Machine } from './qmt.ts'
 export interface NodeApi extends AsyncDisposable {
   sessions: Sessions
   peers: Peers
+  trust: Trust
   /** What it runs now. */
   load(): Promise<Load>
 }
@@ -21,6 +22,7 @@ export async function openNodeApi(machine: Machine): Promise<NodeApi> {
   return {
     sessions: sessionsOverRpc(rpc.client(sessionsContract)),
     peers,
+    trust: trustOverRpc(rpc.client(trustContract)),
     async load() {
       const self = (await peers.list()).find((peer) => peer.self)
       if (!self) throw new Error('a node lists itself first')

@@ -160,7 +160,12 @@ const signalCode = (signal: NodeJS.Signals): number => (signal === 'SIGINT' ? 13
 /** Machine B of the main job: shares `provider` with machine A, which has the role client there. */
 export async function startHost(
   host: Machine,
-  options: { guest: string; config?: string; /** Further keys of `[mesh.share]`. */ share?: string },
+  options: {
+    guest: string
+    config?: string
+    /** Patterns. Default: all. */ models?: string[]
+    /** Further keys of `[mesh.share]`. */ share?: string
+  },
 ): Promise<{ node: Running; address: string; peerId: string }> {
   await host.writeConfig(`
 [mesh]
@@ -168,7 +173,7 @@ listen = "/ip4/127.0.0.1/tcp/0"
 discovery = "none"
 node_name = "gpu-server"
 [mesh.share]
-models = ["*"]
+models = ${JSON.stringify(options.models ?? ['*'])}
 ${options.share ?? ''}
 [[mesh.peers]]
 name = "laptop"

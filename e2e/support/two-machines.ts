@@ -15,6 +15,8 @@ export interface TwoMachinesOptions {
   /** Base URL of the server's model server. */
   url: string
   apiKey?: string
+  /** What the server shares. Default: all models. */
+  models?: string[]
   /** Tables added to the server's configuration. */
   server?: string
   /** Tables added to the laptop's configuration. */
@@ -26,7 +28,11 @@ export async function startTwoMachines(options: TwoMachinesOptions): Promise<Two
   const laptop = starting.use(await createMachine())
   const server = starting.use(await createMachine({ RACK_KEY: options.apiKey ?? 'no-secret' }))
   const guest = await laptop.peerId()
-  const { node, address, peerId } = await startHost(server, { guest, config: `${rack(options.url)}${options.server ?? ''}` })
+  const { node, address, peerId } = await startHost(server, {
+    guest,
+    models: options.models,
+    config: `${rack(options.url)}${options.server ?? ''}`,
+  })
   await laptop.writeConfig(laptopConfig(address, options.laptop))
   const started = starting.move()
   return { laptop, server, node, address, peerId, [Symbol.asyncDispose]: () => started.disposeAsync() }

@@ -40,6 +40,8 @@ export function createPeersKit(): PeersKit {
       Promise.resolve([infoOf('me', SELF, { info: { self: true } }), ...[...known].map(([name, peer]) => infoOf(name, peer.peerId, peer))]),
     resolve: (name: string) => {
       const peer = known.get(name)
+      if (name === 'me' && peer) return Promise.reject(new AppError('ambiguous', `me is ${SELF} (this node) and ${peer.peerId} (me)`))
+      if (name === 'me') return Promise.resolve({ peerId: SELF, name, self: true })
       if (!peer) return Promise.reject(new AppError('not_found', `no peer is called "${name}"`, { hint: 'known: …' }))
       return Promise.resolve({ peerId: peer.peerId, name, self: false })
     },

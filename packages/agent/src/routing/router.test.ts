@@ -97,6 +97,17 @@ for (const code of ['peer_unreachable', 'not_admitted', 'forbidden', 'rate_limit
   })
 }
 
+test('a peer that bears the name of this node makes the name ambiguous', async () => {
+  const kit = createPeersKit()
+  kit.set('me', {})
+  const { open } = routerOf({ target: { kind: 'peer', peer: 'me' }, model: 'a/b', kit, own: ['a/b'] })
+  assert.equal((await failureOf(open())).code, 'ambiguous')
+  assert.equal(
+    (await routerOf({ target: { kind: 'peer', peer: 'me' }, model: 'a/b', kit: createPeersKit(), own: ['a/b'] }).open()).route.node,
+    'me',
+  )
+})
+
 const HINTS: [AppError, RegExp | undefined][] = [
   [new AppError('provider_error', 'why', { details: { status: 401 } }), /the key is gpu's/],
   [new AppError('provider_error', 'why'), /the model's server is gpu's/],

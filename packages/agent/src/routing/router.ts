@@ -77,7 +77,7 @@ export function createRouter(components: RouterComponents, options: RouterOption
   }
 
   async function locate(name: string): Promise<Place> {
-    if (name === node.name || name === node.peerId) return 'here'
+    if (name === node.peerId || (name === node.name && !peers)) return 'here' // else a peer may bear the name too
     try {
       const { peerId, name: known, self } = await mesh(name).resolve(name)
       return self ? 'here' : { peerId, name: known }

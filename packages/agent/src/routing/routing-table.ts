@@ -104,9 +104,9 @@ function policyOf({ id, target }: AgentSpec, node: { name: string; peerId?: Peer
     case 'peer': {
       const found = peersCalled(target.peer, peers)
       const [peer] = found
+      if (found.length > 1) return { ...base, reason: `"${target.peer}" is ambiguous: ${found.map(({ peerId }) => peerId).join(', ')}` }
       if (target.peer === node.name || peer?.self) return { ...base, resolvedProviderNodeId: node.peerId, reason: 'this node' }
       if (!peer) return { ...base, reason: `no peer "${target.peer}" is known now` }
-      if (found.length > 1) return { ...base, reason: `"${target.peer}" is ambiguous: ${found.map(({ peerId }) => peerId).join(', ')}` }
       return { ...base, resolvedProviderNodeId: peer.peerId, reason: standingOf(peer) }
     }
   }

@@ -90,5 +90,6 @@ function failedGreeting(connection: Connection, cause: unknown): AppError {
   }
   return new AppError('not_admitted', 'it closed the connection before the handshake: this node is banned there, or dials too often', {
     cause,
+    hint: 'its person sees that with: qmtcode peers; this node is: qmtcode identity',
   })
 }
