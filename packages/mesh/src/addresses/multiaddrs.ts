@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { AppError } from '@qmtcode/protocol'
@@ -35,9 +36,21 @@ export function hostOf(address: Multiaddr): string | undefined {
   return address.getComponents().find((part) => HOSTS.includes(part.name))?.value
 }
 
-/** The IP address or name that a connection came from, without port: what rate limits count by. */
+/** Where a connection came from: what rate limits count by. Of IPv6 the /64, which one machine has for itself; IPv4 within IPv6 is IPv4. */
 export function hostKey(address: Multiaddr): string {
-  return hostOf(address) ?? address.toString()
+  const host = hostOf(address) ?? address.toString()
+  if (!isIPv6(host)) return host
+  const { hostname } = new URL(`http://[${host}]`) // the shortest form, in hexadecimal
+  const mapped = /^\[::ffff:([\da-f]{1,4}):([\da-f]{1,4})\]$/.exec(hostname)
+  if (mapped)
+    return mapped
+      .slice(1)
+      .flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 255])
+      .join('.')
+  const [left = '', right] = hostname.slice(1, -1).split('::')
+  const groups = left === '' ? [] : left.split(':')
+  const missing = right === undefined ? 0 : 8 - groups.length - (right === '' ? 0 : right.split(':').length)
+  return [...groups, ...Array.from({ length: missing }, () => '0'), ...(right ? right.split(':') : [])].slice(0, 4).join(':')
 }
 
 const overTcp = ({ address }: MeshAddress): string => address.replace(/\/udp\/(\d+)\/[^/]+(\/certhash\/[^/]+)*/, '/tcp/$1')

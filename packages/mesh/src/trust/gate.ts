@@ -1,5 +1,6 @@
-import type { ConnectionGater } from '@libp2p/interface'
+import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Clock, PeerId } from '@qmtcode/protocol'
+import { multiaddr } from '@multiformats/multiaddr'
 import { hostKey } from '../addresses/multiaddrs.ts'
 import { createRateWindow } from './rate-window.ts'
 import type { TrustBook } from './trust-book.ts'
@@ -7,17 +8,91 @@ import type { TrustBook } from './trust-book.ts'
 const UNKNOWN_PER_ADDRESS = 5 // a second
 const UNKNOWN_IN_ALL = 20
 
-/** Who gets a connection: no banned peer either way, and unknown ones at a bounded rate. Decided on authenticated ids. */
+/** An encrypted handshake costs about 13 ms before it says who is there. A second of them, from addresses of no admitted peer. */
+const ATTEMPTS_PER_ADDRESS = 20
+const ATTEMPTS_IN_ALL = 60
+/** Connections that have not said who they are: libp2p takes 256 of them, and a half of these stays for admitted peers' addresses. */
+const PENDING_PER_ADDRESS = 16
+const PENDING_IN_ALL = 128
+const PENDING_PER_FRIEND = 64
+
+/**
+ * Who gets a connection: no banned peer either way, and unknown ones at a bounded rate, decided on authenticated ids.
+ * Before an id is known only the address counts: those of admitted peers are exempt from all but a bound of their own.
+ */
 export function createGate(components: { clock: Clock; trust: TrustBook }): ConnectionGater {
   const { trust } = components
   const perAddress = createRateWindow(components, { limit: UNKNOWN_PER_ADDRESS, windowMs: 1_000 })
   const inAll = createRateWindow(components, { limit: UNKNOWN_IN_ALL, windowMs: 1_000 })
+  const attempts = createRateWindow(components, { limit: ATTEMPTS_PER_ADDRESS, windowMs: 1_000 })
+  const allAttempts = createRateWindow(components, { limit: ATTEMPTS_IN_ALL, windowMs: 1_000 })
+  const friends = createFriends(trust)
+  const pending = createPending()
+
+  const isCrowded = (host: string): boolean => {
+    if (friends.has(host)) return pending.of(host) >= PENDING_PER_FRIEND
+    if (pending.of(host) >= PENDING_PER_ADDRESS || pending.inAll((other) => !friends.has(other)) >= PENDING_IN_ALL) return true
+    return !attempts.take(host) || !allAttempts.take('')
+  }
   return {
-    denyInboundEncryptedConnection(peerId, { remoteAddr }) {
+    denyInboundConnection(maConn) {
+      const host = hostKey(maConn.remoteAddr)
+      if (isCrowded(host)) return true
+      pending.add(host, maConn)
+      return false
+    },
+    denyInboundEncryptedConnection(peerId, maConn) {
+      const host = hostKey(maConn.remoteAddr)
+      pending.remove(host, maConn)
       const { state } = trust.standing(peerId.toString() as PeerId)
-      if (state === 'unknown') return !perAddress.take(hostKey(remoteAddr)) || !inAll.take('')
+      if (state === 'unknown') return !perAddress.take(host) || !inAll.take('')
+      if (state === 'admitted') friends.add(host, peerId.toString() as PeerId)
       return state === 'banned'
     },
     denyOutboundEncryptedConnection: (peerId) => trust.standing(peerId.toString() as PeerId).state === 'banned',
+  }
+}
+
+const MAX_FRIENDS = 10_000
+
+/** Addresses that admitted peers were dialled at, now or in earlier runs, or came from. */
+function createFriends(trust: TrustBook) {
+  const seen = new Map<string, PeerId>()
+  const add = (host: string, peerId: PeerId): void => {
+    seen.delete(host)
+    seen.set(host, peerId)
+    for (const oldest of seen.keys()) if (seen.size > MAX_FRIENDS) seen.delete(oldest)
+  }
+  for (const peerId of trust.known()) for (const address of trust.addressesOf(peerId)) add(hostKey(multiaddr(address)), peerId)
+  return {
+    add,
+    has(host: string): boolean {
+      const peerId = seen.get(host)
+      return peerId !== undefined && trust.standing(peerId).state === 'admitted'
+    },
+  }
+}
+
+/** Connections that have not said who they are, by address. */
+function createPending() {
+  const byHost = new Map<string, Set<MultiaddrConnection>>()
+  const remove = (host: string, maConn: MultiaddrConnection): void => {
+    const there = byHost.get(host)
+    there?.delete(maConn)
+    if (there?.size === 0) byHost.delete(host)
+  }
+  return {
+    remove,
+    add(host: string, maConn: MultiaddrConnection): void {
+      const there = byHost.get(host) ?? new Set()
+      byHost.set(host, there.add(maConn))
+      maConn.addEventListener('close', () => remove(host, maConn), { once: true })
+    },
+    of: (host: string): number => byHost.get(host)?.size ?? 0,
+    inAll(isCounted: (host: string) => boolean): number {
+      let sum = 0
+      for (const [host, there] of byHost) if (isCounted(host)) sum += there.size
+      return sum
+    },
   }
 }
