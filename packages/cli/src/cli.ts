@@ -1,11 +1,11 @@
-import { exitCodeOf } from '@qmtcode/protocol'
+import { AppError, exitCodeOf } from '@qmtcode/protocol'
 import { attach } from './chat/attach.ts'
 import { chat } from './chat/chat.ts'
 import { agents, routes } from './commands/agents.ts'
 import { parseArguments } from './commands/arguments.ts'
 import type { CommandContext } from './commands/context.ts'
 import { createInterrupts } from './commands/interrupts.ts'
-import type { GlobalOptions, Invocation } from './commands/invocation.ts'
+import type { GlobalOptions, Invocation, StartOptions } from './commands/invocation.ts'
 import { models } from './commands/models.ts'
 import { nodes } from './commands/nodes.ts'
 import { changePeer, peers } from './commands/peers.ts'
@@ -52,7 +52,7 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       context.err.line(`qmtcode ${invocation.what}: not built yet`)
       return 2
     case 'start':
-      return await (hasChat(context) ? chat(context) : serve(context))
+      return await start(context, invocation.options)
     case 'run':
       return await run(context, invocation)
     case 'acp':
@@ -88,6 +88,19 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
     case 'config schema':
       return await configSchema(context)
   }
+}
+
+async function start(context: CommandContext, { session, ...init }: StartOptions): Promise<number> {
+  if (hasChat(context)) {
+    if (session === undefined) return await chat(context, init)
+    return await attach(context, { session, new: false, follow: true, json: false })
+  }
+  const given = Object.entries({ session, ...init }).find(([, value]) => value !== undefined)
+  if (given)
+    throw new AppError('bad_request', `--${given[0]} is for the chat, and there is no terminal for one`, {
+      hint: 'qmtcode run takes it too',
+    })
+  return await serve(context)
 }
 
 const hasChat = ({ components, globals }: CommandContext): boolean =>

@@ -9,9 +9,9 @@ import type { NodeHandle } from '../node-handle.ts'
 import { createEventView } from '../output/event-view.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
 import { converse } from './chat.ts'
+import { recentSeq } from './conversation.ts'
 import { pick } from './pick.ts'
 
-const SHOWN_EVENTS = 200 // enough to see what a session is about; all of them: attach --no-follow
 const LISTED = 50
 
 /** A session of this or another node: in the chat on a terminal, else its events as they happen. */
@@ -64,14 +64,16 @@ async function chatAbout(
   { sessions, session, options }: { sessions: Sessions; session: SessionInfo; options: AttachOptions },
 ): Promise<number> {
   const { out, outStyle: style } = context
-  const { id, agent, workspace, seq } = session
+  const { id, agent, workspace } = session
   const where = `${printableLine(agent)} on ${printableLine(options.node ?? session.node)} in ${printableLine(workspace)}`
   out.line(style.dim(`${id} · ${where} · /help, Ctrl-D to leave; the session stays`))
-  if (seq > SHOWN_EVENTS) out.line(style.dim(`… ${seq - SHOWN_EVENTS} earlier events`))
+  const earlier = recentSeq(session)
+  if (earlier > 0) out.line(style.dim(`… ${earlier} earlier events`))
   return await converse(context, node, {
     sessions,
     init: { agent, workspace, model: session.model },
-    attached: { id, after: Math.max(0, seq - SHOWN_EVENTS) },
+    attached: { id, after: earlier },
+    node: options.node,
   })
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { PEER_B, eventually, fakeNode, startCli } from '../commands/cli-kit.ts'
+import { PEER_B, cli, eventually, fakeNode, startCli } from '../commands/cli-kit.ts'
 import type { FakeNode } from '../commands/cli-kit.ts'
 import type { Script } from '../commands/scripted-sessions.ts'
 import { wrap } from './terminal.ts'
@@ -92,7 +92,7 @@ test('Ctrl-C on a line that is being typed empties it; on an empty one it asks f
   await chat.seen(/s$/)
   chat.type(CTRL_C)
   chat.type('/help\r')
-  await chat.seen(/\/sessions +sessions of this node/)
+  await chat.seen(/\/sessions +the newest sessions/)
   chat.type(CTRL_C)
   await chat.seen(/Ctrl-C again, or Ctrl-D, to leave/)
   chat.type(CTRL_C)
@@ -117,6 +117,84 @@ test('lines typed while a turn runs wait, with their position', async () => {
   await chat.seen(/done one[^]*on two/)
   release[1]?.()
   await chat.seen(/done two/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
+test('Ctrl-C is for the turn that runs: one that was cancelled does not make the next press leave', async () => {
+  const node = fakeNode({
+    script: async (turn) => {
+      turn.say(`on ${turn.prompt}`)
+      await new Promise((resolve) => turn.signal.addEventListener('abort', resolve))
+    },
+  })
+  const chat = await startChat(node)
+  chat.type('one\r')
+  await chat.seen(/on one/)
+  chat.type('two\r')
+  await chat.seen(/queued, position 1/)
+  chat.type(CTRL_C)
+  await chat.seen(/on two/)
+  chat.type(CTRL_C)
+  await chat.seen(/on two[^]*cancelled/)
+  assert.equal(node.sessions.cancelled.length, 2)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
+test('a session is opened by the beginning of its id, shown, and gone on with', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`re ${turn.prompt}`) })
+  const { id } = node.sessions.add()
+  const chat = await startChat(node)
+  chat.type('one\r')
+  await chat.seen(/re one/)
+  chat.type(`/open ${id.slice(0, 12)}\r`)
+  await chat.seen(new RegExp(`${id} · main on laptop`))
+  chat.type('two\r')
+  await chat.seen(/re two/)
+  assert.equal(node.sessions.inits.length, 1)
+  assert.equal((await node.sessions.get(id)).followers.length, 0)
+  chat.type('/open ses_\r')
+  await chat.seen(/ambiguous.*begins 2 sessions/)
+  chat.type('/open nothing\r')
+  await chat.seen(/no session nothing/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+  assert.match(chat.shown(), new RegExp(`to go on: qmtcode attach ${id}\n$`))
+})
+
+test('--session goes on with a session in the chat; without a terminal it is an error', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`re ${turn.prompt}`) })
+  const { id } = node.sessions.add()
+  await cli(['run', '--session', id, 'before'], { node })
+  const chat = startCli(['--session', id], { node, tty: true })
+  await chat.seen(/re before/)
+  chat.stdin.write('after\r')
+  await chat.seen(/re after/)
+  chat.stdin.write(CTRL_D)
+  assert.equal(await chat.code, 0)
+  const headless = await cli(['--session', id], { node })
+  assert.equal(headless.code, 2)
+  assert.match(headless.stderr, /--session is for the chat/)
+})
+
+test('a stranger who knocks is asked about, and only the whole word lets it in', async () => {
+  const node = fakeNode()
+  const chat = await startChat(node)
+  const knock = { type: 'peer.knocked', at: 0, peerId: PEER_B, name: 'stranger', address: '/ip4/10.0.0.9/tcp/5' } as const
+  node.meshEvent(knock)
+  await chat.seen(/type admit or no ›/)
+  assert.match(chat.shown(), /admission request: stranger \(12D3\w+\) from \/ip4\/10\.0\.0\.9\/tcp\/5/)
+  chat.type('y\r')
+  await chat.seen(/admit or no\n/)
+  chat.type('admit\r')
+  await chat.seen(/admitted as client; to undo it: qmtcode peers forget/)
+  assert.deepEqual(node.changes, [`admit ${PEER_B}`])
+  node.meshEvent(knock)
+  await chat.seen(/to undo it[^]*type admit or no ›/)
+  chat.type('\r')
+  await chat.seen(/not admitted; to do it later: qmtcode peers admit/)
+  assert.equal(node.changes.length, 1)
   chat.type(CTRL_D)
   assert.equal(await chat.code, 0)
 })

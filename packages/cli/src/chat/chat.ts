@@ -1,4 +1,4 @@
-import type { SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
 import { watchPeers } from '../commands/serve.ts'
@@ -6,6 +6,7 @@ import type { NodeHandle } from '../node-handle.ts'
 import { errorLines } from '../output/errors.ts'
 import { startLines } from '../output/mesh-lines.ts'
 import { printableLine } from '../output/printable.ts'
+import { createAdmissions } from './admission-question.ts'
 import { createCancelKey } from './cancel-key.ts'
 import type { CancelKey } from './cancel-key.ts'
 import { createConversation } from './conversation.ts'
@@ -19,13 +20,16 @@ import { slash } from './slash.ts'
 import { createChatTerminal } from './terminal.ts'
 import type { ChatTerminal } from './terminal.ts'
 
+/** What the person said of the sessions to begin. */
+export type ChatInit = Pick<SessionInit, 'agent' | 'model'>
+
 /** A conversation, line by line, on a terminal. Ends with /quit, Ctrl-D (0) or a second Ctrl-C (130). */
-export async function chat(context: CommandContext): Promise<number> {
+export async function chat(context: CommandContext, init: ChatInit = {}): Promise<number> {
   return await withNode(context, {}, async (node) => {
     const { out, outStyle, components } = context
     for (const line of startLines(await node.status())) out.line(outStyle.dim(line))
     out.line(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
-    return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd } })
+    return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
   })
 }
 
@@ -36,6 +40,8 @@ export interface ChatSubject {
   init: SessionInit
   /** A session that is there; absent: the first prompt begins one. */
   attached?: { id: SessionId; after: number }
+  /** Whose sessions, as the person named it; absent: this node's. */
+  node?: string
 }
 
 /** Until the person leaves; returns the exit code. */
@@ -48,15 +54,20 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     { onLine: (line) => takeLine(line, chat), onInterrupt: () => cancelKey.press(), onEnd: () => end(0) },
   )
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
-  const prompt = style.bold('› ')
+  const prompt = (): string => `${conversation.busy() ? style.dim('working ') : ''}${style.bold('› ')}`
   const questions = createQuestions(terminal, { prompt, paint: style.yellow })
-  const onEvent = createEventPrinter({
+  const showEvent = createEventPrinter({
     terminal,
     questions,
     style,
     isHost: subject.sessions === node.sessions,
     isOurs: (promptId) => conversation.isOurs(promptId),
+    answer: (given) => conversation.answer(given),
   })
+  const onEvent = (event: SessionEvent): void => {
+    if (event.type === 'turn.started') cancelKey.disarm() // what was cancelled is over: the next press is for this one
+    showEvent(event)
+  }
   const conversation = createConversation(subject.sessions, subject.init, { onEvent, onLost: onError })
   const cancelKey = createCancelKey({
     conversation,
@@ -65,26 +76,34 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     quit: () => end(130),
     onError,
   })
+  const askToAdmit = node.trust && createAdmissions({ trust: node.trust, questions, print: terminal.print })
   const lines = createLineQueue(onError)
-  const chat = { context, node, conversation, questions, terminal, cancelKey, lines, quit: () => end(0) }
+  const chat = { context, node, sessions: subject.sessions, conversation, questions, terminal, cancelKey, lines, quit: () => end(0) }
 
   using _ = context.interrupts.handle((signal) => (signal === 'SIGINT' ? cancelKey.press() : end(130)))
-  terminal.setPrompt(prompt)
+  terminal.setPrompt(prompt())
   if (subject.attached) conversation.attach(subject.attached)
-  const watching = watchPeers(node, stop.signal, (line) => terminal.print(style.dim(line))).catch(onError)
+  const watching = watchPeers(node, stop.signal, (line, event) => {
+    terminal.print(style.dim(line))
+    askToAdmit?.(event)
+  }).catch(onError)
   try {
     return await ended
   } finally {
     stop.abort()
     lines.stop()
     terminal.close()
+    if (conversation.id !== undefined) context.out.line(style.dim(`to go on: qmtcode attach ${placeOf(subject, conversation.id)}`))
     await Promise.all([watching, conversation.stop()])
   }
 }
 
+const placeOf = ({ node }: ChatSubject, id: SessionId): string => (node === undefined ? id : `${printableLine(node)}/${id}`)
+
 interface Chat {
   context: CommandContext
   node: NodeHandle
+  sessions: Sessions
   conversation: Conversation
   questions: Questions
   terminal: ChatTerminal
@@ -95,13 +114,13 @@ interface Chat {
 
 /** A line is the answer to the question that is shown as it is typed, a command, or a prompt. */
 function takeLine(line: string, chat: Chat): void {
-  const { context, node, conversation, questions, terminal, lines, quit } = chat
+  const { context, node, sessions, conversation, questions, terminal, lines, quit } = chat
   chat.cancelKey.disarm()
   if (questions.pending()) {
     const answer = questions.answer(line)
-    if (answer) lines.add(() => conversation.answer(answer))
+    if (answer) lines.add(answer)
   } else if (line.startsWith('/')) {
-    lines.add(() => slash(line, { context, node, conversation, print: terminal.print, quit }))
+    lines.add(() => slash(line, { context, node, sessions, conversation, print: terminal.print, quit }))
   } else if (line.trim() !== '') {
     lines.add(async () => {
       const position = await conversation.prompt(line)

@@ -1,5 +1,10 @@
 import { AppError, newPromptId } from '@qmtcode/protocol'
-import type { PermissionAnswer, PromptId, SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { PermissionAnswer, PromptId, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
+
+const SHOWN_EVENTS = 200 // enough to see what a session is about; all of them: attach --no-follow
+
+/** Where a chat begins to show a session that is there: its last events. */
+export const recentSeq = ({ seq }: Pick<SessionInfo, 'seq'>): number => Math.max(0, seq - SHOWN_EVENTS)
 
 /** The session that a chat is about: begun with its first prompt, followed until another one takes its place. */
 export interface Conversation {

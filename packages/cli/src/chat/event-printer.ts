@@ -1,10 +1,11 @@
-import type { PromptId, SessionEvent } from '@qmtcode/protocol'
+import type { PermissionAnswer, PromptId, SessionEvent } from '@qmtcode/protocol'
 import type { Style } from '../output/style.ts'
 import { errorLines } from '../output/errors.ts'
 import { createEventView } from '../output/event-view.ts'
 import { printable, printableLine } from '../output/printable.ts'
-import { stopText, turnError } from '../output/turn-end.ts'
+import { stopText, turnError, usageText } from '../output/turn-end.ts'
 import type { TurnEnded } from '../output/turn-end.ts'
+import { permissionQuestion } from './permission-question.ts'
 import type { Questions } from './questions.ts'
 import type { ChatTerminal } from './terminal.ts'
 
@@ -15,10 +16,13 @@ export interface EventPrinterComponents {
   /** The session is this node's: reserved questions are for whoever sits here. */
   isHost: boolean
   isOurs(promptId: PromptId): boolean
+  answer(given: { id: string; answer: PermissionAnswer }): Promise<void>
 }
 
 /** Shows a session's events above the input, and turns its permission requests into questions. */
-export function createEventPrinter({ terminal, questions, style, isHost, isOurs }: EventPrinterComponents): (event: SessionEvent) => void {
+export function createEventPrinter(components: EventPrinterComponents): (event: SessionEvent) => void {
+  const { terminal, questions, style, isHost, isOurs, answer } = components
+  const asked = new Set<string>()
   const text = (piece: string) => piece
   const view = createEventView(
     {
@@ -30,12 +34,14 @@ export function createEventPrinter({ terminal, questions, style, isHost, isOurs 
     { style },
   )
   const showEnd = (event: TurnEnded): void => {
-    questions.clear()
+    for (const id of asked) questions.settle(id)
+    asked.clear()
     const error = turnError(event)
     if (error) terminal.print(errorLines(error, style).join('\n'))
     const stopped = stopText(event)
     if (stopped !== undefined) terminal.print(style.yellow(stopped))
-    terminal.print(style.dim(`${event.usage.inputTokens} tokens in, ${event.usage.outputTokens} out`))
+    const used = usageText(event)
+    if (used !== undefined) terminal.print(style.dim(used))
   }
   const showPrompt = ({ author, content }: Extract<SessionEvent, { type: 'prompt.accepted' }>): void => {
     const parts = content.map((part) => (part.type === 'text' ? part.text : `[${part.mediaType}]`))
@@ -44,8 +50,12 @@ export function createEventPrinter({ terminal, questions, style, isHost, isOurs 
   return (event) => {
     if (event.type === 'prompt.accepted' && !isOurs(event.promptId)) showPrompt(event)
     view.show(event)
-    if (event.type === 'permission.requested' && (isHost || !event.reserved)) questions.ask(event)
+    if (event.type === 'permission.requested' && (isHost || !event.reserved)) {
+      asked.add(event.id)
+      questions.ask(permissionQuestion(event, answer))
+    }
     if (event.type === 'permission.answered') questions.settle(event.id)
     if (event.type === 'turn.ended') showEnd(event)
+    if (event.type === 'turn.started' || event.type === 'turn.ended') questions.refresh()
   }
 }

@@ -1,79 +1,74 @@
-import type { PermissionAnswer, SessionEvent } from '@qmtcode/protocol'
-import { printableLine } from '../output/printable.ts'
 import type { ChatTerminal } from './terminal.ts'
 
-type PermissionRequest = Extract<SessionEvent, { type: 'permission.requested' }>
+/** Something that a person decides by typing a word. */
+export interface Question {
+  id: string
+  /** Stands before the cursor. */
+  prompt: string
+  /** What may be typed, in lower case, and what it does. */
+  choices: Readonly<Record<string, () => Promise<void>>>
+  /** Said where something else is typed. */
+  help: string
+}
 
-/** Permission questions, one at a time in the order they came; what the person was typing is kept for afterwards. */
+/** Questions, one at a time in the order they came; what the person was typing is kept for afterwards. */
 export interface Questions {
   /** A question waits: the next line is its answer. */
   pending(): boolean
-  ask(request: PermissionRequest): void
-  /** The question was answered, here or elsewhere. */
+  ask(question: Question): void
+  /** The question was answered, here or elsewhere, or is none any more. */
   settle(id: string): void
-  /** Takes a line as the answer to the question shown, and shows the next; undefined, and the same again, where it is none. */
-  answer(line: string): { id: string; answer: PermissionAnswer } | undefined
-  /** Forgets all: their turn is over. */
-  clear(): void
+  /** Takes a line as the answer to the question shown, and shows the next; returns what the answer does. Undefined, and the same again, where it is none. */
+  answer(line: string): (() => Promise<void>) | undefined
+  /** Where no question waits, the prompt changed. */
+  refresh(): void
 }
 
 export interface QuestionsOptions {
-  prompt: string
+  /** Stands before the cursor where no question waits. */
+  prompt(): string
   paint(text: string): string
 }
 
-const ANSWERS: Record<string, PermissionAnswer> = {
-  y: 'allow',
-  yes: 'allow',
-  a: 'allow_session',
-  always: 'allow_session',
-  n: 'deny',
-  no: 'deny',
-}
-
 export function createQuestions(terminal: ChatTerminal, { prompt, paint }: QuestionsOptions): Questions {
-  let waiting: PermissionRequest[] = []
+  let waiting: Question[] = []
   let typed = ''
 
   const show = () => {
-    const [request] = waiting
-    if (request === undefined) {
-      terminal.setPrompt(prompt)
-      terminal.putInput(typed)
-      typed = ''
-      return
-    }
-    terminal.setPrompt(paint(`allow ${printableLine(request.tool, 40)}? y once · a in this session · n no › `))
+    const [question] = waiting
+    terminal.setPrompt(question === undefined ? prompt() : paint(question.prompt))
+    if (question !== undefined) return
+    terminal.putInput(typed)
+    typed = ''
   }
   return {
     pending: () => waiting.length > 0,
-    ask: (request) => {
-      waiting.push(request)
+    ask: (question) => {
+      waiting.push(question)
       if (waiting.length > 1) return
       typed = terminal.takeInput()
       show()
     },
     settle: (id) => {
       const wasFirst = waiting[0]?.id === id
-      waiting = waiting.filter((request) => request.id !== id)
+      waiting = waiting.filter((question) => question.id !== id)
       if (wasFirst) show()
     },
     answer: (line) => {
-      const [request] = waiting
-      const answer = ANSWERS[line.trim().toLowerCase()]
-      if (request === undefined) return undefined
-      if (answer === undefined) {
-        terminal.print(paint('y, a or n'))
+      const [question] = waiting
+      if (question === undefined) return undefined
+      const word = line.trim().toLowerCase()
+      const choice = Object.hasOwn(question.choices, word) ? question.choices[word] : undefined
+      if (choice === undefined) {
+        terminal.print(paint(question.help))
         return undefined
       }
       waiting = waiting.slice(1)
       show()
-      return { id: request.id, answer }
+      return choice
     },
-    clear: () => {
-      if (waiting.length === 0) return
-      waiting = []
-      show()
+    refresh: () => {
+      if (waiting.length === 0) terminal.setPrompt(prompt())
     },
   }
 }

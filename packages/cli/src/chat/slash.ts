@@ -1,4 +1,5 @@
-import { AppError, didYouMean } from '@qmtcode/protocol'
+import { AppError, didYouMean, isAppError, sessionIdSchema } from '@qmtcode/protocol'
+import type { SessionInfo, Sessions } from '@qmtcode/protocol'
 import { isNode, nodeColumns } from '../output/node-table.ts'
 import { newest, sessionColumns } from '../commands/sessions.ts'
 import { meshOf } from '../commands/context.ts'
@@ -6,11 +7,14 @@ import type { CommandContext } from '../commands/context.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { printableLine } from '../output/printable.ts'
 import { renderTable } from '../output/table.ts'
+import { recentSeq } from './conversation.ts'
 import type { Conversation } from './conversation.ts'
 
 export interface SlashComponents {
   context: CommandContext
   node: NodeHandle
+  /** Those that the chat is about: of this node, or of another. */
+  sessions: Sessions
   conversation: Conversation
   print(text: string): void
   quit(): void
@@ -19,12 +23,13 @@ export interface SlashComponents {
 const HELP = `  /model [provider/model]  the model from now on; node:provider/model for another node's
   /agent [id]              another agent, in a new session
   /new                     a new session
-  /sessions                sessions of this node
+  /sessions                the newest sessions
+  /open <id>               goes on with one of them; the beginning of its id is enough
   /nodes                   nodes of the mesh
   /quit                    the end, as Ctrl-D
   Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.`
 
-const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/nodes', '/quit']
+const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/open', '/nodes', '/quit']
 
 /** A line that begins with `/`. Throws bad_request for a command it does not know. */
 export async function slash(line: string, components: SlashComponents): Promise<void> {
@@ -42,6 +47,8 @@ export async function slash(line: string, components: SlashComponents): Promise<
       return print('a new session begins with the next prompt')
     case '/sessions':
       return await sessions(components)
+    case '/open':
+      return await open(value, components)
     case '/nodes':
       return await nodes(components)
     case '/quit':
@@ -71,10 +78,38 @@ async function agent(value: string | undefined, { conversation, node, print }: S
   print(`agent: ${value}, in a new session`)
 }
 
-async function sessions({ context, node, print }: SlashComponents): Promise<void> {
-  const rows = await newest(node.sessions, 20)
+async function sessions({ context, sessions: port, print }: SlashComponents): Promise<void> {
+  const rows = await newest(port, 20)
   if (rows.length === 0) return print('no sessions yet')
   print(renderTable(sessionColumns(context.components.clock.now()), rows, { width: context.out.width }).join('\n'))
+}
+
+async function open(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+  if (value === undefined) throw new AppError('bad_request', '/open needs a session', { hint: '/sessions lists them' })
+  const session = await meant(value, port)
+  const earlier = recentSeq(session)
+  const where = `${printableLine(session.agent)} on ${printableLine(session.node)} in ${printableLine(session.workspace)}`
+  print(`${session.id} · ${where}${earlier > 0 ? ` · ${earlier} earlier events` : ''}`)
+  conversation.attach({ id: session.id, after: earlier })
+}
+
+/** By its whole id, or by the beginning of one of the newest. */
+async function meant(written: string, port: Sessions): Promise<SessionInfo> {
+  const whole = sessionIdSchema.safeParse(written)
+  if (whole.success) {
+    const found = await port.get(whole.data).catch((error: unknown) => {
+      if (!isAppError(error, 'not_found')) throw error
+    })
+    if (found) return found
+  }
+  const near = (await newest(port, 100)).filter(({ id }) => id.startsWith(written) || id.startsWith(`ses_${written}`))
+  const [only, second] = near
+  if (only && !second) return only
+  const hint = '/sessions lists them'
+  if (!only) throw new AppError('not_found', `no session ${printableLine(written, 40)}`, { hint })
+  throw new AppError('ambiguous', `${printableLine(written, 40)} begins ${near.length} sessions: ${near.map(({ id }) => id).join(', ')}`, {
+    hint,
+  })
 }
 
 async function nodes({ context, node, print }: SlashComponents): Promise<void> {

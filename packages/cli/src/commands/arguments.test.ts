@@ -12,22 +12,23 @@ const run = (over: object) => ({ command: 'run', json: false, allow: [], ...over
 const session = 'ses_0123456789abcdef'
 
 const meanings: [string, object, object?][] = [
-  ['', { command: 'start' }, { configPath: undefined, mesh: noMesh, headless: false, waitMs: 5_000 }],
-  ['--mesh', { command: 'start' }, { mesh: mesh() }],
+  ['', { command: 'start', options: {} }, { configPath: undefined, mesh: noMesh, headless: false, waitMs: 5_000 }],
+  ['--mesh', { command: 'start', options: {} }, { mesh: mesh() }],
   ['--mesh run hello', run({ prompt: 'hello' }), { mesh: mesh() }],
   ['run --mesh hello', run({ prompt: 'hello' }), { mesh: mesh() }],
   [
     '--mesh=/ip4/1.2.3.4/tcp/9000 --mesh=/udp/9000/quic',
-    { command: 'start' },
+    { command: 'start', options: {} },
     { mesh: mesh({ addresses: ['/ip4/1.2.3.4/tcp/9000', '/udp/9000/quic'] }) },
   ],
   [
     '--mesh-listen /ip4/127.0.0.1/tcp/0 --mesh-connect=/ip4/1.2.3.4/tcp/9 --headless',
-    { command: 'start' },
+    { command: 'start', options: {} },
     { mesh: mesh({ listen: ['/ip4/127.0.0.1/tcp/0'], connect: ['/ip4/1.2.3.4/tcp/9'] }), headless: true },
   ],
-  ['team.toml', { command: 'start' }, { configPath: 'team.toml' }],
-  ['team.toml --mesh', { command: 'start' }, { configPath: 'team.toml', mesh: mesh() }],
+  ['team.toml', { command: 'start', options: {} }, { configPath: 'team.toml' }],
+  ['--agent coder --model a/b', { command: 'start', options: { agent: 'coder', model: 'a/b' } }, {}],
+  ['team.toml --mesh', { command: 'start', options: {} }, { configPath: 'team.toml', mesh: mesh() }],
   ['--mesh team.toml run a.toml', run({ prompt: 'a.toml' }), { configPath: 'team.toml', mesh: mesh() }],
   ['--wait 2 team.toml nodes --json', { command: 'nodes', json: true }, { configPath: 'team.toml', waitMs: 2_000 }],
   ['--config team.toml nodes', { command: 'nodes', json: false }, { configPath: 'team.toml' }],

@@ -65,7 +65,7 @@ function acpAsCommand(argv: readonly string[]): string[] {
   return [...rest, 'acp', ...own]
 }
 
-const TAKES_VALUE = ['-c', '--config', '--wait', '--mesh-listen', '--mesh-connect']
+const TAKES_VALUE = ['-c', '--config', '--wait', '--mesh-listen', '--mesh-connect', '--agent', '--model', '--session']
 
 /** Takes out the configuration: the first word, where it ends in `.toml`. Without any word, the command is `start`. */
 function takeConfigFile(argv: readonly string[]): { args: string[]; configPath?: string } {

@@ -8,6 +8,7 @@ const AFTER = `
 Examples:
   qmtcode                                     chat in this directory
   qmtcode run "what does this project do?"    one answer, then the end
+  qmtcode --model builtin/demo                try it without a key: a built-in program, no LLM
   git diff | qmtcode run -                    the prompt from a pipe
   qmtcode team.toml run --agent gpu-coder --allow edit,shell "fix the failing test"
   qmtcode --headless --mesh                   share this machine's models
@@ -24,8 +25,10 @@ Files, in QMT_HOME (default ~/.qmt):
   mesh_identity.key  this node's key; its peer id: qmtcode identity
   known_peers.json   whom we trust
   sessions.db        sessions
+  qmtcode.log        what went on, for whoever has to find out
 
-Variables: QMT_HOME, NO_COLOR; ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_API_KEY for models.`
+Variables: QMT_HOME, NO_COLOR; QMT_LOG (debug, info, warn, error: how much QMT_HOME/qmtcode.log tells);
+for models ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY.`
 
 /** What commander's own help lacks. */
 export function rootHelp(program: Command, notBuilt: readonly string[]): void {

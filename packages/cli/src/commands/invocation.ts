@@ -10,6 +10,13 @@ export interface GlobalOptions {
   waitMs: number
 }
 
+/** What a chat is about; without a terminal none may be given. */
+export interface StartOptions {
+  agent?: string
+  model?: string
+  session?: SessionId
+}
+
 export interface RunOptions {
   /** Absent: it comes from stdin. */
   prompt?: string
@@ -58,7 +65,7 @@ export type PeerChange =
 export type Invocation =
   | { command: 'print'; text: string }
   | { command: 'not-built'; what: string }
-  | { command: 'start' }
+  | { command: 'start'; options: StartOptions }
   | ({ command: 'run' } & RunOptions)
   | ({ command: 'attach' } & AttachOptions)
   | ({ command: 'acp' } & AcpCommand)

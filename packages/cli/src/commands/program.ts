@@ -1,8 +1,8 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Right, SessionId } from '@qmtcode/protocol'
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { rootHelp } from './help.ts'
-import type { AcpCommand, AttachOptions, Invocation, SessionPlace } from './invocation.ts'
+import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
 import { addPeersCommands } from './peers-arguments.ts'
 import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
 
@@ -43,11 +43,18 @@ export function createProgram(options: ProgramOptions): Command {
       getOutHelpWidth: () => options.width ?? 100,
       getOutHasColors: () => false,
     })
-    .configureHelp({ optionDescription: (option) => option.description }) // defaults stand in the text
+    .helpCommand(false) // --help after a command says the same
     .helpOption('-h, --help', 'this text; also after a command')
     .version(options.version, '-V, --version', 'version')
   addRootOptions(program)
-  program.command('start', { hidden: true }).action(() => options.invoke({ command: 'start' }))
+  const start = addStart(program, options.invoke)
+  program.configureHelp({
+    optionDescription: (option) => option.description, // defaults stand in the text
+    visibleOptions(command) {
+      const own = Help.prototype.visibleOptions.call(this, command)
+      return command === program ? [...start.options, ...own] : own
+    },
+  })
   program
     .command('acp', { hidden: true }) // what --acp means
     .option('--node <name>', 'the sessions of this node, with its tools')
@@ -67,6 +74,21 @@ export function createProgram(options: ProgramOptions): Command {
   }
   rootHelp(program, NOT_BUILT)
   return program
+}
+
+/** What happens without a command; its options are shown with the program's own. */
+function addStart(program: Command, invoke: ProgramOptions['invoke']): Command {
+  return program
+    .command('start', { hidden: true })
+    .optionsGroup('Options of the chat:')
+    .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
+    .option('--model <model>', 'provider/model, or node:provider/model')
+    .option('--session <id>', 'goes on with a session, as attach does', parseSessionId)
+    .action((values: StartOptions) => {
+      const given = (['agent', 'model'] as const).find((flag) => values.session !== undefined && values[flag] !== undefined)
+      if (given !== undefined) throw new AppError('bad_request', `--${given} and --session exclude each other: a session keeps its own`)
+      invoke({ command: 'start', options: values })
+    })
 }
 
 function addRootOptions(program: Command): void {

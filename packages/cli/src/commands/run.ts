@@ -7,7 +7,7 @@ import type { EventView } from '../output/event-view.ts'
 import { duration } from '../output/format.ts'
 import { jsonLine } from '../output/printable.ts'
 import { allowFlag, needsOf } from '../output/tool-text.ts'
-import { stopText, turnError, turnExitCode } from '../output/turn-end.ts'
+import { stopText, turnError, turnExitCode, usageText } from '../output/turn-end.ts'
 import { meshOf, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import { followTurn } from './follow-turn.ts'
@@ -94,9 +94,8 @@ export async function showTurn(
   const stopped = stopText(ended)
   if (stopped !== undefined) err.line(errStyle.yellow(stopped))
   if (!json) {
-    const { inputTokens, outputTokens } = ended.usage
     const took = duration(components.clock.monotonic() - startedAt)
-    err.line(errStyle.dim(`${took} · ${inputTokens} tokens in, ${outputTokens} out · ${turn.id}`))
+    err.line(errStyle.dim([took, usageText(ended), turn.id].filter((part) => part !== undefined).join(' · ')))
   }
   return turnExitCode(ended, view.unanswered.size + denied.length > 0)
 }

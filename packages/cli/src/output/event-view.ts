@@ -37,7 +37,8 @@ function questionLine({ tool, summary, reserved, author }: Extract<SessionEvent,
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
 export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
   const read = createMessageReader()
-  const asked = new Map<string, string[]>()
+  const asked = new Map<string, { needs: string[]; callId: string }>()
+  const denied = new Set<string>() // calls: why they fail is told already
   const unanswered = new Set<string>()
   let route = ''
 
@@ -49,11 +50,12 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
   }
 
   const showAnswer = (event: Extract<SessionEvent, { type: 'permission.answered' }>) => {
-    const needs = asked.get(event.id)
+    const { needs, callId = '' } = asked.get(event.id) ?? {}
     asked.delete(event.id)
     const by = event.by ? ` by ${printableLine(event.by.user ?? event.by.node)}` : ''
     if (event.answer !== 'deny') return sink.line(style.dim(`  allowed${by}`))
     const reason = event.reason === undefined ? '' : `: ${printableLine(event.reason)}`
+    denied.add(callId)
     sink.line(style.yellow(`  denied${by}${reason}`))
     if (event.by !== undefined || needs === undefined) return
     for (const need of needs) unanswered.add(need)
@@ -75,12 +77,13 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
           `• ${style.bold(printableLine(event.name))} ${shortInput(event.input)} ${style.dim(`(on ${printableLine(event.node)})`)}`,
         )
       case 'tool.ended': {
+        if (denied.delete(event.callId)) return
         const name = printableLine(event.name)
         if (!event.isError) return sink.line(style.dim(`  ${name} ok, ${duration(event.durationMs)}`))
         return sink.line(style.red(`  ${name} failed, ${duration(event.durationMs)}: ${failureLine(event.output)}`))
       }
       case 'permission.requested':
-        asked.set(event.id, needsOf(event))
+        asked.set(event.id, { needs: needsOf(event), callId: event.callId })
         return sink.line(style.yellow(questionLine(event)))
       case 'permission.answered':
         return showAnswer(event)

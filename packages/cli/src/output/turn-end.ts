@@ -17,6 +17,11 @@ export function stopText(event: TurnEnded): string | undefined {
   return event.stopReason === 'completed' || event.error ? undefined : STOPPED[event.stopReason]
 }
 
+/** `12 tokens in, 3 out`; undefined where no model was called. */
+export function usageText({ usage: { inputTokens, outputTokens } }: TurnEnded): string | undefined {
+  return inputTokens + outputTokens === 0 ? undefined : `${inputTokens} tokens in, ${outputTokens} out`
+}
+
 export const turnError = (event: TurnEnded): AppError | undefined => event.error && fromWireError(event.error)
 
 /** The exit code that a turn's end stands for. `unanswered`: a permission was denied because nobody could give it. */

@@ -1,0 +1,32 @@
+import type { MeshEvent, PeerId, Trust } from '@qmtcode/protocol'
+import { printableLine } from '../output/printable.ts'
+import type { Question, Questions } from './questions.ts'
+
+const idOf = (peerId: PeerId): string => `admission of ${peerId}`
+
+export interface AdmissionComponents {
+  trust: Trust
+  questions: Questions
+  print(text: string): void
+}
+
+/** Asks for each unknown peer that knocks, until it is in. A whole word is to be typed: a `y` meant for another question lets nobody in. */
+export function createAdmissions({ trust, questions, print }: AdmissionComponents): (event: MeshEvent) => void {
+  const admit = async (peerId: PeerId): Promise<void> => {
+    const { role } = await trust.admit(peerId)
+    print(`admitted as ${role}; to undo it: qmtcode peers forget ${peerId}`)
+  }
+  const question = ({ name, peerId }: Extract<MeshEvent, { type: 'peer.knocked' }>): Question => {
+    const refuse = async (): Promise<void> => print(`not admitted; to do it later: qmtcode peers admit ${peerId}`)
+    return {
+      id: idOf(peerId),
+      prompt: `let ${printableLine(name, 40)} use the models of this node? type admit or no › `,
+      choices: { admit: () => admit(peerId), no: refuse, n: refuse, '': refuse },
+      help: 'admit or no',
+    }
+  }
+  return (event) => {
+    if (event.type === 'peer.knocked') questions.ask(question(event))
+    if (event.type === 'peer.connected') questions.settle(idOf(event.peerId))
+  }
+}
