@@ -1,4 +1,5 @@
-import type { PermissionAction, PermissionOptions } from './types.ts'
+import type { PermissionAction } from './names.ts'
+import type { PermissionOptions } from './types.ts'
 
 /** What a peer may allow by itself, in the workspace that it was given. */
 export const GUEST_ALLOWS: readonly string[] = ['edit']

@@ -1,26 +1,10 @@
 import { dirname } from 'node:path'
 import { isWithin } from '../tools/workspace.ts'
 import { guestAllow, guestOptions, isReserved } from './guests.ts'
+import { PERMISSION_DEFAULTS } from './names.ts'
+import type { PermissionAction, PermissionName } from './names.ts'
 import { findRule, isAbsoluteRule } from './rules.ts'
-import type {
-  PermissionAction,
-  PermissionDecision,
-  PermissionName,
-  PermissionOptions,
-  PermissionRule,
-  Permissions,
-  PermissionSubject,
-  SessionPermissions,
-} from './types.ts'
-
-const DEFAULTS: Record<PermissionName, PermissionAction> = {
-  read: 'allow',
-  edit: 'ask',
-  shell: 'ask',
-  web: 'ask',
-  mcp: 'ask',
-  outside: 'ask',
-}
+import type { PermissionDecision, PermissionOptions, PermissionRule, Permissions, PermissionSubject, SessionPermissions } from './types.ts'
 
 /**
  * Decides over tool calls by `[permissions]`. Over the table's values stand the session's `allow` list and a person's `allow_session`;
@@ -77,14 +61,14 @@ function ownAction(subject: PermissionSubject, standing: Standing): PermissionAc
   const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
   const rule = ruleFor(subject, standing)
   if (rule && forGuest) return rule.action
-  const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? DEFAULTS[subject.permission]))
+  const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? PERMISSION_DEFAULTS[subject.permission]))
   return action === 'ask' && (allowed || grants.has(subject)) ? 'allow' : action
 }
 
 function outsideAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
   const rule = findRule((options.rules ?? []).filter(isAbsoluteRule), subject, options.home)
   const allowed = allow.includes('outside')
-  const action = rule?.action ?? (allowed ? 'allow' : (options.outside ?? DEFAULTS.outside))
+  const action = rule?.action ?? (allowed ? 'allow' : (options.outside ?? PERMISSION_DEFAULTS.outside))
   return action === 'ask' && (allowed || grants.hasOutside(subject)) ? 'allow' : action
 }
 

@@ -1,10 +1,6 @@
 import type { ToolPermission, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath } from '../tools/workspace.ts'
-
-export type PermissionAction = 'allow' | 'ask' | 'deny'
-
-/** A key of `[permissions]`, and a word of `--allow`. */
-export type PermissionName = ToolPermission | 'outside'
+import type { PermissionAction, PermissionName } from './names.ts'
 
 /** `[[permissions.rule]]`; the last that matches decides. */
 export interface PermissionRule {

@@ -1,8 +1,9 @@
 import type { z } from 'zod'
+import type { PermissionName } from '../permissions/names.ts'
 import type { ResolvedPath, Workspace } from './workspace.ts'
 
 /** What a tool needs to be allowed, as `[permissions]` and `--allow` name it. */
-export type ToolPermission = 'read' | 'edit' | 'shell' | 'web' | 'mcp'
+export type ToolPermission = Exclude<PermissionName, 'outside'>
 
 export interface ToolResult {
   /** Bounded by the tool: it goes to the model and into the log whole. */

@@ -1,10 +1,8 @@
+import { PERMISSION_NAMES } from '@qmtcode/agent/vocabulary'
 import { RIGHTS, ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
 import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
 import type { SessionPlace } from './invocation.ts'
-
-/** Permissions as `[permissions]` names them. */
-export const PERMISSIONS = ['read', 'edit', 'shell', 'web', 'mcp', 'outside']
 
 const MAX_WAIT_SECS = 3_600
 
@@ -64,9 +62,9 @@ export function parseRole(text: string): Role {
 export function parseAllow(text: string, before: string[]): string[] {
   const names = text.split(',').map((name) => name.trim())
   for (const name of names) {
-    if (!PERMISSIONS.includes(name))
+    if (!PERMISSION_NAMES.some((known) => known === name))
       throw new InvalidArgumentError(
-        `Expected permissions (${PERMISSIONS.join(', ')}), with commas between${didYouMean(name, PERMISSIONS)}.`,
+        `Expected permissions (${PERMISSION_NAMES.join(', ')}), with commas between${didYouMean(name, PERMISSION_NAMES)}.`,
       )
   }
   return [...new Set([...before, ...names])]

@@ -22,8 +22,6 @@ export interface LoadComponents {
 export interface LoadOptions {
   /** Default: the system's. */
   hostname?: string
-  /** Names of the tools there are, for warnings about others. Default: not checked. */
-  tools?: readonly string[]
 }
 
 export interface LoadedConfig {
@@ -38,7 +36,7 @@ export interface LoadedConfig {
 export async function loadConfig(components: LoadComponents, options: LoadOptions = {}): Promise<LoadedConfig> {
   const { home, env } = components
   const found = await locate(components)
-  const { value, diagnostics } = readConfig(found?.text ?? '', { file: found?.shown ?? '', env, tools: options.tools })
+  const { value, diagnostics } = readConfig(found?.text ?? '', { file: found?.shown ?? '', env })
   const error = configError(diagnostics)
   if (error || !value) throw error ?? new AppError('internal', `configuration ${found?.file} was neither read nor refused`)
   const around = { file: found?.file, home, userHome: userHomeOf(env), hostname: options.hostname ?? hostname() }
@@ -46,13 +44,10 @@ export async function loadConfig(components: LoadComponents, options: LoadOption
 }
 
 /** For `qmtcode config check`: never throws for what the file says. */
-export async function checkConfig(
-  components: LoadComponents,
-  options: LoadOptions = {},
-): Promise<{ file?: string; diagnostics: Diagnostic[] }> {
+export async function checkConfig(components: LoadComponents): Promise<{ file?: string; diagnostics: Diagnostic[] }> {
   const found = await locate(components)
   if (!found) return { diagnostics: [] }
-  const { diagnostics } = readConfig(found.text, { file: found.shown, env: components.env, tools: options.tools })
+  const { diagnostics } = readConfig(found.text, { file: found.shown, env: components.env })
   return { file: found.file, diagnostics: [...(await exposedKey(found)), ...diagnostics] }
 }
 

@@ -7,8 +7,8 @@ import { readConfig } from './read.ts'
 const ID = '12D3KooWGC6tvWVEbLyNzTvq4bCg9UYRVWnLCfKFbTmzs4DWZy7X'
 const OTHER = '12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X'
 
-function said(toml: string, env: Environment = {}, tools?: string[]): string[] {
-  return readConfig(toml, { file: 'qmt.toml', env, tools }).diagnostics.map(formatDiagnostic)
+function said(toml: string, env: Environment = {}): string[] {
+  return readConfig(toml, { file: 'qmt.toml', env }).diagnostics.map(formatDiagnostic)
 }
 
 const delegate = (rest: string) => `[[delegates]]\nid = "d"\n${rest}`
@@ -183,7 +183,7 @@ test('no message holds a secret: not a key, not a line, not what a variable stan
     '[mesh.share]\nmodels = ["${SECRET}"]\n[mesh.nat]\nannounce = ["${SECRET}"]',
   ]
   for (const toml of files) {
-    const lines = said(toml, env, ['edit'])
+    const lines = said(toml, env)
     assert.notEqual(lines.length, 0, toml)
     assert.ok(!lines.join('\n').includes(secret), lines.join('\n'))
   }
@@ -210,7 +210,7 @@ const WARNED: Record<string, [toml: string, ...messages: string[]]> = {
   ],
   'a tool that is none': [
     delegate('tools = ["edit", "write-file", "git.log"]'),
-    'qmt.toml:3:18: warning: delegates[0].tools[1]: no tool is called "write-file" (did you mean "write_file"?); there are edit, write_file',
+    'qmt.toml:3:18: warning: delegates[0].tools[1]: no tool is called "write-file" (did you mean "write_file"?); there are read_file, list_files, search_text, edit, write_file, shell',
   ],
   'a peer with the name of this node': [
     remote.replace('[mesh]', '[mesh]\nnode_name = "gpu-server"'),
@@ -218,7 +218,7 @@ const WARNED: Record<string, [toml: string, ...messages: string[]]> = {
   ],
 }
 for (const [title, [toml, ...messages]] of Object.entries(WARNED)) {
-  test(`a warning: ${title}`, () => assert.deepEqual(said(toml, {}, ['edit', 'write_file']), messages))
+  test(`a warning: ${title}`, () => assert.deepEqual(said(toml), messages))
 }
 
 test('a peer id, any, or a name that is listed need no warning', () => {

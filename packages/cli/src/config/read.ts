@@ -17,11 +17,10 @@ export interface ReadOptions {
   /** What diagnostics call the file. */
   file: string
   env: Environment
-  tools?: readonly string[]
 }
 
 /** Everything there is to say about a file, errors or not; `value` only without an error. */
-export function readConfig(text: string, { file, env, tools }: ReadOptions): { value?: FileConfig; diagnostics: Diagnostic[] } {
+export function readConfig(text: string, { file, env }: ReadOptions): { value?: FileConfig; diagnostics: Diagnostic[] } {
   const toml = text.replace(/^\uFEFF/, '')
   const reading = readToml(toml)
   if (!reading.ok) {
@@ -34,7 +33,7 @@ export function readConfig(text: string, { file, env, tools }: ReadOptions): { v
   const parsed = fileSchema.safeParse(data)
   const issues = (parsed.error?.issues ?? []).flatMap((issue) => describeIssue(issue, written))
   const view = viewOf(data, reading.data)
-  const crossed = [...CHECKS, checkTools(tools)].flatMap((check) => check(view))
+  const crossed = CHECKS.flatMap((check) => check(view))
   const findings = [...unset, ...withoutRepeats([...datesIn(data), ...issues, ...crossed, ...notBuiltYet(data, reading.data)], unset)]
   const failed = findings.some(({ severity }) => severity === 'error')
   return { value: failed ? undefined : parsed.data, diagnostics: findings.length === 0 ? [] : placed(findings, file, placesIn(toml)) }
@@ -48,6 +47,7 @@ const CHECKS = [
   checkModels,
   checkPeerRefs,
   checkMcpRefs,
+  checkTools,
   checkProviders,
   checkMcp,
   checkTls,

@@ -1,4 +1,4 @@
-import { BUILTIN_PROVIDER, KNOWN_PROVIDERS } from '@qmtcode/agent/vocabulary'
+import { BUILTIN_PROVIDER, BUILT_IN_TOOLS, KNOWN_PROVIDERS } from '@qmtcode/agent/vocabulary'
 import { readPeerId } from '@qmtcode/mesh/addresses'
 import { didYouMean, parseModelRef } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
@@ -87,14 +87,13 @@ export const checkMcpRefs: Check = (view) => {
   )
 }
 
-/** Only where the caller says which tools there are. */
-export const checkTools =
-  (tools: readonly string[] | undefined): Check =>
-  (view) =>
-    thinkers(view).flatMap((table) =>
-      table.texts('tools').flatMap((tool, at) => {
-        if (!tools || tools.includes(tool) || tool.includes('.')) return []
-        const path = [...table.path, 'tools', at]
-        return [finding('warning', path, `no tool is called ${view.shown(path)}${didYouMean(tool, tools)}; there are ${tools.join(', ')}`)]
-      }),
-    )
+/** A name with a dot is a tool of an MCP server, which only its server knows. */
+export const checkTools: Check = (view) =>
+  thinkers(view).flatMap((table) =>
+    table.texts('tools').flatMap((tool, at) => {
+      if (BUILT_IN_TOOLS.some((known) => known === tool) || tool.includes('.')) return []
+      const path = [...table.path, 'tools', at]
+      const hint = didYouMean(tool, BUILT_IN_TOOLS)
+      return [finding('warning', path, `no tool is called ${view.shown(path)}${hint}; there are ${BUILT_IN_TOOLS.join(', ')}`)]
+    }),
+  )

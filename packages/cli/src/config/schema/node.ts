@@ -1,4 +1,4 @@
-import { PROVIDER_KINDS } from '@qmtcode/agent/vocabulary'
+import { PERMISSION_ACTIONS, PERMISSION_DEFAULTS, PROVIDER_KINDS } from '@qmtcode/agent/vocabulary'
 import { z } from 'zod'
 import { agentId, httpUrl, text } from './values.ts'
 
@@ -11,8 +11,7 @@ export const providerSchema = z.strictObject({
   api_key: text().optional().describe("Key; better as `${VAR}`. Default: the provider's environment variable."),
 })
 
-const ACTIONS = ['allow', 'ask', 'deny'] as const
-const action = z.enum(ACTIONS)
+const action = z.enum(PERMISSION_ACTIONS)
 
 const ruleSchema = z.strictObject({
   tool: text().describe('Tool, or kind of tool: `read`, `edit`, `shell`, `web`, `mcp`, `outside`; `*` is any.'),
@@ -21,12 +20,12 @@ const ruleSchema = z.strictObject({
 })
 
 export const permissionsSchema = z.strictObject({
-  read: action.default('allow').describe('Reads in the workspace.'),
-  edit: action.default('ask').describe('Changes of files in the workspace.'),
-  shell: action.default('ask').describe('Commands.'),
-  web: action.default('ask').describe('Requests to the web.'),
-  mcp: action.default('ask').describe('Tools of MCP servers.'),
-  outside: action.default('ask').describe('Files outside the workspace.'),
+  read: action.default(PERMISSION_DEFAULTS.read).describe('Reads in the workspace.'),
+  edit: action.default(PERMISSION_DEFAULTS.edit).describe('Changes of files in the workspace.'),
+  shell: action.default(PERMISSION_DEFAULTS.shell).describe('Commands.'),
+  web: action.default(PERMISSION_DEFAULTS.web).describe('Requests to the web.'),
+  mcp: action.default(PERMISSION_DEFAULTS.mcp).describe('Tools of MCP servers.'),
+  outside: action.default(PERMISSION_DEFAULTS.outside).describe('Files outside the workspace.'),
   web_private: action.default('deny').describe('Requests to private addresses.'),
   rule: z.array(ruleSchema).default([]).describe('Exceptions; the last one that matches wins.'),
 })
