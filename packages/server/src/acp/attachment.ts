@@ -4,7 +4,7 @@ import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo, Sessio
 import { createFollowing } from './following.ts'
 import { createPrompts } from './prompts.ts'
 import { createQuestions, openQuestions } from './questions.ts'
-import { askedCallOf } from './tool-calls.ts'
+import { askedCallOf, isKeptBack } from './tool-calls.ts'
 import { createUpdates } from './updates.ts'
 
 /** A session that the editor has open: its events go out as `session/update`, in order, until `stop`. */
@@ -50,7 +50,6 @@ export async function attach(components: AttachmentComponents, options: Attachme
     sessionId,
     log,
     gone,
-    isLocal,
     isOurs: () => isOurTurn() && !prompts.isCancelling(),
     show: (question, permissions, cancellationSignal) => {
       const toolCall = askedCallOf(question, { workspace, isLocal, isOurs: isOurTurn() })
@@ -70,18 +69,22 @@ export async function attach(components: AttachmentComponents, options: Attachme
     if (event.type === 'turn.started') runningPrompt = event.promptId
     const isEcho = event.type === 'prompt.accepted' && prompts.isOurs(event.promptId)
     if (!isEcho) await send(updates.of(event))
-    if (event.type === 'permission.requested') questions.opened(event)
+    if (event.type === 'permission.requested' && !isKeptBack(event, isLocal)) questions.opened(event)
     if (event.type === 'permission.answered') questions.answered(event.id)
     const isNamed = event.type === 'prompt.accepted' && !hasTitle // a session is named by its first prompt
     if (!isHistory && (event.type === 'session.configured' || isNamed)) await refresh()
     prompts.heard(event)
+  }
+  /** What was asked before the first event that is shown. */
+  const recall = async (): Promise<void> => {
+    for (const question of await openQuestions(sessions, sessionId)) if (!isKeptBack(question, isLocal)) questions.opened(question)
   }
   const onLost = (error: unknown): void => {
     prompts.failAll(error)
     log.warn('a session is not followed any more', { sessionId, error: toAppError(error).message })
   }
 
-  if (!replay && info.state === 'waiting') for (const question of await openQuestions(sessions, sessionId)) questions.opened(question)
+  if (!replay && info.state === 'waiting') await recall()
   const following = createFollowing({ sessions, info, gone, show, onHead: questions.release, onLost }, { after: replay ? 0 : info.seq })
   const stop = async (): Promise<void> => {
     prompts.failAll(new AppError('cancelled', `session ${sessionId} was closed`))

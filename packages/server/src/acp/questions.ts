@@ -29,8 +29,6 @@ export interface QuestionsComponents {
   gone: AbortSignal
   /** Shows the dialogue; rejects when `signal` aborts, or when the editor cannot show one. */
   show(question: Question, options: PermissionOption[], signal: AbortSignal): Promise<RequestPermissionResponse>
-  /** Whether the editor's person is the host's own. */
-  isLocal: boolean
   /** Whether nobody else may be asked in the editor's place: it caused the question, and did not cancel meanwhile. */
   isOurs(question: Question): boolean
 }
@@ -75,19 +73,18 @@ export function createQuestions(components: QuestionsComponents): Questions {
 
 /** Never throws. */
 async function ask(
-  { sessions, sessionId, log, isLocal, show, isOurs }: QuestionsComponents,
+  { sessions, sessionId, log, show, isOurs }: QuestionsComponents,
   question: Question,
   signal: AbortSignal,
 ): Promise<void> {
-  const isKept = question.reserved === true && !isLocal
   let answer: PermissionAnswer | undefined
   try {
-    answer = answerOf(await show(question, isKept ? OPTIONS.filter(isNo) : OPTIONS, signal))
+    answer = answerOf(await show(question, OPTIONS, signal))
   } catch (error) {
     if (!signal.aborted) log.warn('the editor cannot be asked for a permission', { error: toAppError(error).message })
   }
   if (signal.aborted) return
-  if (answer === undefined && (isKept || !isOurs(question))) return // others may answer
+  if (answer === undefined && !isOurs(question)) return // others may answer
   try {
     await sessions.answer(sessionId, { id: question.id, answer: answer ?? 'deny' })
   } catch (error) {
@@ -95,8 +92,6 @@ async function ask(
     log[expected ? 'debug' : 'warn']('an answer was not taken', { question: question.id, error: toAppError(error).message })
   }
 }
-
-const isNo = ({ optionId }: PermissionOption): boolean => optionId === 'deny'
 
 function answerOf({ outcome }: RequestPermissionResponse): PermissionAnswer | undefined {
   if (outcome.outcome !== 'selected') return undefined

@@ -51,21 +51,28 @@ export function endedCallOf(event: EventOf<'tool.ended'>, view: ToolView): ToolC
   }
 }
 
-/** What a person decides on: the host's own summary, whose prompt caused it where it was not `isOurs`, and what only the host may allow. */
+/** What a person decides on: the host's own summary, and whose prompt caused it where it was not `isOurs`. */
 export function askedCallOf(event: EventOf<'permission.requested'>, view: ToolView & { isOurs: boolean }): ToolCallUpdate {
-  const { tool, input, summary, author, reserved } = event
+  const { tool, input, summary, author } = event
   const who = view.isOurs ? '' : ` (asked by ${author.user === undefined ? '' : `${author.user} on `}${author.node})`
-  const whose = reserved === true && !view.isLocal ? ' (only the person at the host may allow it)' : ''
   return {
     toolCallId: toolCallIdOf(event),
     name: tool,
-    title: `${oneLine(summary)}${oneLine(who)}${whose}`,
+    title: `${oneLine(summary)}${oneLine(who)}`,
     kind: KINDS[tool] ?? 'other',
     status: 'pending',
     rawInput: input,
     content: diffOf(tool, input, view),
     locations: locationsOf(input, view),
   }
+}
+
+/** Only the host's own person may answer: an editor elsewhere can but wait. */
+export const isKeptBack = ({ reserved }: EventOf<'permission.requested'>, isLocal: boolean): boolean => reserved === true && !isLocal
+
+export const keptBackCallOf = (event: EventOf<'permission.requested'>): ToolCallUpdate => {
+  const text = `${oneLine(event.summary)}: only the person at the host may allow it. There: qmtcode attach ${event.sessionId}`
+  return { toolCallId: toolCallIdOf(event), status: 'pending', content: [textContent(text)] }
 }
 
 /** A tool's text as it is, in whatever renders Markdown. */

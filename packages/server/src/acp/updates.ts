@@ -1,7 +1,7 @@
 import type { SessionUpdate } from '@agentclientprotocol/sdk'
 import type { MessageId, SessionEvent } from '@qmtcode/protocol'
 import { blocksOf } from './prompt-content.ts'
-import { endedCallOf, textContent, toolCallIdOf, toolCallOf } from './tool-calls.ts'
+import { endedCallOf, isKeptBack, keptBackCallOf, textContent, toolCallIdOf, toolCallOf } from './tool-calls.ts'
 import type { ToolView } from './tool-calls.ts'
 
 const PROGRESS_CHARS = 8_000
@@ -66,17 +66,16 @@ export function createUpdates(options: UpdatesOptions): Updates {
         return notice('warning', `${event.node} cannot be reached: reconnecting, for ${Math.round(event.graceMs / 1_000)} s`)
       case 'link.restored':
         return notice('info', `${event.node} is back`)
+      case 'permission.requested':
+        return isKeptBack(event, options.isLocal) ? [{ sessionUpdate: 'tool_call_update', ...keptBackCallOf(event) }] : []
       case 'session.created':
       case 'session.configured':
       case 'session.closed':
       case 'session.shared':
       case 'session.unshared':
-      case 'session.shared':
-      case 'session.unshared':
       case 'prompt.withdrawn':
       case 'turn.started':
       case 'route.chosen':
-      case 'permission.requested':
       case 'permission.answered':
       case 'turn.ended':
         return []
