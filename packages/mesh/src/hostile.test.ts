@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { modelsContract, protocolIdOf } from '@qmtcode/protocol'
-import type { Models } from '@qmtcode/protocol'
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { modelsContract, protocolIdOf, silentLogger } from '@qmtcode/protocol'
+import type { Logger, Models } from '@qmtcode/protocol'
 import { directoryContract } from './directory/contract.ts'
 import { HANDSHAKE_PROTOCOL, createHelloReader, encodeHello } from './handshake/hello.ts'
 import { PING_PROTOCOL } from './links/ping.ts'
@@ -59,6 +61,33 @@ test('an admitted peer gets what its role covers', async () => {
   assert.equal(await fate(connection, DIRECTORY, undefined, 300), 'silent')
   await b.node.trust.setRole(idOf(node), 'client')
   assert.equal(await fate(connection, MODELS, undefined, 300), 'silent')
+})
+
+test('a peer has eight connections at most: the oldest gives way, and others keep theirs', async () => {
+  await using b = await startNode({ name: 'b' })
+  await using other = await stranger()
+  await using greedy = await stranger()
+  await b.node.trust.admit(idOf(other), { role: 'observer' })
+  await b.node.trust.admit(idOf(greedy), { role: 'observer' })
+  const kept = await dial(other, b)
+  const many: Connection[] = []
+  for (let i = 0; i < 12; i += 1) many.push(await greedy.dial(multiaddr(b.address), { force: true }))
+  await eventually('four are closed', () => many.filter((connection) => connection.status === 'open').length === 8)
+  assert.deepEqual(
+    many.slice(0, 4).map((connection) => connection.status === 'open'),
+    [false, false, false, false],
+  )
+  assert.equal(await fate(kept, PING_PROTOCOL, new Uint8Array(32)), 'answered 32')
+})
+
+test('a refused stream is logged once a connection, however often it is tried', async () => {
+  const lines: string[] = []
+  const log: Logger = { ...silentLogger, info: (message) => lines.push(message), child: () => log }
+  await using b = await startNode({ name: 'b', log, models: countedModels() })
+  await using node = await stranger()
+  const connection = await dial(node, b)
+  for (let i = 0; i < 5; i += 1) assert.equal(await fate(connection, MODELS, new Uint8Array(9)), 'reset')
+  assert.deepEqual(lines, ['refused a stream'])
 })
 
 test('a banned peer gets no connection, either way', async () => {

@@ -34,6 +34,7 @@ interface Entry {
 export function createServices(components: { log: Logger; trust: TrustBook; server: RpcServer; meterOf(peerId: PeerId): Meter }): Services {
   const { log, trust, server, meterOf } = components
   const entries = new Map<string, Entry>()
+  const refused = new WeakSet<Connection>()
 
   const isAllowed = ({ service }: Entry, standing: Standing): boolean =>
     (standing.state === 'admitted' && roleIncludes(standing.role, service.role)) || (standing.open && service.whenOpen === true)
@@ -54,7 +55,9 @@ export function createServices(components: { log: Logger; trust: TrustBook; serv
       const peerId = connection.remotePeer.toString() as PeerId
       const entry = entries.get(protocolId)
       if (!entry || !isAllowed(entry, trust.standing(peerId))) {
-        log.info('refused a stream', { peerId, protocolId })
+        // Once a connection: whoever is refused chooses how often.
+        if (!refused.has(connection)) log.info('refused a stream', { peerId, protocolId })
+        refused.add(connection)
         return stream.abort(new Error('not admitted'))
       }
       const handlers = entry.handlers.get(connection) ?? entry.service.handlersFor(callerOf(peerId, entry))

@@ -2,7 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import type { PeerId } from '@qmtcode/protocol'
 import type { TrustBook } from '../trust/trust-book.ts'
 
-/** Connections that others opened: each must greet in time, and strangers cannot fill the node. */
+/** Connections that others opened: each must greet in time, and neither strangers nor one peer can fill the node. */
 export interface Arrivals {
   opened(connection: Connection): void
   greeted(connection: Connection): void
@@ -12,10 +12,13 @@ export interface Arrivals {
 
 const GREET_WITHIN_MS = 10_000
 const MAX_UNKNOWN = 64
+/** A peer needs one; two after a simultaneous dial; some that are dead and not yet noticed, while it redials. */
+const MAX_PER_PEER = 8
 
 export function createArrivals(components: { trust: TrustBook }): Arrivals {
   const waiting = new Map<Connection, NodeJS.Timeout>()
   const strangers = new Set<Connection>()
+  const byPeer = new Map<string, Set<Connection>>()
   const isUnknown = (connection: Connection): boolean =>
     components.trust.standing(connection.remotePeer.toString() as PeerId).state === 'unknown'
 
@@ -23,9 +26,26 @@ export function createArrivals(components: { trust: TrustBook }): Arrivals {
     clearTimeout(waiting.get(connection))
     waiting.delete(connection)
   }
+  function boundPeer(connection: Connection): void {
+    const peerId = connection.remotePeer.toString()
+    const open = byPeer.get(peerId) ?? new Set()
+    byPeer.set(peerId, open.add(connection))
+    for (const oldest of open) {
+      if (open.size <= MAX_PER_PEER) break
+      open.delete(oldest)
+      oldest.abort(new Error('too many connections of this peer'))
+    }
+  }
+  function leavePeer(connection: Connection): void {
+    const peerId = connection.remotePeer.toString()
+    const open = byPeer.get(peerId)
+    open?.delete(connection)
+    if (open?.size === 0) byPeer.delete(peerId)
+  }
   return {
     opened(connection) {
       if (connection.direction !== 'inbound') return
+      boundPeer(connection)
       const onSilent = (): void => connection.abort(new Error('no handshake'))
       waiting.set(connection, setTimeout(onSilent, GREET_WITHIN_MS).unref())
       if (!isUnknown(connection)) return
@@ -40,6 +60,7 @@ export function createArrivals(components: { trust: TrustBook }): Arrivals {
     closed(connection) {
       settle(connection)
       strangers.delete(connection)
+      leavePeer(connection)
     },
     stop() {
       for (const connection of waiting.keys()) settle(connection)
