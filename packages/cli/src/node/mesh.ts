@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { createMeshNode } from '@qmtcode/mesh'
-import type { CallerPeer, MeshNode, StartReport } from '@qmtcode/mesh'
+import type { MeshNode, StartReport } from '@qmtcode/mesh'
 import { modelsContract, modelsHandlers, sessionsContract, sessionsHandlers } from '@qmtcode/protocol'
-import type { AgentSpec, Clock, Logger, PeerInfo, Sessions } from '@qmtcode/protocol'
+import type { Clock, Logger, PeerInfo } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { duration } from '../output/format.ts'
 import { startAdvertising } from './advertise.ts'
 import type { ModelSide } from './models.ts'
+import type { SessionSide } from './sessions.ts'
 
 export interface MeshSide extends AsyncDisposable {
   node: MeshNode
@@ -23,9 +24,7 @@ const TELL_AFTER_MS = 1_000 // a wait that a person notices is explained
 /** What peers reach of this node. */
 export interface Offered {
   models: ModelSide
-  sessionsFor(peer: CallerPeer): Sessions
-  /** Agents that peers may have sessions with. */
-  agents: readonly AgentSpec[]
+  sessions: SessionSide
 }
 
 export async function startMesh(
@@ -56,13 +55,13 @@ export async function startMesh(
   return {
     node,
     listenAddresses: () => report?.listenAddresses ?? [],
-    begin: async ({ models, sessionsFor, agents }) => {
+    begin: async ({ models, sessions }) => {
       node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
-      node.serve(sessionsContract, { role: 'observer', handlersFor: (peer) => sessionsHandlers(sessionsFor(peer)) })
+      node.serve(sessionsContract, { role: 'observer', handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
       report = await node.start()
       await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
-      owned.use(startAdvertising({ node, models, agents, config, logger }))
+      owned.use(startAdvertising({ node, models, agents: sessions.sharedAgents, config, logger }))
     },
     settled: (waitMs) => settled(node, waitMs, options),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
