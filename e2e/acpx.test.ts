@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { BIN } from './support/acp-process.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
+import { shareWorkspace } from './support/shared-workspace.ts'
 
 const ACPX = 'acpx@0.19.1'
 const run = promisify(execFile)
@@ -27,33 +28,46 @@ async function acpx(machine: Machine, ...args: string[]): Promise<string> {
   return (await running).stdout
 }
 
+const agent = `"${process.execPath}" "${BIN}" --acp`
+
+/** Runs a prompt by `--format json`, all permissions given: the messages of both sides. */
+async function exec(machine: Machine, agentCommand: string, prompt: string): Promise<Message[]> {
+  const how = ['--cwd', machine.workspace, '--approve-all', '--format', 'json', '--agent', agentCommand]
+  const wire = await acpx(machine, ...how, 'exec', prompt)
+  const messages = wire.trimEnd().split('\n')
+  return messages.map((line) => JSON.parse(line) as Message)
+}
+interface Message {
+  method?: string
+  result?: { stopReason?: string }
+}
+
+/** Why it cannot be tried here; undefined where it can. */
+async function missing(machine: Machine): Promise<string | undefined> {
+  try {
+    await acpx(machine, '--version')
+    return undefined
+  } catch (error) {
+    return `${ACPX} cannot be had from the npm registry here: ${String(error).slice(0, 300)}`
+  }
+}
+
 test('acpx runs a prompt, answers the permission, and gets the end', async (t) => {
   await using machine = await createMachine()
   await machine.writeConfig('[agent]\nprovider = "builtin"\nmodel = "demo"\n')
-  try {
-    await acpx(machine, '--version')
-  } catch (error) {
-    t.skip(`${ACPX} cannot be had from the npm registry here: ${String(error).slice(0, 300)}`)
-    return
-  }
-  const agent = `"${process.execPath}" "${BIN}" --acp`
-  const wire = await acpx(
-    machine,
-    '--cwd',
-    machine.workspace,
-    '--approve-all',
-    '--format',
-    'json',
-    '--agent',
-    agent,
-    'exec',
-    'create b.txt with hi',
-  )
+  const why = await missing(machine)
+  if (why !== undefined) return t.skip(why)
+  const messages = await exec(machine, agent, 'create b.txt with hi')
   assert.equal(await readFile(join(machine.workspace, 'b.txt'), 'utf8'), 'hi\n')
-  const messages = wire
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { method?: string; result?: { stopReason?: string } })
   assert.ok(messages.some(({ method }) => method === 'session/request_permission'))
+  assert.equal(messages.at(-1)?.result?.stopReason, 'end_turn')
+})
+
+test('acpx runs a prompt on another node', async (t) => {
+  await using pair = await shareWorkspace()
+  const why = await missing(pair.laptop)
+  if (why !== undefined) return t.skip(why)
+  const messages = await exec(pair.laptop, `${agent} --node gpu-server`, 'create b.txt with hi')
+  assert.equal(await readFile(join(pair.server.workspace, 'b.txt'), 'utf8'), 'hi\n')
   assert.equal(messages.at(-1)?.result?.stopReason, 'end_turn')
 })

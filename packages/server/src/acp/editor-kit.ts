@@ -12,7 +12,7 @@ import type {
 import { watched } from './wire-kit.ts'
 import type { Wire } from './wire-kit.ts'
 
-export type UpdateOf<Kind extends SessionUpdate['sessionUpdate']> = Extract<SessionUpdate, { sessionUpdate: Kind }>
+type UpdateOf<Kind extends SessionUpdate['sessionUpdate']> = Extract<SessionUpdate, { sessionUpdate: Kind }>
 
 /** An editor, by the SDK's own client. What the agent sends is checked against the published schema when it is disposed. */
 export interface Editor extends AsyncDisposable {

@@ -3,7 +3,7 @@ import { AppError } from '@qmtcode/protocol'
 
 /** Whose sessions they are: `local`, or another node's, whose files and programs are not the editor's. */
 export type AcpHost = 'local' | RemoteHost
-export interface RemoteHost {
+interface RemoteHost {
   node: string
   /** A directory of that node; default: its own choice. */
   workspace?: string
