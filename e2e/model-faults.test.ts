@@ -41,7 +41,7 @@ after(async () => {
   await llm.stop()
 })
 
-const ask = (prompt: string): Promise<Finished> => mesh.laptop.run(['run', '--json', '--agent', 'gpu-coder', prompt])
+const ask = (prompt: string): Promise<Finished> => mesh.laptop.run(['run', '--wait', '20', '--json', '--agent', 'gpu-coder', prompt])
 
 const nothingRuns = (): Promise<boolean> => eventually('the server runs nothing more', async () => (await api.load()).inFlight === 0)
 

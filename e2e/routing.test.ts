@@ -38,7 +38,7 @@ after(async () => {
   await llm.stop()
 })
 
-const run = (...args: string[]): Promise<Finished> => mesh.laptop.run(['run', '--wait', '2', ...args])
+const run = (...args: string[]): Promise<Finished> => mesh.laptop.run(['run', '--wait', '20', ...args])
 
 /** Refused before any model was asked: the code's exit, and every part of the text. */
 async function refused(args: string[], expected: { exit: number; says: RegExp[] }): Promise<void> {

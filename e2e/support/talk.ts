@@ -16,7 +16,7 @@ export interface Talk {
   check(sessions: Sessions): Promise<DurableEvent[]>
 }
 
-export interface Prompt {
+interface Prompt {
   name: string
   promptId: PromptId
   receipt?: PromptReceipt
