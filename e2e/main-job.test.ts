@@ -22,7 +22,9 @@ peer = "gpu-server"
 tools = ["list_files", "read_file", "search_text", "shell", "write_file"]
 `
 
-async function twoMachines(): Promise<AsyncDisposable & { laptop: Machine; server: Machine; address: string; host: Awaited<ReturnType<typeof startHost>> }> {
+async function twoMachines(): Promise<
+  AsyncDisposable & { laptop: Machine; server: Machine; address: string; host: Awaited<ReturnType<typeof startHost>> }
+> {
   const laptop = await createMachine()
   const server = await createMachine()
   const host = await startHost(server, { guest: await laptop.peerId() })
@@ -42,7 +44,14 @@ async function twoMachines(): Promise<AsyncDisposable & { laptop: Machine; serve
 test('a prompt typed on the laptop runs tools on the laptop and thinks on the server', async () => {
   await using mesh = await twoMachines()
   await writeFile(join(mesh.laptop.workspace, 'notes.txt'), 'the launch code is tangerine\n')
-  const ran = await mesh.laptop.run(['run', '--agent', 'gpu-coder', '--allow', 'edit,shell', 'read notes.txt and run echo made-here > made.txt'])
+  const ran = await mesh.laptop.run([
+    'run',
+    '--agent',
+    'gpu-coder',
+    '--allow',
+    'edit,shell',
+    'read notes.txt and run echo made-here > made.txt',
+  ])
   assert.equal(ran.code, 0, ran.stderr)
   assert.match(ran.stdout, /tangerine/)
   assert.match(ran.stderr, /gpu-server/)
@@ -61,7 +70,10 @@ test('run --json tells the route, the tools and the end, one event a line', asyn
   assert.equal(route?.['node'], 'gpu-server')
   assert.equal(route?.['model'], 'builtin/demo')
   assert.equal(route?.['peerId'], mesh.host.peerId)
-  assert.deepEqual(events.filter((event) => event['type'] === 'turn.ended').map((event) => event['stopReason']), ['completed'])
+  assert.deepEqual(
+    events.filter((event) => event['type'] === 'turn.ended').map((event) => event['stopReason']),
+    ['completed'],
+  )
   assert.ok(events.some((event) => event['type'] === 'message.delta'))
 })
 
@@ -73,7 +85,10 @@ test('nodes and models show the server and what it offers', async () => {
   assert.equal(server?.['state'], 'connected')
   assert.equal(server?.['roleThere'], 'client')
   const models = await mesh.laptop.run(['models', '--json'])
-  assert.ok((JSON.parse(models.stdout) as { id: string }[]).some((model) => model.id === 'gpu-server:builtin/demo'), models.stdout)
+  assert.ok(
+    (JSON.parse(models.stdout) as { id: string }[]).some((model) => model.id === 'gpu-server:builtin/demo'),
+    models.stdout,
+  )
 })
 
 test('a server that did not admit us says what to run over there, exit 4', async () => {
