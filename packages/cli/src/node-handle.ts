@@ -18,7 +18,7 @@ export interface NodeHandle {
   close(): Promise<void>
 }
 
-export interface OtherProcesses {
+interface OtherProcesses {
   isUsed(): boolean
   /** Resolves when none is connected, or at the abort. */
   untilUnused(signal: AbortSignal): Promise<void>

@@ -29,7 +29,7 @@ export interface SessionInit extends z.infer<typeof sessionInitSchema> {}
 export const sessionStateSchema = z.enum(['idle', 'running', 'waiting', 'interrupted', 'closed'])
 export type SessionState = z.infer<typeof sessionStateSchema>
 
-export const sessionShareSchema = z.object({ peerId: peerIdSchema, node: nodeNameSchema, rights: z.array(rightSchema).min(1).max(4) })
+const sessionShareSchema = z.object({ peerId: peerIdSchema, node: nodeNameSchema, rights: z.array(rightSchema).min(1).max(4) })
 /** A node, by the name that whoever shares knows it by, and what it may do. */
 export interface SessionShare extends z.infer<typeof sessionShareSchema> {}
 

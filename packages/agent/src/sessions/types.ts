@@ -17,13 +17,13 @@ export interface LocalSessions {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export interface ViewOptions {
+interface ViewOptions {
   /** What `list` shows. Default: every session. */
   shows?(row: SessionRow): boolean
 }
 
 /** What access to a session is decided on. */
-export interface SessionRecords {
+interface SessionRecords {
   row(id: SessionId): Promise<SessionRow | undefined>
   /** The prompt whose turn runs now. */
   running(id: SessionId): PromptId | undefined

@@ -21,7 +21,10 @@ import { nodeContract } from './node-contract.ts'
 /** The running node of this QMT_HOME, over its socket. */
 export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
   const node = rpc.client(nodeContract)
-  const { mesh } = await node.status({})
+  const { mesh } = await node.status({}).catch((error: unknown) => {
+    rpc.stop()
+    throw error
+  })
   return {
     sessions: sessionsOverRpc(rpc.client(sessionsContract)),
     models: modelsOverRpc(rpc.client(modelsContract)),

@@ -7,7 +7,7 @@ import { createPeerSessions } from './peer-sessions.ts'
 import type { SharedSessions } from './share.ts'
 
 const id = (letter: string): PeerId => `12D3KooW${letter.repeat(44)}` as PeerId
-export const HOST = id('H')
+const HOST = id('H')
 export const ALICE = id('A')
 export const BOB = id('B')
 
