@@ -167,3 +167,17 @@ test('another node without a mesh is refused, exit 2', async () => {
   assert.equal(stdout, '')
   assert.match(stderr, /the mesh is not enabled here/)
 })
+
+test('an editor whose node was killed goes on: its turn is interrupted, the next prompt runs', async () => {
+  await using machine = await scripted()
+  const first = await startAcp(machine)
+  await open(first, machine)
+  await using second = await startAcp(machine) // a client of the first
+  const sessionId = await open(second, machine)
+  const cut = assert.rejects(ask(second, sessionId, 'take your time'), /the turn was interrupted/)
+  await second.until('the first word', () => second.said() === 'Well')
+  await first.kill()
+  await cut
+  assert.equal((await ask(second, sessionId, 'hello there')).stopReason, 'end_turn')
+  assert.equal((await second.end()).code, 0)
+})

@@ -13,6 +13,8 @@ export const BIN = fileURLToPath(new URL('../../packages/cli/bin/qmtcode.js', im
 export interface AcpProcess extends Editor {
   /** Closes stdin, as an editor that goes does. On stdout there must have been messages and nothing else. */
   end(): Promise<{ code: number | null; stderr: string }>
+  /** By SIGKILL. */
+  kill(): Promise<void>
 }
 
 /** `qmtcode --acp` on a machine, and an editor at its other end. */
@@ -31,13 +33,15 @@ export async function startAcp(machine: Machine, args: string[] = [], options: E
     for (const line of lines) assert.equal((JSON.parse(line) as { jsonrpc?: string }).jsonrpc, '2.0', line)
     return { code, stderr: await stderr }
   }
+  const endBy = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await closed
+    await editor[Symbol.asyncDispose]()
+  }
   return {
     ...editor,
     end,
-    [Symbol.asyncDispose]: async () => {
-      child.kill()
-      await closed
-      await editor[Symbol.asyncDispose]()
-    },
+    kill: () => endBy('SIGKILL'),
+    [Symbol.asyncDispose]: () => endBy('SIGTERM'),
   }
 }

@@ -1,10 +1,12 @@
 import type { Logger, ModelOffer } from '@qmtcode/protocol'
 import { serveAcp, stdioStream } from '@qmtcode/server'
 import type { AcpComponents, AcpHost } from '@qmtcode/server'
+import { createLastingNode, lastingSessions } from '../node/lasting-node.ts'
+import type { LastingNode } from '../node/lasting-node.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { startLines } from '../output/mesh-lines.ts'
 import { printableLine } from '../output/printable.ts'
-import { meshOf, withNode } from './context.ts'
+import { meshOf, openNode, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import type { AcpCommand } from './invocation.ts'
 import { offersOfAll } from './models.ts'
@@ -12,9 +14,11 @@ import { offersOfAll } from './models.ts'
 /** Serves an editor on stdin and stdout until it goes. All else is told on stderr. */
 export async function acp(context: CommandContext, options: AcpCommand): Promise<number> {
   const { components, globals, err, interrupts } = context
-  return await withNode(context, { needsPeers: options.node !== undefined }, async (node) => {
+  const how = { needsPeers: options.node !== undefined }
+  return await withNode(context, how, async (node) => {
     if (globals.mesh.enabled) for (const line of startLines(await node.status())) err.line(line)
-    const { host, ...served } = await servedBy(node, options.node, interrupts.signal)
+    await using lasting = createLastingNode(node, () => openNode(context, how))
+    const { host, ...served } = await servedBy(lasting, options.node, interrupts.signal)
     await using server = serveAcp(
       { ...served, log: logTo(context), clock: components.clock },
       { stream: stdioStream(components.stdin, components.stdout), host, agent: options.agent, version: components.version },
@@ -26,17 +30,25 @@ export async function acp(context: CommandContext, options: AcpCommand): Promise
 
 type Served = Pick<AcpComponents, 'sessions' | 'agents' | 'models'> & { host: AcpHost }
 
-async function servedBy(node: NodeHandle, written: string | undefined, signal: AbortSignal): Promise<Served> {
-  const here: Served = { host: 'local', sessions: node.sessions, agents: node.agents, models: () => modelNames(node, signal) }
-  if (written === undefined) return here
-  const { peers } = meshOf(node)
-  const peer = await peers.resolve(written)
-  if (peer.self) return here
+async function servedBy(lasting: LastingNode, written: string | undefined, signal: AbortSignal): Promise<Served> {
+  const peer = written === undefined ? undefined : await lasting.use(async (node) => await meshOf(node).peers.resolve(written))
+  if (peer === undefined || peer.self) {
+    return {
+      host: 'local',
+      sessions: lastingSessions(lasting, (node) => node.sessions),
+      agents: () => lasting.use((node) => node.agents()),
+      models: () => lasting.use((node) => modelNames(node, signal)),
+    }
+  }
+  const { name, peerId } = peer
   return {
-    host: { node: peer.name },
-    sessions: peers.sessions(peer.peerId),
+    host: { node: name },
+    sessions: lastingSessions(lasting, (node) => meshOf(node).peers.sessions(peerId)),
     agents: () => Promise.resolve([]),
-    models: async () => (await peers.models(peer.peerId).offers({ signal })).filter(isNamed).map(({ id }) => id),
+    models: async () => {
+      const offers = await lasting.use((node) => meshOf(node).peers.models(peerId).offers({ signal }))
+      return offers.filter(isNamed).map(({ id }) => id)
+    },
   }
 }
 

@@ -30,7 +30,21 @@ export async function withNode<Value>(
   options: WithNodeOptions,
   use: (node: NodeHandle) => Promise<Value>,
 ): Promise<Value> {
-  const { components, globals, interrupts } = context
+  const { interrupts } = context
+  const node = await openNode(context, options)
+  try {
+    return await interrupts.race(use(node))
+  } finally {
+    if (options.serve !== true && !interrupts.signal.aborted) await stayForOthers(context, node)
+    await node.close()
+  }
+}
+
+/** To be closed by the caller. */
+export async function openNode(
+  { components, globals, interrupts, err, errStyle }: CommandContext,
+  options: WithNodeOptions,
+): Promise<NodeHandle> {
   const opening = components.openNode({
     configPath: globals.configPath,
     mesh: globals.mesh,
@@ -38,15 +52,9 @@ export async function withNode<Value>(
     waitMs: options.needsPeers === true ? globals.waitMs : 0,
     dialWaitMs: globals.waitMs,
     signal: interrupts.signal,
-    notice: (line) => context.err.line(context.errStyle.yellow(printableLine(line, 1_000))),
+    notice: (line) => err.line(errStyle.yellow(printableLine(line, 1_000))),
   })
-  const node = await interrupts.race(opening, (late) => late.close())
-  try {
-    return await interrupts.race(use(node))
-  } finally {
-    if (options.serve !== true && !interrupts.signal.aborted) await stayForOthers(context, node)
-    await node.close()
-  }
+  return await interrupts.race(opening, (late) => late.close())
 }
 
 /** A node that a command began may be at work for other commands by now: it stays until they end, or a signal comes. */

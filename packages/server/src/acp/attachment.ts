@@ -1,9 +1,11 @@
 import type { AgentContext, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
 import { AppError, toAppError } from '@qmtcode/protocol'
-import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 import { createFollowing } from './following.ts'
 import { createPrompts } from './prompts.ts'
 import { createQuestions, openQuestions } from './questions.ts'
+import { interrupted } from './stop-reason.ts'
 import { askedCallOf, isKeptBack } from './tool-calls.ts'
 import { createUpdates } from './updates.ts'
 
@@ -17,7 +19,7 @@ export interface Attachment {
 }
 
 export interface AttachmentComponents {
-  sessions: Sessions
+  sessions: AcpSessions
   client: AgentContext
   /** Aborts when the editor is gone. */
   gone: AbortSignal
@@ -40,6 +42,7 @@ export async function attach(components: AttachmentComponents, options: Attachme
   const { info, replay, isLocal, takesNotices } = options
   const { id: sessionId, workspace } = info
   let runningPrompt: PromptId | undefined
+  let recovering: Promise<void> | undefined
   let hasTitle = info.title !== ''
 
   const updates = createUpdates({ workspace, isLocal, takesNotices })
@@ -79,16 +82,27 @@ export async function attach(components: AttachmentComponents, options: Attachme
   const recall = async (): Promise<void> => {
     for (const question of await openQuestions(sessions, sessionId)) if (!isKeptBack(question, isLocal)) questions.opened(question)
   }
-  const onLost = (error: unknown): void => {
-    prompts.failAll(error)
-    log.warn('a session is not followed any more', { sessionId, error: toAppError(error).message })
+  /** The host may be back at once, or another process in its place: what its end cut is interrupted there. */
+  const recover = async (lost: unknown): Promise<void> => {
+    log.warn('the events of a session ended', { sessionId, error: toAppError(lost).message })
+    try {
+      await following.ready()
+      if ((await sessions.get(sessionId)).state === 'interrupted') prompts.failSent(interrupted(sessionId, lost))
+    } catch (error) {
+      prompts.failSent(lost)
+      log.warn('a session is not followed any more', { sessionId, error: toAppError(error).message })
+    }
+  }
+  const onLost = (cause: unknown): void => {
+    recovering ??= recover(cause).finally(() => (recovering = undefined))
   }
 
   if (!replay && info.state === 'waiting') await recall()
   const following = createFollowing({ sessions, info, gone, show, onHead: questions.release, onLost }, { after: replay ? 0 : info.seq })
   const stop = async (): Promise<void> => {
-    prompts.failAll(new AppError('cancelled', `session ${sessionId} was closed`))
+    prompts.failSent(new AppError('cancelled', `session ${sessionId} was closed`))
     await following.stop()
+    await recovering
     await questions.stop()
   }
   await following.ready()

@@ -1,5 +1,6 @@
 import { AppError, isDurable } from '@qmtcode/protocol'
-import type { SessionEvent, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { SessionEvent, SessionInfo } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 
 /** A session's events, each shown once and one after the other. */
 export interface Following {
@@ -9,7 +10,7 @@ export interface Following {
 }
 
 export interface FollowingComponents {
-  sessions: Sessions
+  sessions: AcpSessions
   info: SessionInfo
   /** Ends it too. */
   gone: AbortSignal

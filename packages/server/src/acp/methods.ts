@@ -1,6 +1,7 @@
 import type * as acp from '@agentclientprotocol/sdk'
 import { AppError, sessionIdSchema } from '@qmtcode/protocol'
-import type { SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { SessionId, SessionInfo } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 import { changeOf, modeOf, modesOf } from './config-options.ts'
 import type { OpenSessions } from './open-sessions.ts'
 import { promptContentOf } from './prompt-content.ts'
@@ -8,7 +9,7 @@ import { checkSetup, workspaceFor } from './session-setup.ts'
 import type { AcpHost } from './session-setup.ts'
 
 export interface MethodsComponents {
-  sessions: Sessions
+  sessions: AcpSessions
   open: OpenSessions
   configOptions(info: SessionInfo): Promise<acp.SessionConfigOption[]>
 }

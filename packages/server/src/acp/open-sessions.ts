@@ -1,5 +1,6 @@
 import type { AgentContext, SessionUpdate } from '@agentclientprotocol/sdk'
-import type { Logger, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { Logger, SessionId, SessionInfo } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 import { attach } from './attachment.ts'
 import type { Attachment } from './attachment.ts'
 
@@ -17,7 +18,7 @@ export interface OpenSessions {
 }
 
 export interface OpenSessionsComponents {
-  sessions: Sessions
+  sessions: AcpSessions
   log: Logger
   client: () => AgentContext
   gone: () => AbortSignal

@@ -1,6 +1,7 @@
 import type { PromptResponse } from '@agentclientprotocol/sdk'
 import { newPromptId, toAppError } from '@qmtcode/protocol'
-import type { Logger, PromptContent, PromptId, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
+import type { Logger, PromptContent, PromptId, SessionEvent, SessionId } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 import { isTakenBack } from './errors.ts'
 import { promptResponseOf } from './stop-reason.ts'
 
@@ -15,17 +16,18 @@ export interface Prompts {
   cancel(): Promise<void>
   /** A cancel was asked for, and a turn of ours still runs. */
   isCancelling(): boolean
-  /** No event comes any more: every prompt fails. */
-  failAll(error: unknown): void
+  /** What the host had taken will not end: these prompts fail. One that is being sent still has its own end. */
+  failSent(error: unknown): void
 }
 
 interface Waiting {
   ended: PromiseWithResolvers<PromptResponse>
   /** The host has it, or refused it: from then on it can be cancelled. */
   sent: Promise<unknown>
+  isSent: boolean
 }
 
-export function createPrompts({ sessions, sessionId, log }: { sessions: Sessions; sessionId: SessionId; log: Logger }): Prompts {
+export function createPrompts({ sessions, sessionId, log }: { sessions: AcpSessions; sessionId: SessionId; log: Logger }): Prompts {
   const waiting = new Map<PromptId, Waiting>()
   let cancelling = false
 
@@ -42,7 +44,8 @@ export function createPrompts({ sessions, sessionId, log }: { sessions: Sessions
     const ended = Promise.withResolvers<PromptResponse>()
     ended.promise.catch(() => {}) // sending may fail first
     const sent = ready().then(() => sessions.prompt(sessionId, { promptId, content }))
-    waiting.set(promptId, { ended, sent })
+    const mine: Waiting = { ended, sent, isSent: false }
+    waiting.set(promptId, mine)
     let cancelled: Promise<void> | undefined
     const onAbort = (): void => {
       if (isTakenBack(signal)) cancelled = cancelOne(promptId)
@@ -51,6 +54,7 @@ export function createPrompts({ sessions, sessionId, log }: { sessions: Sessions
     try {
       if (signal.aborted) onAbort()
       await sent
+      mine.isSent = true
       return await ended.promise
     } finally {
       signal.removeEventListener('abort', onAbort)
@@ -80,8 +84,8 @@ export function createPrompts({ sessions, sessionId, log }: { sessions: Sessions
       for (const promptId of ours) await cancelOne(promptId)
     },
     isCancelling: () => cancelling,
-    failAll: (error) => {
-      for (const { ended } of waiting.values()) ended.reject(error)
+    failSent: (error) => {
+      for (const { ended, isSent } of waiting.values()) if (isSent) ended.reject(error)
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { PermissionOption, RequestPermissionResponse } from '@agentclientprotocol/sdk'
 import { isAppError, toAppError } from '@qmtcode/protocol'
-import type { Logger, PermissionAnswer, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
+import type { Logger, PermissionAnswer, SessionEvent, SessionId } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 
 export type Question = Extract<SessionEvent, { type: 'permission.requested' }>
 
@@ -22,7 +23,7 @@ export interface Questions {
 }
 
 export interface QuestionsComponents {
-  sessions: Sessions
+  sessions: AcpSessions
   sessionId: SessionId
   log: Logger
   /** Aborts when the editor is gone: its questions stay open. */
@@ -101,7 +102,7 @@ function answerOf({ outcome }: RequestPermissionResponse): PermissionAnswer | un
 const PAGE = 200
 
 /** The questions of a running turn that nobody has answered yet. */
-export async function openQuestions(sessions: Sessions, id: SessionId): Promise<Question[]> {
+export async function openQuestions(sessions: AcpSessions, id: SessionId): Promise<Question[]> {
   const answered = new Set<string>()
   const open: Question[] = []
   let before: number | undefined

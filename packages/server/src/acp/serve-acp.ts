@@ -1,6 +1,7 @@
 import { agent } from '@agentclientprotocol/sdk'
 import type { SessionConfigOption, SessionUpdate, Stream } from '@agentclientprotocol/sdk'
-import type { Clock, Logger, SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { Clock, Logger, SessionInfo } from '@qmtcode/protocol'
+import type { AcpSessions } from './acp-sessions.ts'
 import { configOptionsOf } from './config-options.ts'
 import type { AcpAgent } from './config-options.ts'
 import { notBuiltYet, toRequestError } from './errors.ts'
@@ -13,7 +14,7 @@ import type { AcpHost } from './session-setup.ts'
 
 export interface AcpComponents {
   /** Of the host: here, over the mesh, or over HTTP. */
-  sessions: Sessions
+  sessions: AcpSessions
   agents(): Promise<readonly AcpAgent[]>
   /** What a session may be told to use, as `provider/model` or `node:provider/model`. */
   models(): Promise<readonly string[]>

@@ -1,8 +1,11 @@
 import type { PromptResponse, StopReason as AcpStopReason } from '@agentclientprotocol/sdk'
 import { AppError, fromWireError } from '@qmtcode/protocol'
-import type { SessionEvent, Usage } from '@qmtcode/protocol'
+import type { SessionEvent, SessionId, Usage } from '@qmtcode/protocol'
 
 type TurnEnded = Extract<SessionEvent, { type: 'turn.ended' }>
+
+export const interrupted = (sessionId: SessionId, cause?: unknown): AppError =>
+  new AppError('interrupted', 'the turn was interrupted', { cause, hint: `to go on: qmtcode sessions resume ${sessionId}` })
 
 /** How a turn ended, as the answer to `session/prompt`. Throws for one that failed: v1 has no stop reason for it. */
 export function promptResponseOf({ stopReason, usage, error, sessionId }: TurnEnded): PromptResponse {
@@ -18,7 +21,7 @@ export function promptResponseOf({ stopReason, usage, error, sessionId }: TurnEn
     case 'refused':
       return responseOf('refusal', usage)
     case 'interrupted':
-      throw new AppError('interrupted', 'the turn was interrupted', { hint: `to go on: qmtcode sessions resume ${sessionId}` })
+      throw interrupted(sessionId)
     case 'failed':
       throw error ? fromWireError(error) : new AppError('internal', 'the turn failed')
   }
