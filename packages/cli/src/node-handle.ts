@@ -37,8 +37,8 @@ export interface NodeStatus {
   defaultModel?: DefaultModel
 }
 
-/** `from`: where the choice comes from (a key of the configuration, a variable). `problem`: why there is none. */
-type DefaultModel = { model: string; from: string } | { problem: string }
+/** `from`: where the choice comes from (a key of the configuration, a variable). `problem`: why there is none; `hint`: how to have one. */
+type DefaultModel = { model: string; from: string } | { problem: string; hint?: string }
 
 /** The mesh as the command line asks for it; the file's `[mesh]` holds where these are silent. */
 export interface MeshFlags {

@@ -27,7 +27,9 @@ export type ChatInit = Pick<SessionInit, 'agent' | 'model'>
 export async function chat(context: CommandContext, init: ChatInit = {}): Promise<number> {
   return await withNode(context, {}, async (node) => {
     const { out, outStyle, components } = context
-    for (const line of startLines(await node.status())) out.line(outStyle.dim(line))
+    const { defaultModel, ...status } = await node.status()
+    for (const line of startLines(init.model === undefined ? { ...status, defaultModel } : status)) out.line(outStyle.dim(line))
+    if (init.model !== undefined) out.line(outStyle.dim(`model: ${printableLine(init.model)}`))
     out.line(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
     return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
   })

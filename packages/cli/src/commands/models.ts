@@ -1,6 +1,7 @@
 import { toAppError } from '@qmtcode/protocol'
 import type { AppError, ModelOffer, Models, PeerInfo } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
+import { defaultModelLines } from '../output/mesh-lines.ts'
 import { printableLine } from '../output/printable.ts'
 import { tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
@@ -29,8 +30,7 @@ export async function models(context: CommandContext, { json }: { json: boolean 
     }
     await tellUnmet(context, node.peers)
     if (failed.length > 0 || rows.length > 0) return 0
-    const { defaultModel } = await node.status()
-    if (defaultModel && 'problem' in defaultModel) context.err.line(printableLine(defaultModel.problem, 1_000))
+    for (const line of defaultModelLines(await node.status())) context.err.line(line)
     return 0
   })
 }

@@ -73,7 +73,7 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
         return describeConfigured() ?? (await defaultModel())
       } catch (error) {
         const { message, hint } = toAppError(error)
-        return { problem: hint === undefined ? message : `${message}: ${hint}` }
+        return { problem: message, hint }
       }
     },
     [Symbol.asyncDispose]: async () => {

@@ -9,7 +9,9 @@ const nodeStatusSchema = z.object({
   version: z.string(),
   listenAddresses: z.array(z.string()),
   dialling: z.array(z.object({ address: z.string(), note: z.string().optional() })).optional(),
-  defaultModel: z.union([z.object({ model: z.string(), from: z.string() }), z.object({ problem: z.string() })]).optional(),
+  defaultModel: z
+    .union([z.object({ model: z.string(), from: z.string() }), z.object({ problem: z.string(), hint: z.string().optional() })])
+    .optional(),
   /** Whether peers and trust exist here. */
   mesh: z.boolean(),
 })

@@ -10,14 +10,15 @@ export function startLines(status: NodeStatus): string[] {
   for (const { address, note } of status.dialling ?? []) {
     lines.push(`dialling: ${printableLine(address)}${note === undefined ? '' : ` (${printableLine(note)})`}`)
   }
-  const model = modelLine(status)
-  return model === undefined ? lines : [...lines, model]
+  return [...lines, ...defaultModelLines(status)]
 }
 
-function modelLine({ defaultModel }: NodeStatus): string | undefined {
-  if (defaultModel === undefined) return undefined
-  if ('problem' in defaultModel) return `default model: none (${printableLine(defaultModel.problem, 600)})`
-  return `default model: ${printableLine(defaultModel.model)} (${printableLine(defaultModel.from)})`
+/** The default model, or why there is none and how to have one. */
+export function defaultModelLines({ defaultModel }: NodeStatus): string[] {
+  if (defaultModel === undefined) return []
+  if ('model' in defaultModel) return [`default model: ${printableLine(defaultModel.model)} (${printableLine(defaultModel.from)})`]
+  const { problem, hint } = defaultModel
+  return [`default model: none (${printableLine(problem, 300)})`, ...(hint === undefined ? [] : [`hint: ${printableLine(hint, 600)}`])]
 }
 
 /** A change among the peers in one line; undefined for what is no news to a person. */
