@@ -1,6 +1,8 @@
 export { errorDetailsSchema, wireErrorSchema } from './error-schemas.ts'
 export { agentSpecSchema } from './agents.ts'
 export type { AgentSpec } from './agents.ts'
+export { createBell } from './bell.ts'
+export type { Bell } from './bell.ts'
 export { silentLogger, systemClock } from './components.ts'
 export type { Clock, Logger } from './components.ts'
 export { defineContract, protocolIdOf, stream, unary } from './contract.ts'

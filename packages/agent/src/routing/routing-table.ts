@@ -1,4 +1,4 @@
-import { silentLogger } from '@qmtcode/protocol'
+import { createBell, silentLogger } from '@qmtcode/protocol'
 import type { AgentSpec, Logger, PeerId, PeerInfo, Peers, Routes, RoutingPolicy, RoutingSnapshot } from '@qmtcode/protocol'
 import { isUsable } from './usable-peers.ts'
 
@@ -19,7 +19,7 @@ export interface RoutingTable extends Routes, AsyncDisposable {
 export function createRoutingTable(components: RoutingTableComponents, agents: readonly AgentSpec[]): RoutingTable {
   const { node, peers, log = silentLogger } = components
   const stopped = new AbortController()
-  const waiting = new Set<() => void>()
+  const changed = createBell()
   let snapshot = snapshotOf(agents.map((agent) => policyOf(agent, node, [])))
   let following: Promise<void> | undefined
   let renewing: Promise<void> | undefined
@@ -28,7 +28,7 @@ export function createRoutingTable(components: RoutingTableComponents, agents: r
   const publish = (next: RoutingSnapshot): void => {
     if (isSame(next, snapshot)) return
     snapshot = next
-    for (const wake of waiting) wake()
+    changed.ring()
   }
   const renewAll = async (): Promise<void> => {
     while (isStale && !stopped.signal.aborted) {
@@ -50,7 +50,6 @@ export function createRoutingTable(components: RoutingTableComponents, agents: r
   }
   const stop = async (): Promise<void> => {
     stopped.abort()
-    for (const wake of waiting) wake()
     await following
     await renewing
   }
@@ -64,7 +63,7 @@ export function createRoutingTable(components: RoutingTableComponents, agents: r
         if (snapshot !== seen) {
           seen = snapshot
           yield snapshot
-        } else await changeOrEnd(waiting, ended)
+        } else await changed.heard({ signal: ended })
       }
     },
     async start() {
@@ -74,15 +73,6 @@ export function createRoutingTable(components: RoutingTableComponents, agents: r
     stop,
     [Symbol.asyncDispose]: stop,
   }
-}
-
-/** Resolves at the next snapshot, or when `ended` aborts. */
-async function changeOrEnd(waiting: Set<() => void>, ended: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  waiting.add(resolve)
-  ended.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  waiting.delete(resolve)
 }
 
 function snapshotOf(policies: readonly RoutingPolicy[]): RoutingSnapshot {

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { createRpcServer, socketStream } from '@qmtcode/mesh/rpc'
 import type { ServedContract } from '@qmtcode/mesh/rpc'
-import { AppError, protocolIdOf } from '@qmtcode/protocol'
+import { AppError, createBell, protocolIdOf } from '@qmtcode/protocol'
 import type { Clock, Logger } from '@qmtcode/protocol'
 import { readPreface } from './preface.ts'
 
@@ -24,11 +24,11 @@ export async function startLocalServer(
   const services = new Map(components.services.map((served) => [protocolIdOf(served.contract), served]))
   const rpc = createRpcServer({ clock, log })
   const sockets = new Set<Socket>()
-  const unused = new EventTarget()
+  const unused = createBell()
 
   const left = (socket: Socket): void => {
     sockets.delete(socket)
-    if (sockets.size === 0) unused.dispatchEvent(new Event('unused'))
+    if (sockets.size === 0) unused.ring()
   }
   const accept = async (socket: Socket): Promise<void> => {
     const served = services.get(await readPreface(socket))
@@ -52,11 +52,7 @@ export async function startLocalServer(
     await closed
   }
   const untilUnused = async (signal: AbortSignal): Promise<void> => {
-    if (sockets.size === 0 || signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    unused.addEventListener('unused', () => resolve(), { once: true, signal })
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
+    while (sockets.size > 0 && !signal.aborted) await unused.heard({ signal })
   }
   return { untilUnused, isUsed: () => sockets.size > 0, stop, [Symbol.asyncDispose]: stop }
 }

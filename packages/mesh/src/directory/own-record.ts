@@ -1,4 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { createBell } from '@qmtcode/protocol'
 import type { Load, Logger, PeerId } from '@qmtcode/protocol'
 import type { NodeAdvert } from '../node-types.ts'
 import type { DirectoryItem, SignedRecord } from './contract.ts'
@@ -35,7 +36,7 @@ export interface OwnRecordOptions {
 const RECORDS_PER_START = 1_000_000_000
 
 export function createOwnRecord(components: OwnRecordComponents, options: OwnRecordOptions): OwnRecord {
-  const wakers = new Set<() => void>()
+  const bell = createBell()
   let advert: NodeAdvert = { models: [], agents: [], labels: [], sessions: 0 }
   let load: Load = { inFlight: 0, slots: 0, queued: 0 }
   let recordNumber = 1
@@ -43,9 +44,6 @@ export function createOwnRecord(components: OwnRecordComponents, options: OwnRec
   let loadTimer: NodeJS.Timeout | undefined
   let signed: { recordNumber: number; full: Promise<SignedRecord>; short: Promise<SignedRecord> } | undefined
 
-  const wake = (): void => {
-    for (const waker of wakers) waker()
-  }
   const recordNow = (): NodeRecord => ({
     peerId: options.peerId,
     version: options.starts * RECORDS_PER_START + recordNumber,
@@ -69,27 +67,17 @@ export function createOwnRecord(components: OwnRecordComponents, options: OwnRec
     let toldRecord = 0
     let toldLoad = 0
     let toldModels = false
-    signal.addEventListener('abort', wake)
-    try {
-      while (!signal.aborted) {
-        const models = showsModels()
-        if (toldRecord !== recordNumber || toldModels !== models) {
-          toldRecord = recordNumber
-          toldModels = models
-          yield await (models ? signedNow().full : signedNow().short)
-        } else if (toldLoad !== loadNumber) {
-          toldLoad = loadNumber
-          yield { type: 'load', load }
-        } else await waitAwake()
-      }
-    } finally {
-      signal.removeEventListener('abort', wake)
+    while (!signal.aborted) {
+      const models = showsModels()
+      if (toldRecord !== recordNumber || toldModels !== models) {
+        toldRecord = recordNumber
+        toldModels = models
+        yield await (models ? signedNow().full : signedNow().short)
+      } else if (toldLoad !== loadNumber) {
+        toldLoad = loadNumber
+        yield { type: 'load', load }
+      } else await bell.heard({ signal })
     }
-  }
-  function waitAwake(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    wakers.add(resolve)
-    return promise.finally(() => wakers.delete(resolve))
   }
 
   return {
@@ -105,18 +93,18 @@ export function createOwnRecord(components: OwnRecordComponents, options: OwnRec
         components.log.warn('not all models are told to peers', { told: fitting.models.length })
       advert = fitting
       recordNumber += 1
-      wake()
+      bell.ring()
     },
     setLoad(next) {
       load = next
       loadTimer ??= setTimeout(() => {
         loadTimer = undefined
         loadNumber += 1
-        wake()
+        bell.ring()
       }, options.loadMs)
     },
     follow,
-    wake,
+    wake: bell.ring,
     stop: () => clearTimeout(loadTimer),
   }
 }

@@ -1,4 +1,4 @@
-import { AppError, toAppError } from '@qmtcode/protocol'
+import { AppError, createBell, toAppError } from '@qmtcode/protocol'
 import type { Clock, Logger, MeshEvent, MeshStatus, PeerId } from '@qmtcode/protocol'
 import type { ConfiguredPeer, MeshTimings } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
@@ -46,7 +46,7 @@ export function createKeeper(
   const { configured, timings } = options
   const keeps = new Map<string, Keep>()
   const stopped = new AbortController()
-  const wakers = new Set<() => void>()
+  const bell = createBell()
   let impatient = 0
 
   /** By configured name, or by id for a peer that is used without being configured. */
@@ -62,18 +62,6 @@ export function createKeeper(
   const isAway = (target: Target): boolean =>
     target.peerId === undefined || (!isConnected(links.get(target.peerId)) && trust.standing(target.peerId).state !== 'banned')
 
-  function wake(): void {
-    for (const waker of wakers) waker()
-  }
-  function waitAwake(timeoutMs?: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    wakers.add(resolve)
-    const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs)
-    return promise.finally(() => {
-      clearTimeout(timer)
-      wakers.delete(resolve)
-    })
-  }
   /** Pauses between dials; a caller that waits for the peer cuts it to the shortest pause. */
   async function pauseFor(ms: number): Promise<void> {
     const until = clock.monotonic() + ms * (0.8 + Math.random() * 0.4)
@@ -81,7 +69,7 @@ export function createKeeper(
     while (!stopped.signal.aborted) {
       const left = (impatient > 0 ? Math.min(least, until) : until) - clock.monotonic()
       if (left <= 0) return
-      await waitAwake(left)
+      await bell.heard({ timeoutMs: left })
     }
   }
   async function keep(self: Keep): Promise<void> {
@@ -92,14 +80,14 @@ export function createKeeper(
       if (!target) break
       if (!isAway(target)) {
         linkedAt ??= clock.monotonic()
-        await waitAwake()
+        await bell.heard()
         continue
       }
       // A peer that takes the dial and then hangs up is no reason to hurry.
       if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) pause = timings.redialMin
       linkedAt = undefined
       await attempt(self, target)
-      wake()
+      bell.ring()
       await pauseFor(pause)
       pause = Math.min(pause * 2, timings.redialMax)
     }
@@ -129,7 +117,7 @@ export function createKeeper(
       keeps.set(key, self)
       self.done = keep(self).catch((error: unknown) => log.error('keeper failed', { key, error: String(error) }))
     }
-    wake()
+    bell.ring()
   }
   const keepOf = (peerId: PeerId): Keep | undefined => keeps.get(trust.pins.configuredAs(peerId)?.name ?? peerId)
 
@@ -142,19 +130,17 @@ export function createKeeper(
     const end = clock.monotonic() + timings.dialWait
     const stale = self?.failure
     impatient += 1
-    signal?.addEventListener('abort', wake, { once: true })
     try {
-      wake()
+      bell.ring()
       while (!isDone()) {
         signal?.throwIfAborted()
         const left = end - clock.monotonic()
         const isFinal = self?.failure !== stale && self?.failure !== undefined && self.failure.code !== 'peer_unreachable'
         if (!self || isFinal || left <= 0 || stopped.signal.aborted) throw unreachableError(name, self?.failure)
-        await waitAwake(left)
+        await bell.heard({ timeoutMs: left, signal })
       }
     } finally {
       impatient -= 1
-      signal?.removeEventListener('abort', wake)
     }
   }
 
@@ -178,7 +164,7 @@ export function createKeeper(
         .map(({ name, addr = '' }) => ({ name, address: addr, problem: keeps.get(name)?.failure?.message })),
     async stop() {
       stopped.abort()
-      wake()
+      bell.ring()
       await Promise.all([...keeps.values()].map((self) => self.done))
     },
   }
