@@ -14,6 +14,11 @@ import { createSlots } from './slots.ts'
 export interface LocalModels extends Models {
   /** Why `provider/model` cannot be called here, as far as it shows without calling: no such provider, no key. */
   problem(model: string): AppError | undefined
+  /**
+   * Whether its provider is this node's own: by the file, by its key, or because its server lists the model. A name alone is none:
+   * it stands for a port of this machine, where anything may listen.
+   */
+  isServed(model: string): Promise<boolean>
   load(): Load
 }
 
@@ -49,17 +54,25 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
     }
   }
 
+  function problem(id: string): AppError | undefined {
+    try {
+      return providers.get(parseModelId(id).provider).problem()
+    } catch (error) {
+      return toAppError(error)
+    }
+  }
+
   return {
     async offers() {
       return (await Promise.all(providers.list().map(offersOf))).flat()
     },
     stream,
-    problem(id) {
-      try {
-        return providers.get(parseModelId(id).provider).problem()
-      } catch (error) {
-        return toAppError(error)
-      }
+    problem,
+    async isServed(id) {
+      const { provider: name, model } = parseModelId(id)
+      if (providers.list().some((own) => own.name === name)) return true
+      if (problem(id)) return false
+      return (await modelsOf(providers.get(name))).includes(model)
     },
     load: slots.load,
   }

@@ -10,7 +10,7 @@ import {
 } from '@qmtcode/agent'
 import type { DefaultModel, LocalModels, Router, RoutingTable } from '@qmtcode/agent'
 import type { CallerPeer, MeshNode } from '@qmtcode/mesh'
-import { toAppError } from '@qmtcode/protocol'
+import { roleIncludes, toAppError } from '@qmtcode/protocol'
 import type { AgentSpec, Clock, Load, Logger, ModelOffer, Models, PeerId } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
@@ -56,7 +56,12 @@ export function createModelSide(components: ModelSideComponents): ModelSide {
     { autoFallback: config.mesh.autoFallback, timeouts, reconnectGraceMs: graceMs },
   )
   const share = config.mesh.share.models
-  const hostFor = (caller: string): Models => createHostModels({ models: local, log: logger }, { self: node.peerId ?? '', caller, share })
+  const mayCall = async (peerId: string): Promise<boolean> => {
+    const known = (await mesh?.trust.list())?.find((peer) => peer.peerId === peerId)
+    return roleIncludes(known?.role, 'client') || (config.mesh.trust === 'open' && known?.trust !== 'banned')
+  }
+  const hostFor = (caller: string): Models =>
+    createHostModels({ models: local, log: logger }, { self: node.peerId ?? '', caller, share, mayCall })
   const describeConfigured = (): DefaultModel | undefined => {
     const model = agents[0]?.model
     return model === undefined ? undefined : { model, from: config.planner ? '[planner]' : '[agent]' }

@@ -8,9 +8,12 @@ import { CALL_OPTIONS, PART_OPTIONS, listedOptions } from './provider-options.ts
  * What a peer means but may not have is refused (bad_request); what it need not have is dropped.
  */
 export function admittedOptions(options: ModelCallOptions): ModelCallOptions {
+  const { responseFormat, toolChoice } = options
   const sampling = Object.fromEntries(PLAIN_OPTIONS.map((key) => [key, options[key]])) as Pick<ModelCallOptions, PlainOption>
   return {
     ...sampling,
+    responseFormat: responseFormat && admittedFormat(responseFormat),
+    toolChoice: toolChoice && admittedChoice(toolChoice),
     prompt: options.prompt.map(admittedMessage),
     tools: options.tools?.map(admittedTool),
     providerOptions: listedOptions(options.providerOptions, CALL_OPTIONS),
@@ -20,9 +23,23 @@ export function admittedOptions(options: ModelCallOptions): ModelCallOptions {
 /** Fields that only shape the answer. */
 const PLAIN_OPTIONS = [
   ...(['maxOutputTokens', 'temperature', 'topP', 'topK', 'presencePenalty', 'frequencyPenalty'] as const),
-  ...(['seed', 'stopSequences', 'responseFormat', 'reasoning', 'toolChoice'] as const),
+  ...(['seed', 'stopSequences', 'reasoning'] as const),
 ]
 type PlainOption = (typeof PLAIN_OPTIONS)[number]
+
+type Format = NonNullable<ModelCallOptions['responseFormat']>
+
+function admittedFormat(format: Format): Format {
+  if (format.type !== 'json') return { type: 'text' }
+  const { type, schema, name, description } = format
+  return { type, schema, name, description }
+}
+
+type Choice = NonNullable<ModelCallOptions['toolChoice']>
+
+function admittedChoice(choice: Choice): Choice {
+  return choice.type === 'tool' ? { type: choice.type, toolName: choice.toolName } : { type: choice.type }
+}
 
 type Tool = NonNullable<ModelCallOptions['tools']>[number]
 
@@ -66,11 +83,18 @@ function admittedPart(part: Part): Part {
   }
 }
 
+const MAX_MEDIA_TYPE_CHARS = 200
+const NOT_BASE64 = /[^A-Za-z0-9+/=]/
+
 function fileOf(part: Part): Part {
   const { type, mediaType, filename, data } = part
   const source = (typeof data === 'object' && data !== null ? data : {}) as { type?: unknown; data?: unknown; text?: unknown }
   const isInline = source.type === 'data' && (source.data instanceof Uint8Array || typeof source.data === 'string')
   const isText = source.type === 'text' && typeof source.text === 'string'
+  if (typeof mediaType !== 'string' || mediaType.length > MAX_MEDIA_TYPE_CHARS)
+    throw new AppError('bad_request', 'a file without a media type')
+  // Some providers read text that begins like a file's id as the id of a file in the host's account.
+  if (typeof source.data === 'string' && NOT_BASE64.test(source.data)) throw new AppError('bad_request', 'the data of a file is not base64')
   if (!isInline && !isText) throw new AppError('bad_request', 'a file of a peer must be sent whole: no URL and no reference')
   return { type, mediaType, filename, data: isInline ? { type: 'data', data: source.data } : { type: 'text', text: source.text } }
 }

@@ -98,6 +98,18 @@ const REFUSED: Record<string, Partial<ModelRequest>> = {
   'a file by URL in the old shape': user({ type: 'file', mediaType: 'image/png', data: new URL('http://127.0.0.1/') }),
   'a file by reference': user({ type: 'file', mediaType: 'image/png', data: { type: 'reference', reference: { openai: 'file-1' } } }),
   'a custom part': user({ type: 'custom', kind: 'openai.compaction' }),
+  'the id of a file in place of its data': user({
+    type: 'file',
+    mediaType: 'application/pdf',
+    data: { type: 'data', data: 'file-abc123' },
+  }),
+  'a file without a media type': user({ type: 'file', data: { type: 'data', data: 'aGk=' } }),
+  'the id of a file within a tool result': user({
+    type: 'tool-result',
+    toolCallId: '1',
+    toolName: 't',
+    output: { type: 'content', value: [{ type: 'file', mediaType: 'image/png', data: { type: 'data', data: 'file-abc123' } }] },
+  }),
   'a URL within a tool result': user({
     type: 'tool-result',
     toolCallId: '1',
@@ -128,6 +140,55 @@ test('what is not shared is unavailable, and the error names what is', async () 
   assert.deepEqual(await host.offers(), [offer('rack/small'), offer('anthropic/claude-a')])
   await refuses(host, { model: 'rack/big' }, 'model_unavailable', /shared: rack\/small, anthropic\/claude-a/)
   assert.equal((await run(host, { model: 'anthropic/claude-a' })).length, 1)
+})
+
+test('no spelling of a model that is not shared is taken for one that is', async () => {
+  const { host, seen } = hostOver({ share: ['google/gemini-a*', 'ollama/qwen3:8b'] })
+  for (const model of [
+    'google/gemini-a/../gemini-b',
+    'google/gemini-a/../../v1beta/models/gemini-b',
+    'google/gemini-a/%2e%2e/gemini-b',
+    String.raw`google/gemini-a\..\gemini-b`,
+    'google/gemini-a/./../gemini-b',
+    'google/gemini-a:countTokens?x=',
+    'google/gemini-a#',
+    'google/gemini-a\u0000b',
+    'google/gemini-a\u00a0b',
+    'Google/gemini-a',
+    'ollama/QWEN3:8b',
+    'ollama/qwen3:8b ',
+    'ollama/qwen3\uff1a8b',
+  ]) {
+    await refuses(host, { model }, 'model_unavailable', /not shared here/)
+  }
+  assert.equal(seen.length, 0)
+  for (const model of ['google/gemini-a-1.5', 'google/gemini-a/tuned', 'ollama/qwen3:8b'])
+    assert.equal((await run(host, { model })).length, 1)
+})
+
+test('a peer reaches no server of this machine that the node does not use itself', async () => {
+  const local = createLocalModels({ providers: createProviders({}, {}) }, { offers: { timeoutMs: 500 } })
+  const host = createHostModels({ models: local }, { self: 'me', caller: CALLER })
+  for (const model of ['vllm/x', 'lmstudio/x', 'llama-server/x', 'openai/gpt', '__proto__/x', 'constructor/x']) {
+    await refuses(host, { model }, 'model_unavailable', /not shared here/)
+  }
+})
+
+test('a server that is only known by name serves the models that it lists', async () => {
+  await using server = await startScriptedLlm([[{ text: 'hi' }]])
+  const provider = createProviders({ rack: { baseUrl: server.url } }).get('rack')
+  const providers = { list: () => [], get: () => provider }
+  const host = createHostModels({ models: createLocalModels({ providers }) }, { self: 'me', caller: CALLER })
+  assert.equal((await run(host, { model: 'rack/scripted' })).at(-1)?.type, 'finish')
+  await refuses(host, { model: 'rack/other' }, 'model_unavailable', /not shared here/)
+})
+
+test('a call has the rights of the least of the nodes it passed', async () => {
+  const { host } = hostOver({ mayCall: (peerId) => Promise.resolve(peerId === 'client') })
+  assert.equal((await run(host, { origin: ['client', CALLER] })).length, 1)
+  assert.equal((await run(host, { origin: [CALLER] })).length, 1)
+  await refuses(host, { origin: ['banned', CALLER] }, 'forbidden', /banned/)
+  await refuses(host, { origin: ['client', 'banned'] }, 'forbidden', /banned/)
 })
 
 test('pings while the model is silent', async () => {

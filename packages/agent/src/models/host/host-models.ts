@@ -1,5 +1,6 @@
 import { AppError, silentLogger, toAppError } from '@qmtcode/protocol'
 import type { Logger, ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
+import type { LocalModels } from '../local-models.ts'
 import { redact } from '../redact.ts'
 import { admittedOptions } from './call-options.ts'
 import { withPings } from './pings.ts'
@@ -7,7 +8,7 @@ import { isShared, sharedOffers } from './shared-offers.ts'
 
 export interface HostModelsComponents {
   /** This node's own. */
-  models: Models
+  models: Models & Partial<Pick<LocalModels, 'isServed'>>
   /** Told of calls that failed here: the caller hears only what a stranger may. */
   log?: Logger
 }
@@ -16,6 +17,8 @@ export interface HostModelsOptions {
   /** This node and the authenticated caller, as peer ids. */
   self: string
   caller: string
+  /** Whether a node that the call has passed, as its origin says, could call by itself. Default: any could. */
+  mayCall?(peerId: string): Promise<boolean>
   /** Patterns over `provider/model`, `*` for any text. Default: `['*']`. */
   share?: readonly string[]
   /** Silence of the model before the first ping part, and between further ones. Default: 250 ms, 10 s. */
@@ -30,15 +33,22 @@ const NAMED_OFFERS = 10
 export function createHostModels(components: HostModelsComponents, options: HostModelsOptions): Models {
   const { models, log = silentLogger } = components
   const { share = ['*'], firstPingMs = 250, pingMs = 10_000 } = options
-  const offers = async (): Promise<ModelOffer[]> => sharedOffers(await models.offers(), share)
+  const offers = async (): Promise<ModelOffer[]> => {
+    try {
+      return sharedOffers(await models.offers(), share)
+    } catch (error) {
+      throw forPeer(error)
+    }
+  }
+  const isOffered = async (model: string): Promise<boolean> => isShared(model, share) && (await models.isServed?.(model)) !== false
 
   async function* stream(request: ModelRequest, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ModelPart> {
     // A caller that leaves while the model is silent: nothing but the signal reaches a pending read.
     const leaving = new AbortController()
     const ended = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal
     try {
-      checkOrigin(request.origin ?? [], options)
-      if (!isShared(request.model, share)) throw await notShared(request.model, offers)
+      await checkOrigin(request.origin ?? [], options)
+      if (!(await isOffered(request.model))) throw await notShared(request.model, offers)
       const { model, sessionId } = request
       const call = { model, sessionId, options: admittedOptions(request.options) }
       yield* withPings(models.stream(call, { signal: ended }), { firstMs: firstPingMs, everyMs: pingMs })
@@ -53,10 +63,14 @@ export function createHostModels(components: HostModelsComponents, options: Host
 }
 
 /** The caller is the last of its own chain, whether it says so or not. */
-function checkOrigin(origin: readonly string[], { self, caller }: HostModelsOptions): void {
+async function checkOrigin(origin: readonly string[], { self, caller, mayCall }: HostModelsOptions): Promise<void> {
   const chain = origin.at(-1) === caller ? origin : [...origin, caller]
   if (chain.length > MAX_ORIGINS) throw new AppError('forbidden', `this call has passed ${chain.length} nodes; ${MAX_ORIGINS} is the most`)
   if (chain.includes(self) || new Set(chain).size < chain.length) throw new AppError('forbidden', 'this call has gone in a circle')
+  for (const passed of chain) {
+    if (passed !== caller && (await mayCall?.(passed)) === false)
+      throw new AppError('forbidden', `this call comes from ${passed}, which may not call here`)
+  }
 }
 
 async function notShared(model: string, offers: () => Promise<ModelOffer[]>): Promise<AppError> {

@@ -64,7 +64,7 @@ export function createKeptParts(): KeptParts {
 }
 
 /** Characters and bytes within a value: never more than the value takes on the wire. */
-function sizeOf(value: unknown): number {
+export function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 1
   if (value instanceof Uint8Array) return value.byteLength

@@ -1,6 +1,7 @@
 import { AppError, LIMITS } from '@qmtcode/protocol'
 import type { ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
 import { createResumableCall } from './resumable-call.ts'
+import { sizeOf } from './kept-parts.ts'
 import type { ResumableCall } from './resumable-call.ts'
 
 /** Model calls of peers that go on when a link breaks. A call belongs to the peer id that began it: no other reaches it. */
@@ -26,6 +27,8 @@ export interface ResumableCallsOptions {
 
 interface Entry {
   call: ResumableCall
+  /** What it was asked with stays in memory as long as it runs. */
+  requestBytes: number
   timer?: NodeJS.Timeout
 }
 interface CallerCalls {
@@ -53,7 +56,7 @@ export function createResumableCalls({ graceMs, callBytes = DEFAULT_CALL_BYTES }
       hasRoom: () => call.bytes() < callBytes && bytesOf(own.calls.values()) < CALLER_BYTES,
       onUnread: () => unread(own, callId),
     })
-    own.calls.set(callId, { call })
+    own.calls.set(callId, { call, requestBytes: sizeOf(request) })
     return call.read(0, { signal, isResumed: false })
   }
   function resume(own: CallerCalls, { callId, after }: { callId: string; after: number }, signal?: AbortSignal): AsyncIterable<ModelPart> {
@@ -102,7 +105,12 @@ export function createResumableCalls({ graceMs, callBytes = DEFAULT_CALL_BYTES }
       endedBytes -= call.bytes()
       end(own, callId, tooMany)
     }
-    for (const [callId] of running.slice(0, Math.max(0, running.length - LIMITS.peerStreams))) end(own, callId, tooMany)
+    let requestBytes = running.reduce((sum, [, entry]) => sum + entry.requestBytes, 0)
+    for (const [at, [callId, entry]] of running.entries()) {
+      if (running.length - at <= LIMITS.peerStreams && requestBytes <= CALLER_BYTES) break
+      requestBytes -= entry.requestBytes
+      end(own, callId, tooMany)
+    }
   }
   const stop = (): void => {
     for (const own of callers.values()) endAll(own, new AppError('link_lost', 'this node stops'))

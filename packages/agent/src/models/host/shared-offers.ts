@@ -1,7 +1,11 @@
 import type { ModelOffer } from '@qmtcode/protocol'
 import { matchesPattern, parseModelId } from '../model-id.ts'
 
-export const isShared = (model: string, share: readonly string[]): boolean => share.some((pattern) => matchesPattern(pattern, model))
+/** Some providers take a model's name into the path of a URL, where `a/../b` is `b`: for such names no pattern can speak. */
+const MISREAD_IN_URLS = /[\s%?#\\\p{C}]|(?:^|\/)\.{1,2}(?:\/|$)/u
+
+export const isShared = (model: string, share: readonly string[]): boolean =>
+  !MISREAD_IN_URLS.test(model) && share.some((pattern) => matchesPattern(pattern, model))
 
 /** The offers that `share` lets peers see. Of a provider that takes any name, what the patterns name of it. */
 export function sharedOffers(offers: readonly ModelOffer[], share: readonly string[]): ModelOffer[] {
