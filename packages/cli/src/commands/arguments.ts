@@ -1,5 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import { CommanderError } from 'commander'
+import type { Command } from 'commander'
 import type { GlobalOptions, Invocation, Parsed } from './invocation.ts'
 import { createProgram } from './program.ts'
 import type { RootValues } from './program.ts'
@@ -22,7 +23,7 @@ export function parseArguments(argv: readonly string[], options: ParseOptions): 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { globals: defaults, invocation: { command: 'print', text: io.out } }
-    throw usageError(error)
+    throw usageError(error, helpFor(program, args, error.message))
   }
   const values = program.opts<RootValues>()
   if (values.dashboard !== undefined) invocation = { command: 'not-built', what: '--dashboard' }
@@ -109,11 +110,18 @@ function globalsOf(values: RootValues, word: string | undefined): GlobalOptions 
   }
 }
 
+/** Whose help says more: the command's, except on an option of all commands. */
+function helpFor(program: Command, args: readonly string[], message: string): string {
+  const isGlobal = program.options.some(({ long }) => typeof long === 'string' && message.includes(`'${long}`))
+  const command = program.commands.find((candidate) => args.includes(candidate.name()))?.name()
+  return isGlobal || command === undefined || command === 'start' ? 'qmtcode --help' : `qmtcode ${command} --help`
+}
+
 /** Commander's message, with its suggestion as the hint. */
-function usageError(error: CommanderError): AppError {
+function usageError(error: CommanderError, help: string): AppError {
   const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
   const near = suggestion?.match(/Did you mean (?:one of )?(.+)\?/)?.[1]
   return new AppError('bad_request', first.replaceAll(`=${BARE}`, ''), {
-    hint: near === undefined ? 'qmtcode --help' : `did you mean ${near}?`,
+    hint: near === undefined ? help : `did you mean ${near}?`,
   })
 }
