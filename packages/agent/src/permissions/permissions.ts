@@ -45,12 +45,13 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   }
   const actions: [PermissionName, PermissionAction][] = [[permission, ownAction(subject, standing)]]
   if (path?.place === 'outside') actions.push(['outside', outsideAction(subject, standing)])
+  if (isRunByGit(subject) && !isAllowedByRule(subject, standing)) actions.push(['shell', shellAction(standing)])
   const denied = actions.find(([, action]) => action === 'deny')
   if (denied) return { action: 'deny', reason: `[permissions] deny this (${denied[0]})`, needs: [] }
   const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
   if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs }
   const reserved = standing.forGuest && (isReserved(needs) || ruleFor(subject, standing) !== undefined)
-  return { action: 'ask', reason: reasonToAsk(needs), needs, ...(reserved && { reserved }) }
+  return { action: 'ask', reason: reasonToAsk(needs, subject), needs, ...(reserved && { reserved }) }
 }
 
 const ruleFor = (subject: PermissionSubject, { options }: Standing): PermissionRule | undefined =>
@@ -72,6 +73,21 @@ function outsideAction(subject: PermissionSubject, { options, allow, grants }: S
   return action === 'ask' && (allowed || grants.hasOutside(subject)) ? 'allow' : action
 }
 
+/** A hook or a setting within `.git` is a command for the next `git status`, whoever types it. */
+const isRunByGit = ({ permission, path }: PermissionSubject): boolean =>
+  permission === 'edit' && path !== undefined && /(?:^|[/\\])\.git(?:[/\\]|$)/i.test(path.real)
+
+function isAllowedByRule(subject: PermissionSubject, standing: Standing): boolean {
+  const rule = ruleFor(subject, standing)
+  return rule?.match !== undefined && rule.action === 'allow'
+}
+
+function shellAction({ options, allow, grants }: Standing): PermissionAction {
+  if (allow.includes('shell')) return 'allow'
+  const action = options.shell ?? PERMISSION_DEFAULTS.shell
+  return action === 'ask' && grants.has({ tool: 'shell', permission: 'shell' }) ? 'allow' : action
+}
+
 function hides(subject: PermissionSubject, { options, grants }: Standing): boolean {
   if (subject.path?.place === 'private') return true
   const rule = findRule(options.rules ?? [], subject, options.home)
@@ -79,10 +95,11 @@ function hides(subject: PermissionSubject, { options, grants }: Standing): boole
   return rule.action === 'deny' || !grants.has(subject)
 }
 
-function reasonToAsk(needs: readonly PermissionName[]): string {
+function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject): string {
   const reasons: string[] = []
   if (needs.includes('outside')) reasons.push('outside the workspace')
-  if (needs.includes('shell')) reasons.push('no sandbox here: the command has all rights of the user who runs qmtcode')
+  if (isRunByGit(subject)) reasons.push('git runs what is written there')
+  else if (needs.includes('shell')) reasons.push('no sandbox here: the command has all rights of the user who runs qmtcode')
   return reasons.join('; ')
 }
 
