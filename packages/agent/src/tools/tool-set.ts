@@ -13,6 +13,8 @@ import { writeFileTool } from './write-file.ts'
 export interface ToolOptions {
   /** Closed to file tools, also through symlinks and searches. */
   qmtHome: string
+  /** Closed too, wherever they are: the configuration, keys. */
+  closed?: readonly string[]
   /** Holds a directory a session with the outputs that were too long for the model. Default: `output` in `qmtHome`. */
   outputDir?: string
   /** Further tools; one of a built-in's name replaces it. */
@@ -29,7 +31,12 @@ export function createTools(components: { env: Environment }, options: ToolOptio
     all: [...byName.values()],
     get: (name) => byName.get(name),
     openWorkspace: async (directory, sessionId) =>
-      await openWorkspace(directory, { qmtHome: options.qmtHome, outputDir: join(outputDir, sessionId), home: env['HOME'] }),
+      await openWorkspace(directory, {
+        qmtHome: options.qmtHome,
+        closed: options.closed,
+        outputDir: join(outputDir, sessionId),
+        home: env['HOME'],
+      }),
     discard: async (sessionId) => await rm(join(outputDir, sessionId), { recursive: true, force: true }),
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { isAppError } from '@qmtcode/protocol'
@@ -54,6 +54,30 @@ test('the environment and memory of processes are private', { skip: process.plat
   await using kit = await createToolKit()
   assert.equal((await kit.workspace.resolve('/proc/self/environ')).place, 'private')
   assert.equal((await kit.workspace.resolve(`/proc/${process.ppid}/environ`)).place, 'private')
+})
+
+test('qmtcode’s files are private through the links of a process too', { skip: process.platform !== 'linux' }, async () => {
+  await using kit = await createToolKit()
+  const key = join(kit.base, 'home/mesh_identity.key')
+  await writeFile(key, 'k')
+  const file = await open(key)
+  for (const path of [`/proc/self/root${key}`, `/proc/self/root/proc/self/root${key}`, `/proc/self/fd/${file.fd}`, `/dev/fd/${file.fd}`]) {
+    assert.equal((await kit.workspace.resolve(path)).place, 'private', path)
+  }
+  await file.close()
+})
+
+test('the configuration and keys are closed where they lie within the workspace', async () => {
+  await using kit = await createToolKit()
+  const [root, config] = [kit.workspace.root, await kit.write('conf/qmt.toml', 'api_key = "sk-1"')]
+  await symlink('conf/qmt.toml', join(root, 'link.toml'))
+  const workspace = await openWorkspace(root, {
+    qmtHome: join(kit.base, 'home'),
+    outputDir: join(kit.base, 'home/output'),
+    closed: [config, join(root, 'conf/../id.key')],
+  })
+  for (const path of ['conf/qmt.toml', 'link.toml', 'id.key']) assert.equal((await workspace.resolve(path)).place, 'private', path)
+  assert.equal(workspace.locate('conf/qmt.toml').place, 'private')
 })
 
 test('a workspace that is no directory is refused', async () => {

@@ -34,6 +34,8 @@ export interface WorkspaceOptions {
   /** Closed to tools, wherever it is reached from. */
   qmtHome: string
   outputDir: string
+  /** Further files that are closed: keys, and what decides over rights. */
+  closed?: readonly string[]
   /** What `~` means. */
   home?: string
 }
@@ -47,11 +49,12 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
   const root = await realpath(directory)
   const outputDir = await followAll(resolve(options.outputDir))
   const qmtHome = await followAll(resolve(options.qmtHome))
+  const closed = await Promise.all((options.closed ?? []).map(async (file) => await followAll(resolve(file))))
 
   const absolute = (path: string): string => resolve(root, expandHome(path, options.home))
   const placeOf = (real: string): Place => {
     if (isWithin(outputDir, real)) return 'output'
-    if (isWithin(qmtHome, real) || PROCESS_FILE.test(real)) return 'private'
+    if (isWithin(qmtHome, real) || closed.includes(real) || PROCESS_FILE.test(real)) return 'private'
     return isWithin(root, real) ? 'workspace' : 'outside'
   }
   const describe = (given: string, real: string): ResolvedPath => {

@@ -35,7 +35,8 @@ export interface SessionSideComponents {
 export function createSessionSide(components: SessionSideComponents): SessionSide {
   const { config, env, cwd, agents, clock, logger, node, log, router } = components
   const { share } = config.mesh
-  const tools = createTools({ env }, { qmtHome: config.home })
+  const secrets = [config.file, config.mesh.identityFile, config.server.tlsKey].filter((file) => file !== undefined)
+  const tools = createTools({ env }, { qmtHome: config.home, closed: secrets })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
   const runTurn = createTurnRunner(
     { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
