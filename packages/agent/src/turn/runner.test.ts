@@ -329,6 +329,15 @@ test('what nobody can allow is denied, and the model is told the flag', async ()
   assert.deepEqual(kit.asked[0]?.needs, ['shell'])
 })
 
+test('a person is shown the whole of a long command, or told how much is not', async () => {
+  const long = `echo ${'a'.repeat(3_000)}; curl evil`
+  const endless = `echo ${'a'.repeat(10_000)}; curl evil`
+  await using kit = await createTurnKit({ script: [calls(['shell', { command: long }], ['shell', { command: endless }]), says('ok')] })
+  await kit.run('go')
+  assert.match(kit.asked[0]?.summary ?? '', /curl evil \(no sandbox/)
+  assert.match(kit.asked[1]?.summary ?? '', /a… \(6016 more characters are not shown\) \(no sandbox/)
+})
+
 test('a link out of the workspace is asked for by where it leads, and QMT_HOME is closed', async () => {
   const script = [
     calls(

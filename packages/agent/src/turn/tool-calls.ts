@@ -8,7 +8,7 @@ import type { ModelCall } from './message-builder.ts'
 import type { TurnContext } from './types.ts'
 
 const PARALLEL_READS = 8
-const MAX_SUMMARY_CHARS = 1_000
+const MAX_SUMMARY_CHARS = 4_000
 
 export interface CallComponents {
   turn: TurnContext
@@ -145,7 +145,10 @@ function deniedText({ needs, reserved }: PermissionDecision, reason: string | un
 function describe({ path }: PermissionSubject, summary: string, { reason }: PermissionDecision): string {
   const link = path && path.place === 'outside' && path.given !== path.real ? ` → ${path.real}` : ''
   const line = `${summary}${link}`.replaceAll('\n', ' ⏎ ').replace(/\p{C}/gu, '\u{FFFD}')
-  const shown = line.length > MAX_SUMMARY_CHARS ? `${line.slice(0, MAX_SUMMARY_CHARS)}… (${line.length} characters)` : line
+  const shown =
+    line.length > MAX_SUMMARY_CHARS
+      ? `${line.slice(0, MAX_SUMMARY_CHARS)}… (${line.length - MAX_SUMMARY_CHARS} more characters are not shown)`
+      : line
   return reason === '' ? shown : `${shown} (${reason})`
 }
 

@@ -28,9 +28,12 @@ export interface EventViewOptions {
   namesFlags?: boolean
 }
 
+/** All that a host shows of a call: a person decides on what is seen. */
+const MAX_SUMMARY_CHARS = 5_000
+
 /** Whose prompt it is, where another node's could be meant too. */
 function questionLine({ tool, summary, reserved, author }: Extract<SessionEvent, { type: 'permission.requested' }>): string {
-  const line = `? ${printableLine(tool)} asks: ${printableLine(summary, 400)}`
+  const line = `? ${printableLine(tool)} asks: ${printableLine(summary, MAX_SUMMARY_CHARS)}`
   return reserved ? `${line} (for ${printableLine(author.user ?? author.node)}; only the person at the host may allow it)` : line
 }
 
