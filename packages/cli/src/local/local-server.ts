@@ -57,13 +57,19 @@ export async function startLocalServer(
   return { untilUnused, isUsed: () => sockets.size > 0, stop, [Symbol.asyncDispose]: stop }
 }
 
-/** The holder of the home's lock owns the path: what lies there is a dead node's. Its directory is 0700, so nobody comes before the chmod. */
+/** The holder of the home's lock owns the path: what lies there is a dead node's. */
 async function listen(server: ReturnType<typeof createServer>, socketPath: string): Promise<void> {
   rmSync(socketPath, { force: true })
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(socketPath, resolve)
+      // It is bound before listen() returns: nobody comes before its rights are right, whatever the home's are.
+      const mask = process.umask(0o177)
+      try {
+        server.listen(socketPath, resolve)
+      } finally {
+        process.umask(mask)
+      }
     })
     chmodSync(socketPath, 0o600)
   } catch (cause) {
