@@ -1,5 +1,6 @@
 import { closeSync, fchmodSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { AppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
 import pino from 'pino'
@@ -32,8 +33,9 @@ function createDestination(file: string): Destination {
   let isOpen = true
   const rotate = (): void => {
     renameSync(file, `${file}.1`)
-    closeSync(fd)
+    const full = fd
     ;({ fd, bytes } = openForUser(file))
+    closeSync(full)
   }
   return {
     write(line) {
@@ -73,9 +75,10 @@ const MAX_CAUSES = 5
 
 /** Its words and those of its causes. What else an error carries may be a whole request. */
 function describeError(error: unknown): string {
+  if (typeof error === 'string') return error.slice(0, MAX_ERROR_CHARS)
   const words: string[] = []
   for (let at = error; at !== undefined && words.length < MAX_CAUSES; at = at instanceof Error ? at.cause : undefined) {
-    words.push(at instanceof Error ? `${at.name}: ${at.message}` : String(at))
+    words.push(at instanceof Error ? `${at.name}: ${at.message}` : inspect(at, { depth: 1, compact: true }))
   }
   return words.join(' ← ').slice(0, MAX_ERROR_CHARS)
 }
