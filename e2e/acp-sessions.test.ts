@@ -11,7 +11,7 @@ import { memoryStreams, openEditor, textBlocks as text } from '../packages/serve
 import type { Editor, EditorOptions } from '../packages/server/src/acp/editor-kit.ts'
 import { startSessionsHost } from './support/sessions-host.ts'
 import type { SessionsHost } from './support/sessions-host.ts'
-import { eventually } from './support/wait.ts'
+import { eventually } from '@qmtcode/testing'
 
 let script: TurnScript
 let host: SessionsHost

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isAppError } from '@qmtcode/protocol'
 import type { ModelPart } from '@qmtcode/protocol'
 import { openCutRig } from './support/cut-rig.ts'
-import { eventually } from './support/wait.ts'
+import { eventually } from '@qmtcode/testing'
 
 const FINISH = {
   type: 'finish',

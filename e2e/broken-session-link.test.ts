@@ -15,7 +15,7 @@ import { createTurnScript } from '@qmtcode/testing'
 import type { CutProxy } from '@qmtcode/testing'
 import { openCutLine } from './support/cut-line.ts'
 import { startSessionsHost } from './support/sessions-host.ts'
-import { eventually } from './support/wait.ts'
+import { eventually } from '@qmtcode/testing'
 
 const PEER = '12D3KooWHostHostHostHostHostHostHostHostHostHostHost1' as PeerId
 

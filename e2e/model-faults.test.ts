@@ -11,7 +11,7 @@ import { eventsOf, eventsOfType } from './support/output.ts'
 import type { Finished, Machine } from './support/qmt.ts'
 import { startTwoMachines } from './support/two-machines.ts'
 import type { TwoMachines } from './support/two-machines.ts'
-import { eventually } from './support/wait.ts'
+import { eventually } from '@qmtcode/testing'
 
 const KEY = 'tangerine-0f9c1d2e-of-the-server' // shaped like no vendor's: only knowing it hides it
 

@@ -9,7 +9,7 @@ import { createMachine } from './support/qmt.ts'
 import type { Finished } from './support/qmt.ts'
 import { startTwoMachines } from './support/two-machines.ts'
 import type { TwoMachines } from './support/two-machines.ts'
-import { eventually } from './support/wait.ts'
+import { eventually } from '@qmtcode/testing'
 
 const delegate = (id: string, model: string, peer: string): string => {
   const [provider, name] = model.split('/')

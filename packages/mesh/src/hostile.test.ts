@@ -5,10 +5,11 @@ import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { modelsContract, protocolIdOf, silentLogger } from '@qmtcode/protocol'
 import type { Logger, Models } from '@qmtcode/protocol'
+import { eventually } from '@qmtcode/testing'
 import { directoryContract } from './directory/contract.ts'
 import { HANDSHAKE_PROTOCOL, createHelloReader, encodeHello } from './handshake/hello.ts'
 import { PING_PROTOCOL } from './links/ping.ts'
-import { eventOf, eventually, startNode } from './testing/mesh-kit.ts'
+import { eventOf, startNode } from './testing/mesh-kit.ts'
 import { HELLO, dial, fate, idOf, stranger } from './testing/stranger.ts'
 
 const MODELS = protocolIdOf(modelsContract)

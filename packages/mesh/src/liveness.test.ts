@@ -7,7 +7,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { PeerId } from '@qmtcode/protocol'
-import { eventOf, eventually, makeNode, newHome, startNode } from './testing/mesh-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { eventOf, makeNode, newHome, startNode } from './testing/mesh-kit.ts'
 
 const CHILD = fileURLToPath(new URL('testing/child-node.ts', import.meta.url))
 

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isAppError } from '@qmtcode/protocol'
 import type { ErrorCode, ModelOffer, ModelPart, Models } from '@qmtcode/protocol'
-import { connected, eventOf, eventually, makeNode, newHome, startNode, startPair } from './testing/mesh-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { connected, eventOf, makeNode, newHome, startNode, startPair } from './testing/mesh-kit.ts'
 
 const OFFER: ModelOffer = { id: 'demo/one', provider: 'demo', model: 'one', slots: 2, inFlight: 0 }
 const text = (delta: string): ModelPart => ({ type: 'text-delta', id: '1', delta })

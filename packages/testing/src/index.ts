@@ -1,5 +1,6 @@
 export { startCutProxy } from './cut-proxy.ts'
 export type { CutProxy, CutProxyOptions } from './cut-proxy.ts'
+export { eventually } from './eventually.ts'
 export { HOSTILE_TO_CALLER, HOSTILE_TO_HOST, KIND, nested, rawCall, rawChunk, rawCredit, rawFrame } from './hostile-frames.ts'
 export type { HostileCase } from './hostile-frames.ts'
 export { startScriptedLlm } from './scripted-llm/scripted-llm.ts'

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { createToolKit, eventually, isRunning } from './tool-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { createToolKit, isRunning } from './tool-kit.ts'
 import type { ToolKit } from './tool-kit.ts'
 
 test('gives output and errors in order, and the exit code', async () => {
@@ -36,7 +37,7 @@ async function withGrandchild(kit: ToolKit, command: string, end: (controller: A
   const controller = new AbortController()
   let told = ''
   const result = kit.call('shell', { command, timeout_seconds: 600 }, { signal: controller.signal, onProgress: (text) => (told += text) })
-  await eventually(() => told.includes('ready'), 'the command is ready')
+  await eventually('the command is ready', () => told.includes('ready'))
   const pid = Number(await readFile(join(kit.workspace.root, 'pid'), 'utf8'))
   assert.equal(await isRunning(pid), true)
   end(controller)
@@ -56,7 +57,7 @@ test('what ignores SIGTERM is killed', async () => {
   await using kit = await createToolKit()
   const command = `trap '' TERM; sh -c 'trap "" TERM; echo $$ > pid; echo ready; while :; do sleep 0.05; done'`
   const { pid } = await withGrandchild(kit, command, (controller) => controller.abort())
-  await eventually(async () => !(await isRunning(pid)), 'it is gone')
+  await eventually('it is gone', async () => !(await isRunning(pid)))
 })
 
 test('a timeout ends the command and says so', async () => {

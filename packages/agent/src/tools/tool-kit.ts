@@ -59,15 +59,6 @@ export async function createToolKit(env: Record<string, string | undefined> = pr
   }
 }
 
-/** Polls until `claim` holds. */
-export async function eventually(claim: () => boolean | Promise<boolean>, what: string, deadlineMs = 5_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs
-  while (!(await claim())) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 /** Whether a process runs; one that is dead but not yet collected does not. */
 export async function isRunning(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { PEER_B, cli, eventually, fakeNode, startCli } from '../commands/cli-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { PEER_B, cli, fakeNode, startCli } from '../commands/cli-kit.ts'
 import type { FakeNode } from '../commands/cli-kit.ts'
 import type { Script } from '../commands/scripted-sessions.ts'
 import { wrap } from './terminal.ts'
@@ -12,7 +13,7 @@ const CTRL_D = '\u0004'
 async function startChat(node: FakeNode) {
   const started = startCli([], { node, tty: true })
   await started.seen(/›/)
-  await eventually(() => node.watchers() === 1)
+  await eventually('somebody watches', () => node.watchers() === 1)
   const shown = () => stripVTControlCharacters(started.stdout())
   return { ...started, type: (text: string) => started.stdin.write(text), shown }
 }

@@ -219,15 +219,6 @@ export async function cli(argv: string[], options: CliOptions = {}): Promise<Ran
   return { code, stdout: started.stdout(), stderr: started.stderr(), opened: started.opened }
 }
 
-/** Waits until `claim` holds; fails after ten seconds. */
-export async function eventually(claim: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await claim())) {
-    if (Date.now() > deadline) throw new Error(`never held: ${claim.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
-
 function fakeRoutes(policies: RoutingPolicy[]): Routes {
   const snapshot = { get: (id: string) => policies.find(({ agentId }) => agentId === id), policies: () => policies }
   return {

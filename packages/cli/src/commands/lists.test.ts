@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '@qmtcode/protocol'
 import type { KnownPeer, PeerId } from '@qmtcode/protocol'
-import { PEER_A, PEER_B, cli, eventually, fakeNode, offer, peerInfo, startCli } from './cli-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { PEER_A, PEER_B, cli, fakeNode, offer, peerInfo, startCli } from './cli-kit.ts'
 
 const PEER_C = '12D3KooWCCCCCCZZZZZZZZZZZZZZZZZZ123456789AbCdEfGhJkL' as PeerId
 const json = async (argv: string[], node = fakeNode()): Promise<Record<string, unknown>[]> => {
@@ -240,7 +241,7 @@ test('without a terminal the node runs, says who it is and who comes, and ends b
   await started.seen(/default model: builtin\/demo \(\[agent\] model\)\n/)
   assert.equal(started.opened[0]?.serve, true)
   assert.match(started.stdout(), new RegExp(`^peer id: ${PEER_A}\nlistening: /ip4/127.0.0.1/tcp/9000/p2p/${PEER_A}\n`))
-  await eventually(() => node.watchers() === 1)
+  await eventually('somebody watches', () => node.watchers() === 1)
   node.meshEvent({ type: 'peer.connected', at: 0, peerId: PEER_B, name: 'gpu\u001b[2J', address: '/ip4/1.2.3.4/tcp/5' })
   await started.seen(new RegExp(`peer connected: gpu \\(${PEER_B}\\) at /ip4/1.2.3.4/tcp/5\n`))
   node.meshEvent({ type: 'peer.knocked', at: 0, peerId: PEER_C, name: 'new', address: '/ip4/1.2.3.4/tcp/5' })

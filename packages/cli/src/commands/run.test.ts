@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { AppError } from '@qmtcode/protocol'
-import { cli, eventually, fakeNode, startCli } from './cli-kit.ts'
+import { eventually } from '@qmtcode/testing'
+import { cli, fakeNode, startCli } from './cli-kit.ts'
 import type { Script, ScriptedTurn } from './scripted-sessions.ts'
 
 const route = (turn: ScriptedTurn, over: object = {}) =>
@@ -189,7 +190,9 @@ test('Ctrl-C while the prompt waits behind another withdraws it', async () => {
   })
   const { id } = node.sessions.add()
   const first = startCli(['run', '--session', id, 'x'], { node })
-  await eventually(async () => (await node.sessions.history(id)).items.some((event) => event.type === 'turn.started'))
+  await eventually('the event is in the history', async () =>
+    (await node.sessions.history(id)).items.some((event) => event.type === 'turn.started'),
+  )
   const second = startCli(['run', '--session', id, 'y'], { node })
   await second.seen(/waiting behind 1 other prompt/)
   second.interrupt('SIGINT')
@@ -206,7 +209,7 @@ test('Ctrl-C while a node starts closes it when it is there', async () => {
   started.interrupt('SIGINT')
   assert.equal(await started.code, 130)
   opening.resolve(node)
-  await eventually(() => node.closed === 1)
+  await eventually('the node is closed', () => node.closed === 1)
 })
 
 test('Ctrl-C while stdin is read ends it', async () => {
@@ -235,7 +238,7 @@ test('run waits until a slow reader has all of it', async () => {
   const started = startCli(['run', 'x'], { node, over: { stdout } })
   let isOver = false
   const over = started.code.finally(() => (isOver = true))
-  await eventually(() => stdout.writableLength > 400_000)
+  await eventually('stdout is full', () => stdout.writableLength > 400_000)
   assert.equal(isOver, false)
   let size = 0
   stdout.on('data', (chunk: Buffer) => (size += chunk.length))

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAppError } from '@qmtcode/protocol'
-import { eventually, overMemory, overSockets, rigHandlers, startRig } from './rpc-rig.ts'
+import { eventually } from '@qmtcode/testing'
+import { overMemory, overSockets, rigHandlers, startRig } from './rpc-rig.ts'
 import type { Connect, RigClient } from './rpc-rig.ts'
 
 const SEED = Number(process.env['QMT_SEED'] ?? 20_261_122)
@@ -79,7 +80,7 @@ for (const [name, over] of transports) {
       }
     }
     await Promise.all(Array.from({ length: WORKERS }, work))
-    await eventually(() => r.rpc.stats().callsInFlight === 0 && r.server.stats().callsInFlight === 0 && seen.running === 0, 'all is over')
+    await eventually('all is over', () => r.rpc.stats().callsInFlight === 0 && r.server.stats().callsInFlight === 0 && seen.running === 0)
     assert.ok(r.opened.length <= 16, `${r.opened.length} streams were opened: one was reset`)
     assert.equal(r.rpc.stats().queuedCalls, 0)
   })

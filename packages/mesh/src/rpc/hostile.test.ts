@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { AppError, LIMITS, isAppError, toAppError } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
-import { HOSTILE_TO_CALLER, HOSTILE_TO_HOST, KIND, rawCall, rawChunk, rawCredit, rawFrame } from '@qmtcode/testing'
+import { HOSTILE_TO_CALLER, HOSTILE_TO_HOST, KIND, eventually, rawCall, rawChunk, rawCredit, rawFrame } from '@qmtcode/testing'
 import { createRpcClient } from './client.ts'
 import { FRAME, createFrameReader } from './frames.ts'
 import type { Frame } from './frames.ts'
-import { eventually, rigContract, rigHandlers } from './rpc-rig.ts'
+import { rigContract, rigHandlers } from './rpc-rig.ts'
 import { createRpcServer } from './server.ts'
 import { memoryStreamPair } from './streams/memory.ts'
 import type { ByteStream, RpcClient, RpcServer } from './types.ts'
@@ -69,14 +69,14 @@ suite('a hostile caller', () => {
       const peer = hostileCaller(server)
       for (const frame of frames) peer.stream.send(frame)
       if (expect === 'reset') {
-        await eventually(() => peer.closed.length === 1, 'the stream is reset')
+        await eventually('the stream is reset', () => peer.closed.length === 1)
         assert.deepEqual([server.stats().streams, server.stats().callsInFlight], [0, 0])
       } else {
-        await eventually(() => codesOf(peer).length === 1, 'an error answers')
+        await eventually('an error answers', () => codesOf(peer).length === 1)
         assert.deepEqual(codesOf(peer), [expect])
         assert.equal(server.stats().streams, 1)
         peer.stream.send(rawCall(2, {}))
-        await eventually(() => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2), 'the next call is served')
+        await eventually('the next call is served', () => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2))
       }
       server.stop()
     })
@@ -86,9 +86,9 @@ suite('a hostile caller', () => {
     const server = createRpcServer()
     const peer = hostileCaller(server)
     peer.stream.send(rawCall(1, { v: 9 }))
-    await eventually(() => codesOf(peer).length === 1, 'an error answers')
+    await eventually('an error answers', () => codesOf(peer).length === 1)
     peer.stream.send(rawCall(2, { method: 'nope' }))
-    await eventually(() => codesOf(peer).length === 2, 'an error answers')
+    await eventually('an error answers', () => codesOf(peer).length === 2)
     const [version, method] = peer.frames.filter(({ kind }) => kind === FRAME.error).map(({ payload }) => payload.toString())
     assert.match(version ?? '', /version 9.*version 1/)
     assert.match(method ?? '', /rig version 1.*no method \\"nope\\".*version 1 of the caller, 1 here/)
@@ -102,9 +102,9 @@ suite('a hostile caller', () => {
     const piece = rawChunk(1, new Uint8Array(500_000), false)
     for (let i = 0; i < 20; i += 1) peer.stream.send(piece)
     peer.stream.send(rawFrame(KIND.cancel, 1))
-    await eventually(() => codesOf(peer).length === 1, 'an error answers')
+    await eventually('an error answers', () => codesOf(peer).length === 1)
     peer.stream.send(rawCall(2, {}))
-    await eventually(() => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2), 'the next call is served')
+    await eventually('the next call is served', () => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2))
     assert.equal(peer.frames.filter(({ kind }) => kind === FRAME.credit).length, 0)
     server.stop()
   })
@@ -135,7 +135,7 @@ suite('a hostile caller', () => {
       await new Promise(setImmediate)
     }
     peer.stream.send(rawFrame(KIND.end, 1))
-    await eventually(() => codesOf(peer).length === 1, 'an error answers')
+    await eventually('an error answers', () => codesOf(peer).length === 1)
     assert.deepEqual(codesOf(peer), ['too_large'])
     server.stop()
   })
@@ -145,13 +145,13 @@ suite('a hostile caller', () => {
     const peers = Array.from({ length: 10 }, () => hostileCaller(server))
     const call = rawCall(1, { method: 'hang', params: { ignored: Array.from({ length: 200_000 }, () => []) } })
     for (const peer of peers) peer.stream.send(call)
-    await eventually(() => peers.flatMap(codesOf).length >= 3, 'some are refused')
+    await eventually('some are refused', () => peers.flatMap(codesOf).length >= 3)
     assert.ok(peers.flatMap(codesOf).every((code) => code === 'busy'))
     for (const peer of peers) peer.stream.send(rawFrame(KIND.cancel, 1))
-    await eventually(() => server.stats().callsInFlight === 0, 'all are over')
+    await eventually('all are over', () => server.stats().callsInFlight === 0)
     const [again] = peers
     again?.stream.send(rawCall(2, {}))
-    await eventually(() => again?.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2) ?? false, 'its share is free again')
+    await eventually('its share is free again', () => again?.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2) ?? false)
     server.stop()
   })
 
@@ -179,8 +179,8 @@ suite('a hostile caller', () => {
       slow.stream.send(Uint8Array.of(byte))
       await new Promise(setImmediate)
     }
-    await eventually(() => slow.frames.some(({ kind }) => kind === FRAME.end), 'the slow one is served')
-    await eventually(() => never.closed.length === 1, 'the endless one is cut')
+    await eventually('the slow one is served', () => slow.frames.some(({ kind }) => kind === FRAME.end))
+    await eventually('the endless one is cut', () => never.closed.length === 1)
     strict.stop()
     server.stop()
   })
@@ -200,7 +200,7 @@ suite('a hostile caller', () => {
     }
     server.accept(ours, { contract: rigContract, handlers }, {})
     theirs.send(rawCall(1, { method: 'count', params: { to: 1, tag: 'x' } }))
-    await eventually(() => produced > 20, 'it produces')
+    await eventually('it produces', () => produced > 20)
     for (let i = 0; i < 50; i += 1) await new Promise(setImmediate)
     assert.ok(produced < 60, `${produced} items of 10 kB for a credit of 256 KiB`)
     for (let id = 2; id < 5_000 && server.stats().streams > 0; id += 1) {
@@ -208,7 +208,7 @@ suite('a hostile caller', () => {
       theirs.send(rawCall(id, { method: 'nope' }))
       if (id % 100 === 0) await new Promise(setImmediate)
     }
-    await eventually(() => server.stats().streams === 0, 'the stream is reset')
+    await eventually('the stream is reset', () => server.stats().streams === 0)
     assert.ok(server.stats().bytesOut < 2_000_000)
   })
 
@@ -217,9 +217,9 @@ suite('a hostile caller', () => {
     const server = createRpcServer()
     const peer = hostileCaller(server, rigHandlers(seen))
     peer.stream.send(rawCall(1, { method: 'count', params: { to: 1e9, tag: 'x', pad: 10_000 } }))
-    await eventually(() => peer.frames.length > 3, 'items come')
+    await eventually('items come', () => peer.frames.length > 3)
     peer.stream.reset(new Error('gone'))
-    await eventually(() => seen.running === 0 && server.stats().streams === 0, 'all is over')
+    await eventually('all is over', () => seen.running === 0 && server.stats().streams === 0)
     assert.ok(isAppError(seen.aborted[0], 'link_lost'))
   })
 
@@ -227,10 +227,10 @@ suite('a hostile caller', () => {
     const server = createRpcServer()
     const peer = hostileCaller(server)
     peer.stream.send(rawCall(1, {}))
-    await eventually(() => peer.frames.some(({ kind }) => kind === FRAME.end), 'an answer')
+    await eventually('an answer', () => peer.frames.some(({ kind }) => kind === FRAME.end))
     for (let i = 0; i < 2_000; i += 1) peer.stream.send(i % 2 ? rawFrame(KIND.cancel, 1) : rawCredit(1, 1_000_000))
     peer.stream.send(rawCall(2, {}))
-    await eventually(() => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2), 'the next answer')
+    await eventually('the next answer', () => peer.frames.some(({ kind, callId }) => kind === FRAME.end && callId === 2))
     assert.equal(server.stats().streams, 1)
     server.stop()
   })
@@ -238,7 +238,7 @@ suite('a hostile caller', () => {
   test('streams beyond the allowed number are reset', async () => {
     const server = createRpcServer({}, { maxStreams: 2 })
     const peers = [hostileCaller(server), hostileCaller(server), hostileCaller(server)]
-    await eventually(() => peers[2]?.closed.length === 1, 'the third is reset')
+    await eventually('the third is reset', () => peers[2]?.closed.length === 1)
     assert.equal(server.stats().streams, 2)
     server.stop()
   })
@@ -255,11 +255,11 @@ suite('a hostile host', () => {
           () => 'an answer',
           (error: unknown) => toAppError(error),
         )
-      await eventually(() => peers[0]?.frames.length === 1, 'the call arrives')
+      await eventually('the call arrives', () => peers[0]?.frames.length === 1)
       for (const frame of frames) peers[0]?.stream.send(frame)
       const error = await answer
       assert.ok(error instanceof AppError, String(error))
-      if (expect === 'reset') await eventually(() => peers[0]?.closed.length === 1, 'the stream is reset')
+      if (expect === 'reset') await eventually('the stream is reset', () => peers[0]?.closed.length === 1)
       else assert.equal(error.code, expect)
       rpc.stop()
     })
@@ -268,7 +268,7 @@ suite('a hostile host', () => {
   test('an endless frame: the caller hears within the frame timeout', async () => {
     const { rpc, peers } = hostileHost()
     const answer = rpc.client(rigContract).echo({ value: 1 })
-    await eventually(() => peers[0]?.frames.length === 1, 'the call arrives')
+    await eventually('the call arrives', () => peers[0]?.frames.length === 1)
     peers[0]?.stream.send(rawFrame(KIND.items, 1, '[{"value":', 1_000))
     await assert.rejects(answer, (error) => isAppError(error, 'timeout'))
     rpc.stop()
@@ -278,12 +278,12 @@ suite('a hostile host', () => {
     const { rpc, peers } = hostileHost()
     const items = rpc.client(rigContract).count({ to: 1, tag: 'x' })[Symbol.asyncIterator]()
     const first = items.next()
-    await eventually(() => peers[0]?.frames.length === 1, 'the call arrives')
+    await eventually('the call arrives', () => peers[0]?.frames.length === 1)
     peers[0]?.stream.send(rawFrame(KIND.items, 1, '[{"n":0,"tag":"x"}]'))
     await first
     const big = rawFrame(KIND.items, 1, JSON.stringify([{ n: 1, tag: 'x', pad: 'x'.repeat(400_000) }]))
     for (let i = 0; i < 5; i += 1) peers[0]?.stream.send(big)
-    await eventually(() => peers[0]?.closed.length === 1, 'the stream is reset')
+    await eventually('the stream is reset', () => peers[0]?.closed.length === 1)
     rpc.stop()
   })
 
@@ -291,26 +291,26 @@ suite('a hostile host', () => {
     const { rpc, peers } = hostileHost()
     const items = rpc.client(rigContract).count({ to: 1, tag: 'x' })[Symbol.asyncIterator]()
     const first = items.next()
-    await eventually(() => peers[0]?.frames.length === 1, 'the call arrives')
+    await eventually('the call arrives', () => peers[0]?.frames.length === 1)
     const tiny = rawFrame(KIND.items, 1, '[{"n":0,"tag":"x"}]')
     const many = Buffer.concat(Array.from({ length: 1_000 }, () => tiny))
     for (let i = 0; i < 10; i += 1) peers[0]?.stream.send(many)
     await first
-    await eventually(() => peers[0]?.closed.length === 1, 'the stream is reset')
+    await eventually('the stream is reset', () => peers[0]?.closed.length === 1)
     rpc.stop()
   })
 
   test('no answer to a cancel: the stream is reset, the consumer did not wait for it', async () => {
     const { rpc, peers } = hostileHost()
     await assert.rejects(rpc.client(rigContract).hang({}, { timeoutMs: 20 }), (error) => isAppError(error, 'timeout'))
-    await eventually(() => peers[0]?.closed.length === 1, 'the stream is reset')
+    await eventually('the stream is reset', () => peers[0]?.closed.length === 1)
     rpc.stop()
   })
 
   test('closes in the middle of a frame: a lost link', async () => {
     const { rpc, peers } = hostileHost()
     const answer = rpc.client(rigContract).echo({ value: 1 })
-    await eventually(() => peers[0]?.frames.length === 1, 'the call arrives')
+    await eventually('the call arrives', () => peers[0]?.frames.length === 1)
     peers[0]?.stream.send(rawFrame(KIND.items, 1, '[{"value":1}]').subarray(0, 15))
     peers[0]?.stream.close()
     await assert.rejects(answer, (error) => isAppError(error, 'link_lost'))

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError, isAppError } from '@qmtcode/protocol'
+import { eventually } from '@qmtcode/testing'
 import { createRpcClient } from './client.ts'
-import { eventually, overMemory, overSockets, rigContract, rigHandlers, startRig } from './rpc-rig.ts'
+import { overMemory, overSockets, rigContract, rigHandlers, startRig } from './rpc-rig.ts'
 import { createRpcServer } from './server.ts'
 import { memoryStreamPair } from './streams/memory.ts'
 import type { ByteStream } from './types.ts'
@@ -21,7 +22,7 @@ test('a full queue answers busy at once', async () => {
   await using r = await startRig(overMemory, rigHandlers(), { maxStreams: 1, maxQueued: 2 })
   const controller = new AbortController()
   const hanging = [0, 1, 2].map(async () => r.rig.hang({}, { signal: controller.signal }))
-  await eventually(() => r.rpc.stats().queuedCalls === 2, 'two wait')
+  await eventually('two wait', () => r.rpc.stats().queuedCalls === 2)
   await assert.rejects(r.rig.echo({ value: 1 }), (error) => isAppError(error, 'busy'))
   controller.abort()
   for (const result of await Promise.allSettled(hanging)) assert.equal(result.status, 'rejected')
@@ -32,7 +33,7 @@ test('a full queue answers busy at once', async () => {
 test('keeps no more idle streams than told after a burst', async () => {
   await using r = await startRig(overMemory, rigHandlers(), { maxIdle: 3 })
   await Promise.all(Array.from({ length: 50 }, async () => r.rig.echo({ value: 1 })))
-  await eventually(() => r.rpc.stats().streams <= 3 && r.server.stats().streams <= 3, 'the others are closed')
+  await eventually('the others are closed', () => r.rpc.stats().streams <= 3 && r.server.stats().streams <= 3)
 })
 
 test('warm opens ahead of use', async () => {
@@ -48,7 +49,7 @@ test('an idle stream that died is not used', async () => {
   await using r = await startRig(overSockets, rigHandlers())
   await r.rig.echo({ value: 1 })
   r.opened[0]?.reset(new Error('gone'))
-  await eventually(() => r.rpc.stats().streams === 0, 'the pool knows')
+  await eventually('the pool knows', () => r.rpc.stats().streams === 0)
   assert.equal((await r.rig.echo({ value: 2 })).value, 2)
   assert.equal(r.opened.length, 2)
 })

@@ -127,12 +127,3 @@ export function rigHandlers(seen: { aborted: unknown[]; running: number } = { ab
     },
   }
 }
-
-/** Waits until `check` holds; fails after 10 s. */
-export async function eventually(check: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!check()) {
-    if (performance.now() > deadline) throw new Error(`not within 10 s: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}

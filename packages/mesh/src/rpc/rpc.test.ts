@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { AppError, LIMITS, isAppError } from '@qmtcode/protocol'
 import type { ErrorCode } from '@qmtcode/protocol'
-import { eventually, overMemory, overSockets, rigHandlers, startRig } from './rpc-rig.ts'
+import { eventually } from '@qmtcode/testing'
+import { overMemory, overSockets, rigHandlers, startRig } from './rpc-rig.ts'
 import type { Connect } from './rpc-rig.ts'
 
 const failsWith =
@@ -88,13 +89,13 @@ for (const [name, over] of transports) {
         for (let round = 0; round < 5; round += 1) {
           const controller = new AbortController()
           const call = start(controller.signal)
-          await eventually(() => seen.running === 1, 'the handler runs')
+          await eventually('the handler runs', () => seen.running === 1)
           const at = performance.now()
           controller.abort()
           await assert.rejects(call, failsWith('cancelled'))
-          await eventually(() => seen.running === 0, 'the handler ended')
+          await eventually('the handler ended', () => seen.running === 0)
           took.push(performance.now() - at)
-          await eventually(() => r.rpc.stats().idleStreams === 1, 'the stream is free')
+          await eventually('the stream is free', () => r.rpc.stats().idleStreams === 1)
         }
         assert.ok(Math.min(...took) < 100, `${took.join(', ')} ms`) // the best of them: the machine may be busy
       }
@@ -113,8 +114,8 @@ for (const [name, over] of transports) {
       const seen = { aborted: [] as unknown[], running: 0 }
       await using r = await startRig(over, rigHandlers(seen))
       for await (const { n } of r.rig.count({ to: 1e9, tag: 'x', pad: 100 })) if (n === 10) break
-      await eventually(() => seen.running === 0 && seen.aborted.length === 1, 'the handler ended')
-      await eventually(() => r.rpc.stats().idleStreams === 1, 'the stream is free')
+      await eventually('the handler ended', () => seen.running === 0 && seen.aborted.length === 1)
+      await eventually('the stream is free', () => r.rpc.stats().idleStreams === 1)
     })
 
     test('a consumer that stands still holds its host to the credit', async () => {
@@ -133,7 +134,7 @@ for (const [name, over] of transports) {
       await items.next()
       const fast = await r.rig.echo({ value: 1 }) // another call passes meanwhile
       assert.equal(fast.value, 1)
-      await eventually(() => produced > 50, 'items are produced')
+      await eventually('items are produced', () => produced > 50)
       const before = produced
       await r.rig.echo({ value: 1 })
       assert.ok(produced < 500, `${before}, ${produced} produced, for 256 KiB`)
@@ -144,10 +145,10 @@ for (const [name, over] of transports) {
       const seen = { aborted: [] as unknown[], running: 0 }
       await using r = await startRig(over, rigHandlers(seen))
       const call = drain(r.rig.silent({}))
-      await eventually(() => seen.running === 1, 'the handler runs')
+      await eventually('the handler runs', () => seen.running === 1)
       r.opened[0]?.close()
       await assert.rejects(call, failsWith('link_lost'))
-      await eventually(() => seen.running === 0, 'the handler ended')
+      await eventually('the handler ended', () => seen.running === 0)
       assert.ok(isAppError(seen.aborted[0], 'link_lost'))
       assert.equal((await r.rig.echo({ value: 2 })).value, 2)
     })
@@ -156,10 +157,10 @@ for (const [name, over] of transports) {
       const seen = { aborted: [] as unknown[], running: 0 }
       await using r = await startRig(over, rigHandlers(seen))
       const call = r.rig.hang({})
-      await eventually(() => seen.running === 1, 'the handler runs')
+      await eventually('the handler runs', () => seen.running === 1)
       r.server.cut(new AppError('forbidden', 'banned'))
       await assert.rejects(call, failsWith('link_lost'))
-      await eventually(() => seen.running === 0, 'the handler ended')
+      await eventually('the handler ended', () => seen.running === 0)
       assert.ok(isAppError(seen.aborted[0], 'forbidden'))
     })
 
@@ -167,7 +168,7 @@ for (const [name, over] of transports) {
       const seen = { aborted: [] as unknown[], running: 0 }
       await using r = await startRig(over, rigHandlers(seen))
       await assert.rejects(r.rig.hang({}, { timeoutMs: 30 }), failsWith('timeout', /\/qmt\/rig\/1 hang within 0.03 s/))
-      await eventually(() => seen.aborted.length === 1, 'the handler ended')
+      await eventually('the handler ended', () => seen.aborted.length === 1)
     })
 
     test('input and output are parsed', async () => {
@@ -188,12 +189,12 @@ for (const [name, over] of transports) {
       const seen = { aborted: [] as unknown[], running: 0 }
       await using r = await startRig(over, rigHandlers(seen))
       const call = r.rig.hang({})
-      await eventually(() => seen.running === 1, 'the handler runs')
+      await eventually('the handler runs', () => seen.running === 1)
       r.rpc.stop(new AppError('forbidden', 'no longer used'))
       r.rpc.stop()
       await assert.rejects(call, failsWith('forbidden'))
       await assert.rejects(r.rig.echo({ value: 1 }), failsWith('forbidden'))
-      await eventually(() => seen.running === 0 && r.server.stats().streams === 0, 'nothing is left on the host')
+      await eventually('nothing is left on the host', () => seen.running === 0 && r.server.stats().streams === 0)
       assert.deepEqual([r.rpc.stats().streams, r.rpc.stats().queuedCalls], [0, 0])
     })
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { Logger, MeshEvent, Models, PeerId, Role } from '@qmtcode/protocol'
 import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
+import { eventually } from '@qmtcode/testing'
 import { createMeshNode } from '../node.ts'
 import type { ConfiguredPeer, MeshNode, MeshNodeOptions, StartReport } from '../node-types.ts'
 
@@ -79,17 +80,6 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
 
 async function gather(node: MeshNode, events: MeshEvent[]): Promise<void> {
   for await (const event of node.peers.follow()) events.push(event)
-}
-
-/** Polls until `check` holds or returns something; fails with `what` after `ms`. */
-export async function eventually<T>(what: string, check: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
-  const end = performance.now() + ms
-  for (;;) {
-    const result = await check()
-    if (result) return result
-    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
 }
 
 export const eventOf = <Type extends MeshEvent['type']>(from: TestNode, type: Type): Promise<Extract<MeshEvent, { type: Type }>> =>

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection, Stream } from '@libp2p/interface'
 import { isAppError } from '@qmtcode/protocol'
+import { eventually } from '@qmtcode/testing'
 import { createRpcClient } from '../client.ts'
 import { noise, startPair, tls } from '../libp2p-rig.ts'
-import { eventually, rigContract, rigHandlers } from '../rpc-rig.ts'
+import { rigContract, rigHandlers } from '../rpc-rig.ts'
 import { createRpcServer } from '../server.ts'
 import type { ByteStream } from '../types.ts'
 import { libp2pStream } from './libp2p.ts'
@@ -18,7 +19,7 @@ async function rawPair() {
     accepted.push({ stream, bytes: libp2pStream(stream, connection) })
   })
   const stream = await pair.open()
-  await eventually(() => accepted.length === 1, 'the host has the stream')
+  await eventually('the host has the stream', () => accepted.length === 1)
   const [host] = accepted
   assert.ok(host)
   return { pair, stream, bytes: libp2pStream(stream, pair.connection), host }
@@ -47,7 +48,7 @@ for (const encrypter of [tls, noise]) {
     for await (const { n } of rig.count({ to: 5_000, tag: 'x', pad: 300 })) assert.equal(n, next++)
     assert.equal(next, 5_000)
     for await (const { n } of rig.count({ to: 1e9, tag: 'x' })) if (n === 5) break
-    await eventually(() => seen.running === 0, 'the handler ended')
+    await eventually('the handler ended', () => seen.running === 0)
     assert.equal((await rig.echo({ value: 2 })).value, 2)
     assert.ok(rpc.stats().streams <= 2) // a cancelled stream is free one round trip later
     rpc.stop()
@@ -72,7 +73,7 @@ test('trap: onDrain() of libp2p fires once; ours tells each time, so that nothin
     drained = Promise.withResolvers<void>()
     drains += 1
   }
-  await eventually(() => received === 256 * 65_536, 'all arrives')
+  await eventually('all arrives', () => received === 256 * 65_536)
   assert.ok(drains > 1, `${drains} drains`)
   assert.ok(highest < MIB, `${highest} bytes held`)
 })
@@ -91,7 +92,7 @@ test('trap: pause() within a message that resume() delivers holds, and the strea
   host.bytes.onClose((error) => closed.push(error ?? 'clean'))
   const total = 160 * 65_536
   for (let i = 0; i < 160; i += 1) bytes.send(new Uint8Array(65_536))
-  await eventually(() => isPaused, 'the first message')
+  await eventually('the first message', () => isPaused)
   let highest = 0
   const isOver = (): boolean => received === total || closed.length > 0
   for (let round = 0; !isOver(); round += 1) {
@@ -99,7 +100,7 @@ test('trap: pause() within a message that resume() delivers holds, and the strea
     highest = Math.max(highest, host.stream.readBufferLength)
     isPaused = false
     host.bytes.resume()
-    await eventually(() => isPaused || isOver(), 'the next message')
+    await eventually('the next message', () => isPaused || isOver())
   }
   assert.deepEqual(closed, [])
   assert.equal(received, total)
@@ -110,10 +111,10 @@ test('trap: a reader that comes late loses nothing', async () => {
   const { pair, bytes, host } = await rawPair()
   await using _ = pair
   bytes.send(Buffer.from('early'))
-  await eventually(() => host.stream.readBufferLength === 5, 'it waits in the buffer')
+  await eventually('it waits in the buffer', () => host.stream.readBufferLength === 5)
   const got: string[] = []
   host.bytes.onData((data) => got.push(Buffer.from(data).toString()))
-  await eventually(() => got.join('') === 'early', 'it is delivered')
+  await eventually('it is delivered', () => got.join('') === 'early')
 })
 
 test('trap: what arrived before a clean end is delivered to a paused reader, and then the end', async () => {
@@ -126,10 +127,10 @@ test('trap: what arrived before a clean end is delivered to a paused reader, and
   await Promise.resolve()
   bytes.send(Buffer.from('last words'))
   bytes.close()
-  await eventually(() => host.stream.status !== 'open', 'the stream is closed')
+  await eventually('the stream is closed', () => host.stream.status !== 'open')
   assert.deepEqual(heard, [])
   host.bytes.resume()
-  await eventually(() => heard.length === 2, 'both come')
+  await eventually('both come', () => heard.length === 2)
   assert.deepEqual(heard, ['last words', 'end'])
 })
 
@@ -141,8 +142,8 @@ test('trap: a handler stream is half open; closing one side ends both and leaves
   bytes.close()
   const open = (connection: Connection | undefined): number =>
     connection?.streams.filter(({ protocol }) => protocol === '/qmt/rig/1').length ?? 0
-  await eventually(() => open(pair.connection) === 0 && open(pair.hostConnection()) === 0, 'no stream is left')
-  await eventually(() => closed.length === 1, 'the end is told')
+  await eventually('no stream is left', () => open(pair.connection) === 0 && open(pair.hostConnection()) === 0)
+  await eventually('the end is told', () => closed.length === 1)
   assert.deepEqual(closed, ['clean'])
 })
 
@@ -152,7 +153,7 @@ test('trap: send() after the peer is gone does nothing; close() and reset() then
   const closed: unknown[] = []
   bytes.onClose((error) => closed.push(error))
   host.bytes.reset(new Error('no more'))
-  await eventually(() => closed.length === 1, 'the end is told')
+  await eventually('the end is told', () => closed.length === 1)
   assert.ok(closed[0] instanceof Error)
   for (const end of [bytes, host.bytes]) {
     assert.equal(end.send(Buffer.from('x')), true)
@@ -173,7 +174,7 @@ test('trap: close() of libp2p rejects when the connection dies under it; that is
   bytes.onClose((error) => closed.push(error ?? 'clean'))
   bytes.close()
   pair.connection.abort(new Error('cable pulled'))
-  await eventually(() => closed.length === 1, 'the end is told')
+  await eventually('the end is told', () => closed.length === 1)
   await new Promise(setImmediate) // an unhandled rejection would fail the test
 })
 
@@ -184,12 +185,12 @@ test('trap: a peer that stops or dies looks like a clean end; the call hears lin
     await using pair = await startPair((stream, connection) => server.accept(libp2pStream(stream, connection), served, {}))
     const rpc = createRpcClient({ open: async () => libp2pStream(await pair.open(), pair.connection) })
     const call = rpc.client(rigContract).hang({})
-    await eventually(() => server.stats().callsInFlight === 1, 'the call runs')
+    await eventually('the call runs', () => server.stats().callsInFlight === 1)
     const failed = assert.rejects(call, (error) => isAppError(error, 'link_lost'))
     if (kill === 'stop') await pair.host.stop()
     else pair.hostConnection()?.abort(new Error('killed'))
     await failed
-    await eventually(() => server.stats().streams === 0, 'the host has nothing left')
+    await eventually('the host has nothing left', () => server.stats().streams === 0)
     rpc.stop()
     server.stop()
   }
@@ -216,6 +217,6 @@ test('a hundred calls at once over one connection use few streams and all end', 
   await Promise.all(Array.from({ length: 100 }, async (_, i) => assert.equal((await rig.echo({ value: i })).value, i)))
   assert.ok(rpc.stats().streams <= 16)
   rpc.stop()
-  await eventually(() => server.stats().streams === 0, 'the host has nothing left')
+  await eventually('the host has nothing left', () => server.stats().streams === 0)
   server.stop()
 })

@@ -5,6 +5,6 @@ export async function eventually<T>(what: string, check: () => T | Promise<T>, m
     const found = await check()
     if (found) return found
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
