@@ -54,6 +54,16 @@ const routeAttemptSchema = z.object({ node: z.string(), peerId: peerIdSchema.opt
 export const permissionAnswerSchema = z.enum(['allow', 'allow_session', 'deny'])
 export type PermissionAnswer = z.infer<typeof permissionAnswerSchema>
 
+/** A thing to choose, as the model words it. */
+const questionChoiceSchema = z.object({ label: z.string().min(1).max(200), description: z.string().max(1_000).optional() })
+export interface QuestionChoice extends z.infer<typeof questionChoiceSchema> {}
+
+/** What answers a question of the model: labels among its choices, words of one's own, or both. */
+export const questionReplySchema = z
+  .object({ choices: z.array(z.string().max(200)).max(20), text: z.string().max(8_000).optional() })
+  .refine(({ choices, text }) => choices.length > 0 || (text ?? '').trim() !== '', 'a choice, or a text')
+export interface QuestionReply extends z.infer<typeof questionReplySchema> {}
+
 const envelope = {
   sessionId: sessionIdSchema,
   /** Milliseconds since 1970, by the host's clock. */
@@ -71,6 +81,8 @@ const durableEventSchemas = [
     model: z.string().optional(),
     workspace: z.string(),
     title: z.string().optional(),
+    /** The events up to this one's `seq` are that session's. */
+    forkedFrom: z.object({ sessionId: sessionIdSchema, seq: z.int().positive() }).optional(),
     author: authorSchema,
   }),
   z.object({
@@ -168,6 +180,32 @@ const durableEventSchemas = [
     by: authorSchema.optional(),
     reason: z.string().optional(),
   }),
+  /** The model asks whoever may answer, through the tool `question`. */
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('question.asked'),
+    id: z.string(),
+    callId: z.string(),
+    text: z.string().max(4_000),
+    /** Empty: only a text answers. */
+    choices: z.array(questionChoiceSchema).max(20),
+    /** More than one choice may be given. */
+    multiple: z.boolean(),
+    /** Words of one's own answer too. */
+    freeText: z.boolean(),
+    author: authorSchema,
+  }),
+  z.object({
+    ...durable,
+    ...inTurn,
+    type: z.literal('question.answered'),
+    id: z.string(),
+    /** Absent: nobody answered, for `reason`. */
+    reply: questionReplySchema.optional(),
+    by: authorSchema.optional(),
+    reason: z.string().optional(),
+  }),
   z.object({
     ...durable,
     ...inTurn,
@@ -199,6 +237,8 @@ const liveEventSchemas = [
     reasoningSoFar: z.string(),
   }),
   z.object({ ...envelope, ...inTurn, type: z.literal('tool.progress'), callId: z.string(), text: z.string() }),
+  /** Who follows the session from now on: a person on two terminals of one node is there once. */
+  z.object({ ...envelope, type: z.literal('presence.changed'), present: z.array(authorSchema) }),
   z.object({ ...envelope, type: z.literal('link.lost'), peerId: peerIdSchema, node: z.string(), graceMs: z.number() }),
   z.object({ ...envelope, type: z.literal('link.restored'), peerId: peerIdSchema, node: z.string() }),
 ] as const

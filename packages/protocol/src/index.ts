@@ -27,6 +27,7 @@ export {
   liveEventSchema,
   permissionAnswerSchema,
   promptContentSchema,
+  questionReplySchema,
   sessionEventSchema,
   usageSchema,
 } from './events.ts'
@@ -39,6 +40,8 @@ export type {
   LiveEventInit,
   PermissionAnswer,
   PromptContent,
+  QuestionChoice,
+  QuestionReply,
   SessionEvent,
   StopReason,
   Usage,
@@ -93,6 +96,9 @@ export {
   sessionsContract,
 } from './sessions.ts'
 export type {
+  FileContent,
+  FileQuery,
+  ForkOptions,
   Page,
   PromptReceipt,
   SessionAnswer,
@@ -103,6 +109,7 @@ export type {
   SessionShare,
   SessionState,
   Sessions,
+  WorkspaceFile,
 } from './sessions.ts'
 export { fromBase64, packValue, toBase64, unpackValue } from './wire-value.ts'
 export type { PackedValue } from './wire-value.ts'

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { defineContract, stream, unary } from './contract.ts'
-import { durableEventSchema, permissionAnswerSchema, promptContentSchema, sessionEventSchema } from './events.ts'
-import type { DurableEvent, PermissionAnswer, PromptContent, SessionEvent } from './events.ts'
+import {
+  authorSchema,
+  durableEventSchema,
+  permissionAnswerSchema,
+  promptContentSchema,
+  questionReplySchema,
+  sessionEventSchema,
+} from './events.ts'
+import type { Author, DurableEvent, PermissionAnswer, PromptContent, QuestionReply, SessionEvent } from './events.ts'
 import { peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
 import type { PeerId, PromptId, SessionId } from './ids.ts'
 import { LIMITS } from './limits.ts'
@@ -79,11 +86,39 @@ export const sessionChangeSchema = z.object({
 })
 export interface SessionChange extends z.infer<typeof sessionChangeSchema> {}
 
-/** The answer to a permission request, by the request's id. */
+/** The answer to a permission request or to a question, by its id. */
 export interface SessionAnswer {
   id: string
-  answer: PermissionAnswer
+  answer: PermissionAnswer | QuestionReply
 }
+
+const forkOptionsSchema = z.object({
+  /** The last event that the fork takes over. Default: the head. */
+  at: z.int().positive().optional(),
+  title: z.string().max(LIMITS.titleChars).optional(),
+})
+export interface ForkOptions extends z.infer<typeof forkOptionsSchema> {}
+
+const fileQuerySchema = z.object({
+  /** Directory within the workspace. Default: its root. */
+  path: z.string().max(4_096).optional(),
+  /** Only paths that hold these characters in this order, best first, and of all directories below `path`. */
+  match: z.string().max(200).optional(),
+  limit: z.int().positive().max(LIMITS.pageSize).optional(),
+})
+export interface FileQuery extends z.infer<typeof fileQuerySchema> {}
+
+const workspaceFileSchema = z.object({
+  /** Relative to the workspace, with `/`. */
+  path: z.string(),
+  kind: z.enum(['file', 'directory']),
+  /** Bytes. */
+  size: z.number().nonnegative().optional(),
+})
+export interface WorkspaceFile extends z.infer<typeof workspaceFileSchema> {}
+
+const fileContentSchema = z.object({ path: z.string(), mediaType: z.string(), /** Base64. */ data: z.string() })
+export interface FileContent extends z.infer<typeof fileContentSchema> {}
 
 /**
  * Sessions of one host: here, over the mesh, or over HTTP.
@@ -110,6 +145,14 @@ export interface Sessions {
    * A message in progress begins with its snapshot. A cursor above the head throws bad_request.
    */
   follow(id: SessionId, options?: { after?: number; signal?: AbortSignal }): AsyncIterable<SessionEvent>
+  /** A new session of the caller with the events up to `at`. A turn that is cut by it ends there as `interrupted`. Throws bad_request for a seq that is not there. */
+  fork(id: SessionId, options?: ForkOptions): Promise<SessionInfo>
+  /** What lies in the workspace and may be read by the caller without asking. Throws bad_request for a path outside of it. */
+  listFiles(id: SessionId, query?: FileQuery): Promise<{ items: WorkspaceFile[]; /** There are more. */ more: boolean }>
+  /** One file of the workspace. Throws not_found, forbidden, too_large. */
+  readFile(id: SessionId, path: string): Promise<FileContent>
+  /** Who follows it now. */
+  presence(id: SessionId): Promise<Author[]>
   /** Gives a node these rights in place of those it had. For the session's creator and its host. */
   share(id: SessionId, share: SessionShare): Promise<void>
   /** Takes a node's rights, and ends its follows. A node without any is no error. */
@@ -127,7 +170,7 @@ export const sessionsContract = defineContract('sessions', 1, {
   list: unary(sessionQuerySchema, z.object({ items: z.array(sessionInfoSchema), cursor: z.string().optional() })),
   get: unary(byId, sessionInfoSchema),
   prompt: unary(byId.extend({ promptId: promptIdSchema, content: promptContentSchema }), promptReceiptSchema),
-  answer: unary(byId.extend({ requestId: z.string().max(200), answer: permissionAnswerSchema }), none),
+  answer: unary(byId.extend({ requestId: z.string().max(200), answer: z.union([permissionAnswerSchema, questionReplySchema]) }), none),
   cancel: unary(byId.extend({ promptId: promptIdSchema.optional() }), none),
   resume: unary(byId, none),
   configure: unary(byId.extend({ change: sessionChangeSchema }), sessionInfoSchema),
@@ -136,6 +179,10 @@ export const sessionsContract = defineContract('sessions', 1, {
     z.object({ items: z.array(durableEventSchema), cursor: z.string().optional() }),
   ),
   follow: stream(byId.extend({ after: z.int().nonnegative().optional() }), sessionEventSchema),
+  fork: unary(byId.extend({ options: forkOptionsSchema }), sessionInfoSchema),
+  listFiles: unary(byId.extend({ query: fileQuerySchema }), z.object({ items: z.array(workspaceFileSchema), more: z.boolean() })),
+  readFile: unary(byId.extend({ path: z.string().min(1).max(4_096) }), fileContentSchema),
+  presence: unary(byId, z.object({ present: z.array(authorSchema) })),
   share: unary(byId.extend({ share: sessionShareSchema }), none),
   unshare: unary(byId.extend({ peerId: peerIdSchema }), none),
   close: unary(byId, none),

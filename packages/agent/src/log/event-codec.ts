@@ -31,8 +31,10 @@ function effectOf(event: DurableEventInit): Effect | undefined {
     case 'turn.ended':
       return { kind: 'ended', promptId: event.promptId, interrupted: event.stopReason === 'interrupted' }
     case 'permission.requested':
+    case 'question.asked':
       return { kind: 'waiting', change: 1 }
     case 'permission.answered':
+    case 'question.answered':
       return { kind: 'waiting', change: -1 }
     case 'session.configured':
       return { kind: 'configured', title: event.title, model: event.model, mode: event.mode }

@@ -19,6 +19,7 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
     prompt: (id, prompt) => engine.command(id, (session) => acceptPrompt({ engine, log, author }, session, prompt)),
     answer: (id, given) =>
       engine.command(id, async (session) => {
+        if (typeof given.answer !== 'string') throw new AppError('not_found', `session ${id} has no open question ${given.id}`)
         if (await session.turn?.answer(given.id, { answer: given.answer, by: author })) return
         const earlier = await log.answer(id, given.id)
         if (!earlier) throw new AppError('not_found', `session ${id} has no open question ${given.id}`)

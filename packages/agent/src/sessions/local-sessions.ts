@@ -50,6 +50,10 @@ function createView(view: ViewParts): Sessions {
     ...createCommands(engine, view.components, author),
     ...createLookups(view),
     create: (init) => createSession(view, init),
+    fork: (id) => notBuilt(id),
+    listFiles: (id) => notBuilt(id),
+    readFile: (id) => notBuilt(id),
+    presence: (id) => notBuilt(id),
     configure: (id, { title, model, mode }) =>
       engine.command(id, async (session) => {
         await openRow(log, session)
@@ -57,6 +61,10 @@ function createView(view: ViewParts): Sessions {
         return toInfo(await openRow(log, session), view.components.node, session)
       }),
   }
+}
+
+async function notBuilt(id: SessionId): Promise<never> {
+  throw new AppError('unsupported', `session ${id}: not built yet`)
 }
 
 type Lookups = Pick<Sessions, 'list' | 'get' | 'history' | 'follow'>

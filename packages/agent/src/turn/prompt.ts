@@ -42,6 +42,8 @@ export function foldPrompt(events: readonly DurableEvent[]): LanguageModelV4Mess
       case 'route.chosen':
       case 'tool.started':
       case 'permission.requested':
+      case 'question.asked':
+      case 'question.answered':
       case 'permission.answered':
         break
     }

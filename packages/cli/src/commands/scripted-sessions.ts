@@ -154,7 +154,8 @@ export function scriptedSessions(script: Script): ScriptedSessions {
       return { promptId, seq, position }
     },
     answer: async (id, answer) => {
-      answers.push(answer)
+      if (typeof answer.answer !== 'string') throw new AppError('not_found', 'no such question')
+      answers.push({ id: answer.id, answer: answer.answer })
       const resolve = rowOf(id).asked.get(answer.id)
       if (!resolve) throw new AppError('conflict', 'answered already')
       rowOf(id).asked.delete(answer.id)
@@ -186,6 +187,12 @@ export function scriptedSessions(script: Script): ScriptedSessions {
         signal,
       )
     },
+    fork: async (id) => add({ title: rowOf(id).info.title }),
+    listFiles: async () => ({ items: [], more: false }),
+    readFile: async (_, path) => {
+      throw new AppError('not_found', `no file ${path}`)
+    },
+    presence: async () => [],
     share: async () => {},
     unshare: async () => {},
     close: async () => {},

@@ -103,6 +103,9 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
       case 'prompt.withdrawn':
       case 'turn.started':
       case 'turn.ended':
+      case 'question.asked':
+      case 'question.answered':
+      case 'presence.changed':
         return
       case 'session.shared':
         return sink.line(style.dim(`shared with ${printableLine(event.node)}: ${event.rights.join(', ')}`))

@@ -44,6 +44,9 @@ export function resumingSessions(sessions: Sessions, options: ResumingSessionsOp
     get: (id) => again(() => sessions.get(id)),
     prompt: (id, prompt) => again(() => sessions.prompt(id, prompt)), // its promptId makes it one
     history: (id, range) => again(() => sessions.history(id, range)),
+    listFiles: (id, query) => again(() => sessions.listFiles(id, query)),
+    readFile: (id, path) => again(() => sessions.readFile(id, path)),
+    presence: (id) => again(() => sessions.presence(id)),
     cancel: (id, promptId) => again(() => sessions.cancel(id, promptId)),
     async answer(id, answer) {
       let calls = 0

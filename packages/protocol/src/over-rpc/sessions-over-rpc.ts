@@ -20,6 +20,10 @@ export function sessionsOverRpc(client: ContractClient<typeof sessionsContract>)
     configure: async (id, change) => client.configure({ id, change }),
     history: async (id, range = {}) => client.history({ id, ...range }),
     follow: (id, { after, signal } = {}) => endCleanly(client.follow({ id, after }, { signal }), signal),
+    fork: async (id, options = {}) => client.fork({ id, options }),
+    listFiles: async (id, query = {}) => client.listFiles({ id, query }),
+    readFile: async (id, path) => client.readFile({ id, path }),
+    presence: async (id) => (await client.presence({ id })).present,
     async share(id, share) {
       await client.share({ id, share })
     },
@@ -47,6 +51,10 @@ export function sessionsHandlers(sessions: Sessions): ContractHandlers<typeof se
     configure: async ({ id, change }) => sessions.configure(id, change),
     history: async ({ id, before, limit }) => sessions.history(id, { before, limit }),
     follow: ({ id, after }, { signal }) => sessions.follow(id, { after, signal }),
+    fork: async ({ id, options }) => sessions.fork(id, options),
+    listFiles: async ({ id, query }) => sessions.listFiles(id, query),
+    readFile: async ({ id, path }) => sessions.readFile(id, path),
+    presence: async ({ id }) => ({ present: await sessions.presence(id) }),
     share: async ({ id, share }) => done(sessions.share(id, share)),
     unshare: async ({ id, peerId }) => done(sessions.unshare(id, peerId)),
     close: async ({ id }) => done(sessions.close(id)),

@@ -77,6 +77,9 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'turn.started':
       case 'route.chosen':
       case 'permission.answered':
+      case 'question.asked':
+      case 'question.answered':
+      case 'presence.changed':
       case 'turn.ended':
         return []
     }

@@ -108,6 +108,22 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
       return await view.history(id, range)
     },
     follow: (id, options) => follow(id, options),
+    fork: async (id, options) => {
+      await require(id, 'fork')
+      return await view.fork(id, options)
+    },
+    listFiles: async (id, query) => {
+      await require(id, 'listFiles')
+      return await view.listFiles(id, query)
+    },
+    readFile: async (id, path) => {
+      await require(id, 'readFile')
+      return await view.readFile(id, path)
+    },
+    presence: async (id) => {
+      await require(id, 'presence')
+      return await view.presence(id)
+    },
     share: async (id, given) => {
       await require(id, 'share')
       await view.share(id, given)
