@@ -22,6 +22,17 @@ const callOf = ({ way, model }: Order): Call => {
   return make(model)
 }
 
+/** A kept connection may be closed by the server at the moment it is used: once more then, as HTTP clients do. */
+async function again(send: () => Promise<Response>): Promise<Response> {
+  try {
+    return await send()
+  } catch (error) {
+    const { cause } = error as { cause?: { code?: string } }
+    if (cause?.code !== 'UND_ERR_SOCKET' && cause?.code !== 'ECONNRESET') throw error
+    return await send()
+  }
+}
+
 serveRole({
   /** The AI SDK's own provider in this process, streaming from the mock. */
   openDirect: ({ url }: { url: string }) => {
@@ -59,7 +70,7 @@ serveRole({
     ways.gateway = (model) => {
       const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Say ten words.' }], max_tokens: 100 })
       return async () => {
-        const response = await fetch(url, { method: 'POST', headers, body })
+        const response = await again(() => fetch(url, { method: 'POST', headers, body }))
         const answer = (await response.json()) as { choices?: unknown[] }
         if (answer.choices?.length !== 1) throw new Error(`status ${response.status}: ${JSON.stringify(answer)}`)
       }
