@@ -1,3 +1,4 @@
+export type { Gossip, GossipEntry, GossipSet, GossipStats } from './gossip/types.ts'
 export { loadPeerId } from './identity/identity-file.ts'
 export type { CallerPeer, ConfiguredPeer, MeshNode, MeshNodeOptions, MeshTimings, NodeAdvert, StartReport } from './node-types.ts'
 export { createMeshNode } from './node.ts'

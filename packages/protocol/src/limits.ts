@@ -28,4 +28,8 @@ export const LIMITS = {
   followerBufferedDeltas: 1_000,
   /** A directory record. */
   recordBytes: 65_536,
+  /** What one gossip entry says. */
+  gossipEntryBytes: 65_536,
+  /** Entries of one gossip set. */
+  gossipEntries: 10_000,
 } as const
