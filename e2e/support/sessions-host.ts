@@ -2,14 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEventLog, createSessions } from '@qmtcode/agent'
-import type { RunTurn } from '@qmtcode/agent'
+import type { AgentCatalog, LocalSessions, RunTurn } from '@qmtcode/agent'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { AgentSpec, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, PeerId, Sessions } from '@qmtcode/protocol'
 
 /** The product's sessions over a log in a directory of their own. */
 export interface SessionsHost extends AsyncDisposable {
   as(user: string): Sessions
   workspace: string
+  agents: AgentCatalog
+  /** What runs now: another one after a restart. */
+  local(): LocalSessions
   /** Stops sessions and log, and starts them again over the same file. */
   restart(): Promise<void>
 }
@@ -17,13 +20,16 @@ export interface SessionsHost extends AsyncDisposable {
 const coder: AgentSpec = { id: 'coder', name: 'Coder', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
 const agents = { get: (id: string) => (id === coder.id ? coder : undefined), default: () => coder }
 
-export async function startSessionsHost(runTurn: RunTurn): Promise<SessionsHost> {
+export async function startSessionsHost(
+  runTurn: RunTurn,
+  { node = { name: 'host' } }: { node?: { name: string; peerId?: PeerId } } = {},
+): Promise<SessionsHost> {
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-host-'))
   const parts = { clock: systemClock, logger: silentLogger }
   const start = async () => {
     const log = createEventLog(parts, { file: join(workspace, 'sessions.db') })
     await log.start()
-    const sessions = createSessions({ ...parts, log, runTurn, agents, node: { name: 'host' } }, { defaultWorkspace: workspace })
+    const sessions = createSessions({ ...parts, log, runTurn, agents, node }, { defaultWorkspace: workspace })
     await sessions.start()
     return { log, sessions }
   }
@@ -35,6 +41,8 @@ export async function startSessionsHost(runTurn: RunTurn): Promise<SessionsHost>
   return {
     as: (user) => running.sessions.as({ node: user }),
     workspace,
+    agents,
+    local: () => running.sessions,
     async restart() {
       await stop()
       running = await start()

@@ -20,6 +20,16 @@ export const LIMITS = {
   peerQueuedCalls: 4_096,
   /** Handshake frame, each way. */
   handshakeBytes: 4_096,
+  /** Sessions that one peer has made here and not deleted: years of a person, minutes of a loop. */
+  peerSessions: 500,
+  /** Follows of one peer at once: half of its streams, so that calls always find one. */
+  peerFollows: 128,
+  /** Prompts of one peer that wait or run here: a person has a handful, a program with more is a loop. */
+  peerPrompts: 32,
+  /** The same of all peers together: each that runs holds its conversation in memory. */
+  peersPrompts: 256,
+  /** Prompts and new sessions of one peer in a minute. An answer takes seconds. */
+  peerPromptsAMinute: 120,
   promptBytes: 8_388_608,
   titleChars: 200,
   nodeNameChars: 63,

@@ -9,6 +9,11 @@ export interface SessionsFixture extends AsyncDisposable {
   as(caller: 'alice' | 'bob'): Promise<Sessions>
   /** An existing directory of the host. */
   workspace: string
+  /**
+   * `peers`: other nodes, for whom the host's rules hold. Deleting and sharing are alice's as the creator; only `edit` may be allowed;
+   * an author is a node without a user. Default: the host's own people.
+   */
+  callers?: 'own' | 'peers'
   /** Stops the host and starts it again over the same log; views from before are of no use after it. */
   restart(): Promise<void>
 }

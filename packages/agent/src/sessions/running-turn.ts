@@ -8,6 +8,8 @@ import type { TurnEnd } from './ledger.ts'
 /** A turn from `turn.started` to `turn.ended`, whatever RunTurn does. */
 export interface RunningTurn {
   readonly promptId: PromptId
+  /** Whose prompt it is. */
+  readonly author: Author
   /** `cancelled` by a person, or `interrupted` by the node's stop. The first one counts. */
   abort(reason: AppError): void
   /** Answers an open question durably; false when it is not open. */
@@ -35,7 +37,7 @@ export interface TurnHost {
 
 export function startTurn(host: TurnHost): RunningTurn {
   const turnId = newId('turn')
-  const { promptId } = host.prompt
+  const { promptId, author } = host.prompt
   const controller = new AbortController()
   const writer = createTurnWriter(host, turnId)
   const questions = createQuestions(host, { turnId, write: writer.write, signal: controller.signal })
@@ -68,7 +70,7 @@ export function startTurn(host: TurnHost): RunningTurn {
     const end = endOf(outcome, controller.signal)
     await host.end(writer.closing(end), end.stopReason)
   }
-  return { promptId, abort: (reason) => controller.abort(reason), answer: questions.answer, done: run() }
+  return { promptId, author, abort: (reason) => controller.abort(reason), answer: questions.answer, done: run() }
 }
 
 /** Nothing is written or published through it once it is closed, however long a tool clings to its turn. */

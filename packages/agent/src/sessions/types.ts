@@ -27,6 +27,8 @@ interface SessionRecords {
   row(id: SessionId): Promise<SessionRow | undefined>
   /** The prompt whose turn runs now. */
   running(id: SessionId): PromptId | undefined
+  /** Whose prompts wait or run now, in all sessions. */
+  unfinished(): Author[]
   authorOf(id: SessionId, promptId: PromptId): Promise<Author | undefined>
 }
 

@@ -1,5 +1,13 @@
 import { userInfo } from 'node:os'
-import { createPeerSessions, createPermissions, createSessions, createTools, createTurnRunner, isSharedAgent } from '@qmtcode/agent'
+import {
+  createPeerBounds,
+  createPeerSessions,
+  createPermissions,
+  createSessions,
+  createTools,
+  createTurnRunner,
+  isSharedAgent,
+} from '@qmtcode/agent'
 import type { AgentCatalog, EventLog, Router } from '@qmtcode/agent'
 import type { CallerPeer } from '@qmtcode/mesh'
 import type { AgentSpec, Author, Clock, Logger, PeerId, Sessions } from '@qmtcode/protocol'
@@ -47,11 +55,12 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
     { log, runTurn, agents: catalog, discard: tools.discard, clock, logger: logger.child('sessions'), node },
     { defaultWorkspace: cwd },
   )
+  const bounds = createPeerBounds({ sessions, clock, node })
   const started = Promise.withResolvers<void>()
   started.promise.catch(() => {}) // who calls meanwhile hears of it, and so does who begins
   return {
     own: sessions.as(personAt(node)),
-    forPeer: (caller) => createPeerSessions({ sessions, agents: catalog, node, ready: started.promise }, { caller, share }),
+    forPeer: (caller) => createPeerSessions({ sessions, agents: catalog, bounds, node, ready: started.promise }, { caller, share }),
     sharedAgents:
       share.workspaces.length === 0 ? [] : agents.filter(({ id, target }) => target.kind === 'local' && isSharedAgent(id, share)),
     begin: async () => {

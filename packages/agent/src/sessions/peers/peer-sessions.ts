@@ -1,6 +1,7 @@
-import { AppError, isDurable, roleIncludes } from '@qmtcode/protocol'
+import { AppError, isAppError, isDurable, roleIncludes } from '@qmtcode/protocol'
 import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import type { AgentCatalog, LocalSessions } from '../types.ts'
+import type { PeerBounds } from './bounds.ts'
 import { NEEDS, rightsOn } from './rights.ts'
 import type { Caller, Need } from './rights.ts'
 import { checkModel, sharedInit } from './share.ts'
@@ -9,6 +10,8 @@ import type { SharedSessions } from './share.ts'
 export interface PeerSessionsComponents {
   sessions: LocalSessions
   agents: AgentCatalog
+  /** Shared by the views of all peers. */
+  bounds: PeerBounds
   /** This node. */
   node: { readonly name: string }
   /** Calls wait for it: peers may come before the log is read. */
@@ -23,7 +26,7 @@ export interface PeerSessionsOptions {
 
 /** The sessions of this node as one peer may use them: each call is judged here, by its role of now and its rights on the session. */
 export function createPeerSessions(components: PeerSessionsComponents, { caller, share }: PeerSessionsOptions): Sessions {
-  const { sessions, node, ready } = components
+  const { sessions, bounds, node, ready } = components
   const { records } = sessions
   const may = (rights: ReadonlySet<Need>, need: Need): boolean => rights.has(need)
   const view = sessions.as({ peerId: caller.peerId, node: caller.name }, { shows: (row) => may(rightsOn(row, caller, share), 'row') })
@@ -50,13 +53,32 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
   /** The events tell when the right to them goes: those before it are the caller's, those after it are not. */
   async function* follow(id: SessionId, options: Parameters<Sessions['follow']>[1]): AsyncGenerator<SessionEvent> {
     await ready
+    using _ = bounds.follow(caller)
     const known = (await records.row(id))?.seq ?? 0 // first: what changes after it is heard of below
     await require(id, 'follow')
-    for await (const event of view.follow(id, options)) {
+    for await (const event of heard(view.follow(id, options))) {
       yield event
       if (!isDurable(event) || event.seq <= known) continue
       if ((event.type === 'session.unshared' || event.type === 'session.shared') && event.peerId === caller.peerId)
         await require(id, 'follow')
+    }
+    // Nothing but its caller ends a follow: this node stops. To whoever follows that is a link that broke, and may be back.
+    if (!options?.signal?.aborted) throw stopping()
+  }
+  const stopping = (): AppError => new AppError('link_lost', `${node.name} stops`, { hint: 'the session is there when it is back' })
+  /** What this node refuses because it stops is asked again when it is back. */
+  const asked = async <Value>(call: Promise<Value>): Promise<Value> => {
+    try {
+      return await call
+    } catch (error) {
+      throw isAppError(error, 'interrupted') ? stopping() : error
+    }
+  }
+  async function* heard(events: AsyncIterable<SessionEvent>): AsyncGenerator<SessionEvent> {
+    try {
+      yield* events
+    } catch (error) {
+      throw isAppError(error, 'interrupted') ? stopping() : error
     }
   }
 
@@ -68,7 +90,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
           hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
         })
       }
-      return await view.create(await sharedInit(components, share, init))
+      return await bounds.create(caller, async () => await view.create(await sharedInit(components, share, init)))
     },
     list: async (query) => {
       await ready
@@ -80,23 +102,24 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     },
     prompt: async (id, prompt) => {
       await require(id, 'prompt')
-      return await view.prompt(id, prompt)
+      if ((await records.authorOf(id, prompt.promptId)) === undefined) bounds.prompt(caller) // a repeat runs nothing
+      return await asked(view.prompt(id, prompt))
     },
     answer: async (id, answer) => {
       await require(id, 'answer')
-      await view.answer(id, answer)
+      await asked(view.answer(id, answer))
     },
     cancel: async (id, promptId) => {
       const rights = await rightsFor(id)
-      if (may(rights, NEEDS.cancel)) return await view.cancel(id, promptId)
+      if (may(rights, NEEDS.cancel)) return await asked(view.cancel(id, promptId))
       const own = promptId ?? records.running(id)
       const isOwn = own === undefined || (await records.authorOf(id, own))?.peerId === caller.peerId
       if (!may(rights, 'prompt') || !isOwn) throw forbidden(id, 'cancel', NEEDS.cancel)
-      if (own !== undefined) await view.cancel(id, own)
+      if (own !== undefined) await asked(view.cancel(id, own))
     },
     resume: async (id) => {
       await require(id, 'resume')
-      await view.resume(id)
+      await asked(view.resume(id))
     },
     configure: async (id, change) => {
       await require(id, 'configure')
@@ -110,7 +133,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     follow: (id, options) => follow(id, options),
     fork: async (id, options) => {
       await require(id, 'fork')
-      return await view.fork(id, options)
+      return await bounds.create(caller, () => view.fork(id, options))
     },
     listFiles: async (id, query) => {
       await require(id, 'listFiles')

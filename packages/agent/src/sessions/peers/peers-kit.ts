@@ -1,8 +1,9 @@
-import { newPromptId } from '@qmtcode/protocol'
+import { newPromptId, systemClock } from '@qmtcode/protocol'
 import type { PeerId, PromptReceipt, Role, SessionId, Sessions } from '@qmtcode/protocol'
 import type { RunTurn } from '../../turn/types.ts'
 import { startSessions } from '../sessions-kit.ts'
 import type { SessionsKit } from '../sessions-kit.ts'
+import { createPeerBounds } from './bounds.ts'
 import { createPeerSessions } from './peer-sessions.ts'
 import type { SharedSessions } from './share.ts'
 
@@ -21,7 +22,10 @@ export interface PeersKit extends AsyncDisposable {
   roles: Map<PeerId, Role>
 }
 
-export async function startPeersKit(runTurn: RunTurn = async () => ({ stopReason: 'completed', usage: none })): Promise<PeersKit> {
+export async function startPeersKit(
+  runTurn: RunTurn = async () => ({ stopReason: 'completed', usage: none }),
+  limits: Parameters<typeof createPeerBounds>[1] = { peerPromptsAMinute: 1_000 },
+): Promise<PeersKit> {
   const kit = await startSessions(runTurn, { peerId: HOST })
   const { workspace, agents } = kit
   const roles = new Map<PeerId, Role>()
@@ -29,6 +33,7 @@ export async function startPeersKit(runTurn: RunTurn = async () => ({ stopReason
     [ALICE, 'alice'],
     [BOB, 'bob'],
   ])
+  const bounds = createPeerBounds({ sessions: kit.sessions, clock: systemClock, node: { name: 'host', peerId: HOST } }, limits)
   return {
     kit,
     workspace,
@@ -38,7 +43,7 @@ export async function startPeersKit(runTurn: RunTurn = async () => ({ stopReason
     },
     peer: (peerId, share = {}) =>
       createPeerSessions(
-        { sessions: kit.sessions, agents, node: { name: 'host' } },
+        { sessions: kit.sessions, agents, bounds, node: { name: 'host' } },
         {
           caller: { peerId, name: names.get(peerId) ?? 'carol', role: () => roles.get(peerId) ?? 'client' },
           share: { agents: ['coder'], workspaces: [workspace], models: ['*'], sessions: 'shared', ...share },
