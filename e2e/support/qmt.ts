@@ -52,7 +52,12 @@ export interface Running {
 /** Whether a numeric user can read this clone and its Node. */
 export const canRunAs = (user: number): boolean => spawnSync(process.execPath, [BIN, '--version'], { uid: user, gid: user }).status === 0
 
-export async function createMachine(env: Record<string, string> = {}): Promise<Machine> {
+/** `on`: a host of a network lab that everything of this machine runs on. Default: this machine itself. */
+export async function createMachine(
+  env: Record<string, string> = {},
+  options: { on?: { enter: readonly string[] } } = {},
+): Promise<Machine> {
+  const { on } = options
   const root = await mkdtemp(join(tmpdir(), 'qmt-e2e-'))
   const home = join(root, 'home')
   const workspace = join(root, 'work')
@@ -70,7 +75,7 @@ export async function createMachine(env: Record<string, string> = {}): Promise<M
   const running = new Set<Running>()
 
   const start = (args: string[], options: RunOptions = {}): Running => {
-    const started = launch(args, { cwd: workspace, ...options, env: { ...baseEnv, ...options.env } })
+    const started = launch(args, { cwd: workspace, ...options, env: { ...baseEnv, ...options.env }, enter: on?.enter })
     running.add(started)
     return started
   }
@@ -101,9 +106,10 @@ export async function createMachine(env: Record<string, string> = {}): Promise<M
   return machine
 }
 
-function launch(args: string[], options: Required<Pick<RunOptions, 'env' | 'cwd'>> & RunOptions): Running {
-  const { cwd, env, user } = options
-  const child = spawn(process.execPath, [BIN, ...args], { cwd, env, uid: user, gid: user, stdio: ['pipe', 'pipe', 'pipe'] })
+function launch(args: string[], options: Required<Pick<RunOptions, 'env' | 'cwd'>> & RunOptions & { enter?: readonly string[] }): Running {
+  const { cwd, env, user, enter = [] } = options
+  const [command = '', ...words] = [...enter, process.execPath, BIN, ...args]
+  const child = spawn(command, words, { cwd, env, uid: user, gid: user, stdio: ['pipe', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
@@ -163,13 +169,14 @@ export async function startHost(
   options: {
     guest: string
     config?: string
+    /** Multiaddr. Default: loopback. */ listen?: string
     /** Patterns. Default: all. */ models?: string[]
     /** Further keys of `[mesh.share]`. */ share?: string
   },
 ): Promise<{ node: Running; address: string; peerId: string }> {
   await host.writeConfig(`
 [mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
+listen = "${options.listen ?? '/ip4/127.0.0.1/tcp/0'}"
 discovery = "none"
 node_name = "gpu-server"
 [mesh.share]
