@@ -1,3 +1,5 @@
+export { createKeptSet } from './gossip/kept-set.ts'
+export type { Kept, KeptSet, KeptSetOptions } from './gossip/kept-set.ts'
 export type { Gossip, GossipEntry, GossipSet, GossipStats } from './gossip/types.ts'
 export { loadPeerId } from './identity/identity-file.ts'
 export type { CallerPeer, ConfiguredPeer, MeshNode, MeshNodeOptions, MeshTimings, NodeAdvert, StartReport } from './node-types.ts'

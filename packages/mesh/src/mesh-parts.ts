@@ -7,6 +7,8 @@ import { dialableAddresses } from './addresses/reach.ts'
 import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
 import { createOwnRecord } from './directory/own-record.ts'
+import { gossipContract } from './gossip/contract.ts'
+import { createGossip } from './gossip/gossip.ts'
 import { createGreeter } from './handshake/greeter.ts'
 import type { Hello } from './handshake/hello.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
@@ -87,7 +89,18 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     dial: host.libp2p.dial.bind(host.libp2p),
     learntAddresses: (peerId: PeerId) => directory.recordOf(peerId)?.addresses ?? [],
   }
-  trust.onChange(createTrustWatch({ log, greeter, links, server, directory, keeper, own, closeAll }))
+  const gossip = createGossip(
+    {
+      clock,
+      log: log.child('gossip'),
+      key,
+      isBanned: (peerId) => trust.standing(peerId).state === 'banned',
+      clientOf: (peerId) => links.get(peerId)?.lines[0]?.rpc.client(gossipContract),
+    },
+    { self, starts: file.content.starts, timings: options.gossip },
+  )
+  services.add(gossipContract, { role: 'member', handlersFor: (peer) => gossip.handlersFor(peer.peerId) })
+  trust.onChange(createTrustWatch({ log, greeter, links, server, directory, gossip, keeper, own, closeAll }))
   services.add(directoryContract, {
     role: 'observer',
     whenOpen: true,
@@ -95,7 +108,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       follow: (_, context) => own.follow(() => roleIncludes(peer.role(), 'client') || trust.standing(peer.peerId).open, context.signal),
     }),
   })
-  return { events, trust, server, services, arrivals, greeter, links, own, directory, host, keeper, listenAddresses }
+  return { events, trust, server, services, arrivals, greeter, links, own, directory, gossip, host, keeper, listenAddresses }
 
   function isTrusted(connection: Connection): boolean {
     const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
@@ -158,6 +171,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     const { peerId, there, lines } = link
     if (link.isUp && there?.services.includes(directoryContract.service)) directory.join(peerId)
     else directory.leave(peerId)
+    const isMember = link.isUp && roleIncludes(trust.standing(peerId).role, 'member')
+    if (isMember && there?.services.includes(gossipContract.service)) gossip.join(peerId)
+    else gossip.leave(peerId)
     const isUsed = link.isUp && trust.standing(peerId).use && there?.services.includes(modelsContract.service)
     if (isUsed)
       lines[0]?.rpc.warm(modelsContract, WARM_STREAMS).catch((error: unknown) => log.debug('not warmed', { peerId, error: String(error) }))
@@ -170,7 +186,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   }
 }
 
-type Watched = Pick<MeshParts, 'greeter' | 'links' | 'server' | 'directory' | 'keeper' | 'own'> & {
+type Watched = Pick<MeshParts, 'greeter' | 'links' | 'server' | 'directory' | 'gossip' | 'keeper' | 'own'> & {
   log: Logger
   closeAll(peerId: PeerId, reason: Error): void
 }
@@ -182,6 +198,7 @@ function createTrustWatch({
   links,
   server,
   directory,
+  gossip,
   keeper,
   own,
   closeAll,
@@ -191,6 +208,7 @@ function createTrustWatch({
     links.cut(peerId, reason)
     closeAll(peerId, reason)
     directory.forget(peerId)
+    gossip.forget(peerId)
   }
   const tell = (peerId: PeerId): void => {
     for (const { connection } of links.get(peerId)?.lines ?? []) {

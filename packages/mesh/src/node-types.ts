@@ -1,4 +1,6 @@
 import type { Contract, ContractHandlers, Load, ModelOffer, PeerId, Peers, Role, Trust } from '@qmtcode/protocol'
+import type { GossipTimings } from './gossip/partner.ts'
+import type { Gossip } from './gossip/types.ts'
 
 /** The mesh as the composition root sees it. Services are handed in; the mesh knows no models and no sessions. */
 export interface MeshNode {
@@ -6,6 +8,8 @@ export interface MeshNode {
   readonly name: string
   readonly peers: Peers
   readonly trust: Trust
+  /** What members keep the same among them. Sets are added by whoever knows what they mean. */
+  readonly gossip: Gossip
   /**
    * Before start. `handlersFor` is asked once a connection of a peer whose role includes `role`; any other stream is reset unread.
    * `whenOpen`: under `trust = "open"` unknown peers may use it too.
@@ -81,6 +85,8 @@ export interface MeshNodeOptions {
   /** Bounds unary calls to peers that have none of their own. Default: 300,000. */
   requestTimeoutMs?: number
   timings?: Partial<MeshTimings>
+  /** Milliseconds; tests shorten them. */
+  gossip?: Partial<GossipTimings>
 }
 
 /** Milliseconds. The defaults are the design's; tests shorten them. */

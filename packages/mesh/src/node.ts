@@ -30,7 +30,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
   const peerId = peerIdFromPrivateKey(key).toString() as PeerId
   const timings = { ...DEFAULT_TIMINGS, ...options.timings }
   const parts = await createMeshParts({ ...components, key, self: peerId, file }, { ...options, timings })
-  const { events, trust, services, links, own, directory, keeper, listenAddresses } = parts
+  const { events, trust, services, links, own, directory, gossip, keeper, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
     { trust, links, keeper, directory, own, addresses: listenAddresses, follow: events.follow },
@@ -65,6 +65,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
     name: options.name,
     peers,
     trust,
+    gossip,
     serve(contract, service) {
       if (state !== 'new') throw new AppError('internal', `serve(${contract.service}) of a node that was ${state}`)
       services.add(contract, service)
@@ -100,12 +101,13 @@ async function register({ host, services, greeter }: MeshParts): Promise<void> {
   }
 }
 
-async function stopParts({ keeper, directory, own, server, links, host, arrivals, events, trust }: MeshParts): Promise<void> {
+async function stopParts({ keeper, directory, gossip, own, server, links, host, arrivals, events, trust }: MeshParts): Promise<void> {
   own.stop()
   await keeper.stop()
   server.stop()
   links.stop()
   await directory.stop()
+  await gossip.stop()
   await host.stop()
   arrivals.stop()
   events.stop()

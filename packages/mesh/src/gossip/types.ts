@@ -18,7 +18,7 @@ export interface GossipEntry {
 
 /**
  * Entries that members keep the same, each node its own copy. The service moves them; the set says what they mean.
- * `keptSet` makes one: only a set with rules of its own implements this.
+ * `createKeptSet` makes one: only a set with rules of its own implements this.
  */
 export interface GossipSet {
   /** Letters, digits and `-`; the same on all nodes. */

@@ -1,0 +1,60 @@
+import { createBell, toAppError } from '@qmtcode/protocol'
+import type { ContractClient, Logger, PeerId } from '@qmtcode/protocol'
+import type { gossipContract } from './contract.ts'
+import { createOutbox } from './outbox.ts'
+import type { Outbox, OutboxComponents } from './outbox.ts'
+
+/** One linked member: pulls from it now and every so often, pushes to it at once. */
+export interface Partner {
+  readonly outbox: Outbox
+  stop(): Promise<void>
+}
+
+export interface PartnerComponents extends Omit<OutboxComponents, 'client'> {
+  log: Logger
+  /** Over its present connection. */
+  clientOf(peerId: PeerId): ContractClient<typeof gossipContract> | undefined
+  pull(client: ContractClient<typeof gossipContract>, signal: AbortSignal): Promise<void>
+}
+
+export interface GossipTimings {
+  /** Changes of so long are pushed together. */
+  coalesceMs: number
+  /** Between digests. */
+  digestMs: number
+  /** After an exchange that failed; doubled up to `digestMs`. */
+  retryMs: number
+}
+
+export function createPartner(peerId: PeerId, components: PartnerComponents, timings: GossipTimings): Partner {
+  const { log, clientOf, pull } = components
+  const stopped = new AbortController()
+  const bell = createBell()
+  const outbox = createOutbox({ ...components, client: () => clientOf(peerId) }, timings)
+
+  async function run(): Promise<void> {
+    let retry = timings.retryMs
+    while (!stopped.signal.aborted) {
+      let pause = timings.digestMs * (0.8 + Math.random() * 0.4)
+      try {
+        const client = clientOf(peerId)
+        if (client) await pull(client, stopped.signal)
+        retry = timings.retryMs
+      } catch (error) {
+        if (stopped.signal.aborted) return
+        log.debug('gossip failed', { peerId, error: toAppError(error).message })
+        pause = Math.min(retry, timings.digestMs)
+        retry *= 2
+      }
+      await bell.heard({ timeoutMs: pause, signal: stopped.signal })
+    }
+  }
+  const running = run()
+  return {
+    outbox,
+    async stop() {
+      stopped.abort()
+      await Promise.all([outbox.stop(), running])
+    },
+  }
+}
