@@ -16,6 +16,7 @@ export async function block(namespace: string, rule: BlockRule): Promise<AsyncDi
     `add chain ${table} ${hook} { type filter hook ${hook} priority 0; };`,
     `add rule ${table} ${hook} oif lo accept;`,
     `add rule ${table} ${hook} iif lo accept;`,
+    ...(how === 'refuse' ? [`add rule ${table} ${hook} tcp flags & rst == rst accept;`] : []), // the refusal itself passes
     ...verdicts.map((verdict) => `add rule ${table} ${hook} ${match} ${verdict};`),
   ])
   const legal = chains.filter((line) => !(/ (input) oif /.test(line) || / (output) iif /.test(line)))

@@ -33,6 +33,7 @@ export function createSlowWire(switchNamespace: string, wireNamespace: string): 
       await ipIn(namespace, `link set ${device} up`)
     }
   }
+  /** Both ends have one id, since the packets bear it. */
   async function tunnel(name: string, id: number, [own, theirs]: readonly [number, number], namespace: string): Promise<void> {
     const made = `vx${id}`
     await ipIn(switchNamespace, `link add ${made} mtu 1500 type vxlan id ${id} dstport ${own} nolearning`)
@@ -51,8 +52,8 @@ export function createSlowWire(switchNamespace: string, wireNamespace: string): 
         number,
         number,
       ]
-      await tunnel(device, 2 * count, [hostOut, hostIn], namespace)
-      await tunnel(port, 2 * count + 1, [lanOut, lanIn], switchNamespace)
+      await tunnel(device, count, [hostOut, hostIn], namespace)
+      await tunnel(port, count, [lanOut, lanIn], switchNamespace)
       const ports = [hostIn, lanIn, hostOut, lanOut].map(String)
       const child = spawn('ip', ['netns', 'exec', wireNamespace, process.execPath, WORKER, NEAR, ...ports], {
         stdio: ['pipe', 'pipe', 'inherit'],
