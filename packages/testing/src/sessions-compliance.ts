@@ -1,4 +1,5 @@
 import { test } from 'node:test'
+import { askingQuestions, waiting } from './sessions-scenarios-asking.ts'
 import { answering, following } from './sessions-scenarios-following.ts'
 import { ending, restarting } from './sessions-scenarios-lifetime.ts'
 import { creating, prompting } from './sessions-scenarios-prompting.ts'
@@ -20,6 +21,8 @@ export function sessionsCompliance(name: string, setup: SessionsSetup): void {
   prompting(scenario)
   following(scenario)
   answering(scenario)
+  askingQuestions(scenario)
+  waiting(scenario)
   ending(scenario)
   restarting(scenario)
 }

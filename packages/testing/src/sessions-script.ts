@@ -6,6 +6,8 @@ import type {
   LiveEventInit,
   PermissionAnswer,
   PromptId,
+  QuestionChoice,
+  QuestionReply,
   SessionEvent,
   SessionId,
   Sessions,
@@ -21,6 +23,13 @@ export interface ScriptedTurn {
   append(event: DurableEventInit): Promise<DurableEvent>
   publish(event: LiveEventInit): void
   ask(request: { callId: string; tool: string; input: Json; summary: string }): Promise<{ answer: PermissionAnswer; reason?: string }>
+  question(question: {
+    callId: string
+    text: string
+    choices: QuestionChoice[]
+    multiple: boolean
+    freeText: boolean
+  }): Promise<{ reply?: QuestionReply; reason?: string }>
   signal: AbortSignal
 }
 
@@ -28,7 +37,8 @@ export type ScriptedRunTurn = (turn: ScriptedTurn) => Promise<{ stopReason: Stop
 
 /**
  * A turn that does what its prompt says: `say X`; `wait`, which says half and goes on at `release`; `ask`, which asks to run a tool
- * and says the answer; `stick`, which starts a tool that never ends; `throw`.
+ * and says the answer; `choose`, which asks for one of two colours, or other words, and says the reply; `pick`, which takes several
+ * of them and no words; `stick`, which starts a tool that never ends; `throw`.
  */
 export interface TurnScript {
   runTurn: ScriptedRunTurn
@@ -47,6 +57,7 @@ export function createTurnScript(): TurnScript {
       try {
         if (verb === 'wait') await sayInHalves(turn, gate.promise)
         else if (verb === 'ask') await say(turn, `answer: ${(await turn.ask(question)).answer}`)
+        else if (verb === 'choose' || verb === 'pick') await say(turn, await choose(turn, verb === 'pick'))
         else if (verb === 'stick') await stick(turn)
         else if (verb === 'throw') throw new Error('the turn is broken')
         else await say(turn, rest.join(' '))
@@ -60,6 +71,18 @@ export function createTurnScript(): TurnScript {
 }
 
 const question = { callId: 'call_1', tool: 'shell', input: { command: 'true' }, summary: 'run: true' }
+
+async function choose(turn: ScriptedTurn, several: boolean): Promise<string> {
+  const choices = [{ label: 'red', description: 'as a rose' }, { label: 'blue' }]
+  const { reply, reason } = await turn.question({
+    callId: 'call_1',
+    text: 'Which colour?',
+    choices,
+    multiple: several,
+    freeText: !several,
+  })
+  return reply ? `reply: ${[...reply.choices, ...(reply.text === undefined ? [] : [`"${reply.text}"`])].join(' ')}` : `no reply: ${reason}`
+}
 
 function promptText({ events, promptId }: ScriptedTurn): string {
   for (const event of events) {

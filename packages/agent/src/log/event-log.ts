@@ -69,7 +69,10 @@ function createReads(store: () => WorkerClient): Reads {
     receipt: (id, promptId) => store().call('receipt', id, promptId),
     prompt: async (id, promptId) => ofType('prompt.accepted', id, await store().call('prompt', id, promptId)),
     queued: (id) => store().call('queued', id),
-    answer: async (id, requestId) => ofType('permission.answered', id, await store().call('answer', id, requestId)),
+    answer: async (id, requestId) => {
+      const record = await store().call('answer', id, requestId)
+      return ofType('permission.answered', id, record) ?? ofType('question.answered', id, record)
+    },
     unfinished: () => store().call('unfinished'),
   }
 }

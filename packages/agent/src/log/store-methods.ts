@@ -101,6 +101,8 @@ function createReads(
      where p.session = ? and p.queued = 1 order by p.seq`,
   )
   const answer = db.prepare(`${columns} where session = ? and type = 'permission.answered' and json_extract(body, '$.id') = ?`)
+  // Without an index: few are kept in a session, and it is asked only for an id that is not open.
+  const reply = db.prepare(`${columns} where session = ? and type = 'question.answered' and json_extract(body, '$.id') = ?`)
   return {
     read: (id, { after, limit }) => readPage(forward.iterate(find(id).n, after, limit)).records,
     readBack: (id, { before, limit }) => {
@@ -117,7 +119,8 @@ function createReads(
     },
     queued: (id) => queued.all(find(id).n).map(toQueuedPrompt),
     answer: (id, requestId) => {
-      const row = answer.get(find(id).n, requestId)
+      const { n } = find(id)
+      const row = answer.get(n, requestId) ?? reply.get(n, requestId)
       return row && toRecord(row)
     },
   }

@@ -30,8 +30,8 @@ export interface EventLog {
   prompt(id: SessionId, promptId: PromptId): Promise<EventOf<'prompt.accepted'> | undefined>
   /** Prompts that have neither been started nor withdrawn, the oldest first. */
   queued(id: SessionId): Promise<QueuedPrompt[]>
-  /** How a permission request was answered. */
-  answer(id: SessionId, requestId: string): Promise<EventOf<'permission.answered'> | undefined>
+  /** How a permission request or a question was answered. */
+  answer(id: SessionId, requestId: string): Promise<EventOf<'permission.answered' | 'question.answered'> | undefined>
   unfinished(): Promise<UnfinishedWork>
 }
 

@@ -1,6 +1,6 @@
 import { AppError, LIMITS, expandRights } from '@qmtcode/protocol'
 import type { Author, PromptId, PromptReceipt, Sessions } from '@qmtcode/protocol'
-import type { EventLog, SessionRow } from '../log/types.ts'
+import type { EventLog, EventOf, SessionRow } from '../log/types.ts'
 import type { Engine } from './engine.ts'
 import type { HotSession } from './hot-sessions.ts'
 import { nameOf } from './types.ts'
@@ -19,12 +19,10 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
     prompt: (id, prompt) => engine.command(id, (session) => acceptPrompt({ engine, log, author }, session, prompt)),
     answer: (id, given) =>
       engine.command(id, async (session) => {
-        if (typeof given.answer !== 'string') throw new AppError('not_found', `session ${id} has no open question ${given.id}`)
         if (await session.turn?.answer(given.id, { answer: given.answer, by: author })) return
         const earlier = await log.answer(id, given.id)
         if (!earlier) throw new AppError('not_found', `session ${id} has no open question ${given.id}`)
-        const who = earlier.by ? ` by ${nameOf(earlier.by)}` : ''
-        throw new AppError('conflict', `already answered${who}: ${earlier.answer}${earlier.reason ? ` (${earlier.reason})` : ''}`)
+        throw new AppError('conflict', answeredAlready(earlier))
       }),
     cancel: async (id, promptId) => {
       const ending = await engine.command(id, (session) => cancelPrompt({ engine, log, author }, session, promptId))
@@ -73,6 +71,16 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
         await discard?.(id).catch((error: unknown) => logger.warn('files of a deleted session stay', { id, error: String(error) }))
       }),
   }
+}
+
+const SHOWN_CHARS = 200 // of a reply
+
+function answeredAlready(earlier: EventOf<'permission.answered' | 'question.answered'>): string {
+  const { by, reason } = earlier
+  const reply = earlier.type === 'question.answered' ? earlier.reply : undefined
+  const said = reply && [...reply.choices, ...(reply.text === undefined ? [] : [reply.text])].join(', ').slice(0, SHOWN_CHARS)
+  const what = earlier.type === 'permission.answered' ? earlier.answer : (said ?? 'without a reply')
+  return `already answered${by ? ` by ${nameOf(by)}` : ''}: ${what}${reason ? ` (${reason})` : ''}`
 }
 
 interface Caller {

@@ -4,7 +4,7 @@ import type { QueuedPrompt } from '../log/types.ts'
 import { createHotSessions } from './hot-sessions.ts'
 import type { HotSession, HotSessions } from './hot-sessions.ts'
 import { startTurn } from './running-turn.ts'
-import type { RunningTurn } from './running-turn.ts'
+import type { ReopenedTurn, RunningTurn } from './running-turn.ts'
 import { createTurnHost } from './turn-host.ts'
 import type { SessionsComponents } from './types.ts'
 
@@ -17,8 +17,8 @@ export interface Engine {
   append(session: HotSession, events: readonly DurableEventInit[], onStored?: () => void): Promise<DurableEvent[]>
   /** Starts the next prompt if nothing is in its way. */
   pump(session: HotSession): void
-  /** Starts a turn now; `again` when it continues an interrupted one, which is no longer in the queue. */
-  begin(session: HotSession, prompt: QueuedPrompt, again?: 'again'): void
+  /** Starts a turn now; `again` when its prompt is no longer in the queue: it continues an interrupted one, or is one that waited for an answer. */
+  begin(session: HotSession, prompt: QueuedPrompt, again?: 'again' | ReopenedTurn): void
   assertRunning(): void
   stop(): Promise<void>
 }
@@ -67,7 +67,8 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
       if (next) engine.begin(session, next)
     },
     begin: (session, prompt, again) => {
-      const turn = startTurn(createTurnHost({ engine, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS }, session, prompt))
+      const host = createTurnHost({ engine, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS }, session, prompt)
+      const turn = startTurn(host, again === 'again' ? undefined : again)
       session.turn = turn
       turn.done.catch(() => {}) // isWritten deals with it, a moment later
       const ended = hot.use(session.id, async () => {

@@ -25,6 +25,7 @@ export function createSessions(components: SessionsComponents, options: Sessions
       row: (id) => components.log.session(id),
       running: (id) => engine.hot.peek(id)?.turn?.promptId,
       unfinished: () => engine.hot.all().flatMap(({ turn, queue }) => [...(turn ? [turn] : []), ...queue].map(({ author }) => author)),
+      asks: (id, requestId) => engine.hot.peek(id)?.turn?.kindOf(requestId),
       authorOf: async (id, promptId) => (await components.log.prompt(id, promptId))?.author,
     },
     start: async () => {

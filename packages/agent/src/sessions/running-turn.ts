@@ -1,21 +1,33 @@
 import { AppError, isAppError, newId, toAppError, toWireError } from '@qmtcode/protocol'
-import type { Author, DurableEvent, DurableEventInit, PeerId, PermissionAnswer, PromptId, SessionId } from '@qmtcode/protocol'
+import type { Author, DurableEvent, DurableEventInit, PeerId, PromptId, SessionId } from '@qmtcode/protocol'
 import type { QueuedPrompt, SessionRow } from '../log/types.ts'
 import type { RunTurn, TurnContext, TurnOutcome } from '../turn/types.ts'
 import { createLedger } from './ledger.ts'
 import type { TurnEnd } from './ledger.ts'
+import { createOpenQuestions } from './open-questions.ts'
+import type { OpenQuestions } from './open-questions.ts'
 
 /** A turn from `turn.started` to `turn.ended`, whatever RunTurn does. */
 export interface RunningTurn {
   readonly promptId: PromptId
   /** Whose prompt it is. */
   readonly author: Author
-  /** `cancelled` by a person, or `interrupted` by the node's stop. The first one counts. */
+  /**
+   * `cancelled` by a person, or `interrupted` by the node's stop. The first one counts.
+   * A stop does not end a turn that waits for an answer: it is left as it is, for the next start to reopen.
+   */
   abort(reason: AppError): void
-  /** Answers an open question durably; false when it is not open. */
-  answer(id: string, given: { answer: PermissionAnswer; by: Author }): Promise<boolean>
+  readonly answer: OpenQuestions['answer']
+  readonly kindOf: OpenQuestions['kindOf']
   /** Resolves after the last event is written; rejects when it could not be. */
   done: Promise<void>
+}
+
+/** A turn that waited for an answer when its node stopped. */
+export interface ReopenedTurn {
+  turnId: string
+  /** All of its events, `turn.started` first. */
+  events: readonly DurableEvent[]
 }
 
 /** The session's side of a turn. */
@@ -29,23 +41,25 @@ export interface TurnHost {
   load(seq: number): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
   /** Writes the last events. */
   end(events: readonly DurableEventInit[], stopReason: TurnOutcome['stopReason']): Promise<void>
+  /** Lets go of the turn without an end. */
+  leave(): void
   /** The peer that an author is; undefined for this node's own person. */
   guestOf(author: Author): PeerId | undefined
   node: string
   graceMs: number
 }
 
-export function startTurn(host: TurnHost): RunningTurn {
-  const turnId = newId('turn')
+export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedTurn = { turnId: newId('turn'), events: [] }): RunningTurn {
   const { promptId, author } = host.prompt
   const controller = new AbortController()
-  const writer = createTurnWriter(host, turnId)
-  const questions = createQuestions(host, { turnId, write: writer.write, signal: controller.signal })
+  const writer = createTurnWriter(host, { turnId, earlier })
+  const questions = createOpenQuestions(host, { turnId, write: writer.write, signal: controller.signal, earlier })
+  let isLeft = false
 
   const run = async (): Promise<void> => {
-    const started = first(await host.append([{ type: 'turn.started', turnId, promptId }]))
+    const head = earlier.at(-1) ?? first(await host.append([{ type: 'turn.started', turnId, promptId }]))
     const outcome = await untilEnd(controller.signal, host.graceMs, async () => {
-      const { row, events, agent } = await host.load(started.seq)
+      const { row, events, agent } = await host.load(head.seq)
       controller.signal.throwIfAborted()
       questions.isUnattended = row.unattended
       return await host.runTurn({
@@ -63,19 +77,29 @@ export function startTurn(host: TurnHost): RunningTurn {
         append: async (event) => first(await writer.write([event])),
         publish: writer.publish,
         ask: questions.ask,
+        question: questions.question,
         signal: controller.signal,
       })
     })
     await writer.close()
+    if (isLeft) return host.leave()
     const end = endOf(outcome, controller.signal)
     await host.end(writer.closing(end), end.stopReason)
   }
-  return { promptId, author, abort: (reason) => controller.abort(reason), answer: questions.answer, done: run() }
+  const abort = (reason: AppError): void => {
+    if (!controller.signal.aborted && isAppError(reason, 'interrupted') && questions.isWaiting()) {
+      isLeft = true
+      writer.seal() // before anything hears of it and ends what it has begun
+    }
+    controller.abort(reason)
+  }
+  return { promptId, author, abort, answer: questions.answer, kindOf: questions.kindOf, done: run() }
 }
 
 /** Nothing is written or published through it once it is closed, however long a tool clings to its turn. */
-function createTurnWriter(host: TurnHost, turnId: string) {
+function createTurnWriter(host: TurnHost, { turnId, earlier }: { turnId: string; earlier: readonly DurableEvent[] }) {
   const ledger = createLedger({ turnId, promptId: host.prompt.promptId })
+  for (const event of earlier) ledger.observe(event)
   const inFlight = new Set<Promise<unknown>>()
   let isOver = false
   return {
@@ -94,62 +118,15 @@ function createTurnWriter(host: TurnHost, turnId: string) {
     publish: (event: Parameters<TurnContext['publish']>[0]): void => {
       if (!isOver) host.publish(event)
     },
+    seal: (): void => {
+      isOver = true
+    },
     close: async (): Promise<void> => {
       isOver = true
       await Promise.allSettled(inFlight)
     },
     closing: ledger.closing,
   }
-}
-
-/** The permission requests of a turn that wait for an answer. */
-function createQuestions(
-  host: TurnHost,
-  turn: { turnId: string; write(events: readonly DurableEventInit[]): Promise<DurableEvent[]>; signal: AbortSignal },
-) {
-  const open = new Map<string, PromiseWithResolvers<{ answer: PermissionAnswer }> & { reserved?: boolean }>()
-  const { turnId, write, signal } = turn
-  const questions = {
-    isUnattended: false,
-    ask: async (request: Parameters<TurnContext['ask']>[0]): ReturnType<TurnContext['ask']> => {
-      signal.throwIfAborted()
-      const id = newId('ask')
-      const requested: DurableEventInit = { type: 'permission.requested', turnId, id, ...request, author: host.prompt.author }
-      if (questions.isUnattended) {
-        const reason = request.reserved
-          ? `only the person at ${host.node} may allow this, and in this session nobody is asked`
-          : 'nobody can answer in this session'
-        await write([requested, { type: 'permission.answered', turnId, id, answer: 'deny', reason }])
-        return { answer: 'deny', reason }
-      }
-      const waiting = { ...Promise.withResolvers<{ answer: PermissionAnswer }>(), reserved: request.reserved }
-      const onAbort = (): void => waiting.reject(toAppError(signal.reason))
-      waiting.promise.catch(() => {}) // it may be rejected while the request is being written
-      open.set(id, waiting)
-      signal.addEventListener('abort', onAbort)
-      try {
-        await write([requested])
-        return await waiting.promise
-      } finally {
-        open.delete(id)
-        signal.removeEventListener('abort', onAbort)
-      }
-    },
-    answer: async (id: string, { answer, by }: { answer: PermissionAnswer; by: Author }): Promise<boolean> => {
-      const waiting = open.get(id)
-      if (!waiting) return false
-      if (waiting.reserved && host.guestOf(by) !== undefined) {
-        throw new AppError('forbidden', `only the person at ${host.node} may answer this question`, {
-          hint: `on ${host.node}: qmtcode attach ${host.sessionId}`,
-        })
-      }
-      await write([{ type: 'permission.answered', turnId, id, answer, by }])
-      open.delete(id)
-      waiting.resolve({ answer })
-      return true
-    },
-  }
-  return questions
 }
 
 /** What `work` comes to; once the signal is aborted it has `graceMs` left. */

@@ -36,6 +36,10 @@ export function createTurnHost(
         throw error
       }
     },
+    leave: () => {
+      session.turn = undefined
+      session.isHeld = true
+    },
     guestOf: (author) => guestOf(author, node),
     node: node.name,
     graceMs,

@@ -1,6 +1,7 @@
 import type { AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Sessions } from '@qmtcode/protocol'
 import type { EventLog, SessionRow } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
+import type { QuestionKind } from './open-questions.ts'
 
 /** The sessions that this node holds. Each caller has a view of its own; all views see the same sessions. */
 export interface LocalSessions {
@@ -29,6 +30,8 @@ interface SessionRecords {
   running(id: SessionId): PromptId | undefined
   /** Whose prompts wait or run now, in all sessions. */
   unfinished(): Author[]
+  /** What an open question is. */
+  asks(id: SessionId, requestId: string): QuestionKind | undefined
   authorOf(id: SessionId, promptId: PromptId): Promise<Author | undefined>
 }
 

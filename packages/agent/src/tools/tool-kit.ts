@@ -52,6 +52,7 @@ export async function createToolKit(env: Record<string, string | undefined> = pr
         path: await workspace.resolve(tool.target?.(parsed).path ?? '.'),
         signal: signal ?? new AbortController().signal,
         progress: onProgress ?? ((text) => progress.push(text)),
+        ask: async () => ({ reason: 'nobody is here' }),
         hides: (real) => workspace.locate(real).place === 'private',
       })
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { editTool } from './edit.ts'
 import type { Environment } from './environment.ts'
 import { createListTool } from './list-files.ts'
+import { questionTool } from './question.ts'
 import { readFileTool } from './read-file.ts'
 import { createSearchTool } from './search-text.ts'
 import { createShellTool } from './shell.ts'
@@ -24,7 +25,7 @@ export interface ToolOptions {
 /** The built-in tools. `env` is this process's; tools get a listed part of it. */
 export function createTools(components: { env: Environment }, options: ToolOptions): ToolSet {
   const { env } = components
-  const builtIn = [readFileTool, createListTool(env), createSearchTool(env), editTool, writeFileTool, createShellTool(env)]
+  const builtIn = [readFileTool, createListTool(env), createSearchTool(env), editTool, writeFileTool, createShellTool(env), questionTool]
   const byName = new Map([...builtIn, ...(options.extra ?? [])].map((tool) => [tool.name, tool]))
   const outputDir = options.outputDir ?? join(options.qmtHome, 'output')
   return {

@@ -1,5 +1,7 @@
+import type { QuestionChoice } from '@qmtcode/protocol'
 import type { z } from 'zod'
 import type { PermissionName } from '../permissions/names.ts'
+import type { QuestionOutcome } from '../turn/types.ts'
 import type { ResolvedPath, Workspace } from './workspace.ts'
 
 /** What a tool needs to be allowed, as `[permissions]` and `--allow` name it. */
@@ -27,6 +29,8 @@ export interface ToolContext {
   signal: AbortSignal
   /** Shown live, at most once; the result does not depend on it. */
   progress(text: string): void
+  /** Asks people, and waits; throws when the turn is cancelled. */
+  ask(question: { text: string; choices: QuestionChoice[]; multiple: boolean; freeText: boolean }): Promise<QuestionOutcome>
   /** Whether a file found below `path` is kept from the model: qmtcode's own, or held back by a rule. */
   hides(real: string): boolean
 }
@@ -37,6 +41,8 @@ export interface Tool<Input = unknown> {
   description: string
   inputSchema: z.ZodType<Input>
   permission: ToolPermission
+  /** Its work is to ask people: nobody is asked whether it may. A rule that denies holds. */
+  asksUser?: boolean
   /** One line for the person who decides. */
   summary(input: Input): string
   target?(input: Input): ToolTarget

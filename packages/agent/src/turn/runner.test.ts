@@ -51,7 +51,7 @@ test('tells the model where it is, what the workspace asks for, and which tools 
   await kit.run('plan', { mode: 'plan' })
   assert.deepEqual(
     kit.sent[1]?.tools?.map(({ name }) => name),
-    ['read_file', 'list_files', 'search_text'],
+    ['read_file', 'list_files', 'search_text', 'question'],
   )
   assert.match(JSON.stringify(kit.sent[1]?.prompt[0]?.content), /Plan mode/)
 })

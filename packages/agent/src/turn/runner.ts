@@ -6,6 +6,7 @@ import { grantedIn } from '../permissions/granted.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Tool, ToolSet } from '../tools/types.ts'
 import { isAnswered } from './answered.ts'
+import { openCalls } from './begun-calls.ts'
 import { runModelStep } from './model-step.ts'
 import type { ModelStep, StepComponents } from './model-step.ts'
 import { foldPrompt } from './prompt.ts'
@@ -46,6 +47,8 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
     } catch (error) {
       return { stopReason: 'failed', usage: noUsage, error: toWireError(error) }
     }
+    const { calls, begun } = openCalls(turn)
+    if (calls.length > 0) await runToolCalls(run.calls, calls, begun)
     for (let step = 0; step < maxSteps; step += 1) {
       const outcome = await runStep(run, turn)
       if (outcome) return { ...outcome, usage: run.usage }

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { Tool, ToolContext, ToolResult, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
+import { NONE_BEGUN } from './begun-calls.ts'
+import type { BegunCall, BegunCalls } from './begun-calls.ts'
 import type { ModelCall } from './message-builder.ts'
 import type { TurnContext } from './types.ts'
 
@@ -24,26 +26,30 @@ export interface CallComponents {
   guard(call: { name: string; input: Json }, output: string): string
 }
 
-/** Runs a step's calls in the model's order; reading calls that stand together run at once. After an abort the rest is not begun. */
-export async function runToolCalls(components: CallComponents, calls: readonly ModelCall[]): Promise<void> {
+/**
+ * Runs a step's calls in the model's order; reading calls that stand together run at once. After an abort the rest is not begun.
+ * `begun`: calls that were started before the node's last stop.
+ */
+export async function runToolCalls(components: CallComponents, calls: readonly ModelCall[], begun: BegunCalls = NONE_BEGUN): Promise<void> {
   const isReading = ({ name }: ModelCall): boolean => components.tools.find((tool) => tool.name === name)?.permission === 'read'
   for (let at = 0; at < calls.length && !components.turn.signal.aborted;) {
     let end = at + 1
     while (isReading(calls[at] as ModelCall) && end < calls.length && end - at < PARALLEL_READS && isReading(calls[end] as ModelCall))
       end += 1
-    await runTogether(components, calls.slice(at, end))
+    await runTogether(components, calls.slice(at, end), begun)
     at = end
   }
 }
 
-async function runTogether(components: CallComponents, calls: readonly ModelCall[]): Promise<void> {
+async function runTogether(components: CallComponents, calls: readonly ModelCall[], earlier: BegunCalls): Promise<void> {
   const begun: { call: ModelCall; ready: Prepared }[] = []
   // One after the other: a person answers one question at a time.
   for (const call of calls) {
     if (components.turn.signal.aborted) break
     const { turn, append, node } = components
-    await append({ type: 'tool.started', turnId: turn.turnId, callId: call.id, name: call.name, input: call.input, node })
-    begun.push({ call, ready: await prepare(components, call) })
+    const before = earlier.get(call.id)
+    if (!before) await append({ type: 'tool.started', turnId: turn.turnId, callId: call.id, name: call.name, input: call.input, node })
+    begun.push({ call, ready: await prepare(components, call, before) })
   }
   const ended = await Promise.allSettled(
     begun.map(async ({ call, ready }) => {
@@ -65,12 +71,14 @@ async function end(
   await append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: result.isError ?? false, durationMs })
 }
 
+const MAY_HAVE_RUN = 'interrupted: it may have run in part; look before you repeat it'
+
 type Prepared = { refused: ToolResult } | { tool: Tool; input: unknown; context: ToolContext }
 
 const refuse = (output: string): Prepared => ({ refused: { output, isError: true } })
 
 /** Everything before the tool runs: does it exist, is its input one, may it. Throws only when the log cannot be written. */
-async function prepare(components: CallComponents, call: ModelCall): Promise<Prepared> {
+async function prepare(components: CallComponents, call: ModelCall, before?: BegunCall): Promise<Prepared> {
   const { tools, workspace, permissions } = components
   const tool = tools.find(({ name }) => name === call.name)
   if (!tool)
@@ -80,21 +88,24 @@ async function prepare(components: CallComponents, call: ModelCall): Promise<Pre
   if (call.problem !== undefined) return refuse(`the input of ${tool.name} is ${call.problem}`)
   const parsed = tool.inputSchema.safeParse(withoutNulls(call.input))
   if (!parsed.success) return refuse(`the input of ${tool.name} is not right:\n${z.prettifyError(parsed.error)}`)
+  if (before && !before.isWaiting && tool.permission !== 'read') return refuse(MAY_HAVE_RUN)
   const target = tool.target?.(parsed.data)
   const path = await resolveTarget(workspace, target)
   if (typeof path === 'string') return refuse(path)
   const base = { tool: tool.name, permission: tool.permission }
   const subject: PermissionSubject = { ...base, path: target?.path === undefined ? undefined : path, command: target?.command }
-  const refusal = await permit(components, { call, subject, summary: tool.summary(parsed.data) })
+  const refusal = await permit(components, { call, tool, subject, summary: tool.summary(parsed.data), request: before?.request })
   if (refusal !== undefined) return refuse(refusal)
   // Somebody may have thought about it for an hour: what was allowed must still be what is there.
   const now = await resolveTarget(workspace, target)
   if (typeof now === 'string' || now.real !== path.real) return refuse(`${path.shown} changed while this was asked: call again`)
   const context: ToolContext = {
     callId: call.id,
+    agent: components.turn.agent.id,
     workspace,
     path,
     signal: components.turn.signal,
+    ask: (question) => components.turn.question({ callId: call.id, ...question }),
     progress: (text) => components.turn.publish({ type: 'tool.progress', turnId: components.turn.turnId, callId: call.id, text }),
     hides: (real) => permissions.hides({ ...base, path: workspace.locate(real) }),
   }
@@ -110,20 +121,34 @@ async function resolveTarget(workspace: Workspace, target: ToolTarget | undefine
   }
 }
 
+interface PermitQuestion {
+  call: ModelCall
+  tool: Tool
+  subject: PermissionSubject
+  summary: string
+  /** As it was asked before the node's stop. */
+  request?: BegunCall['request']
+}
+
 /** Why it may not run, for the model; nothing where it may. */
 async function permit(
   { turn, permissions, log }: CallComponents,
-  { call, subject, summary }: { call: ModelCall; subject: PermissionSubject; summary: string },
+  { call, tool, subject, summary, request }: PermitQuestion,
 ): Promise<string | undefined> {
   const decision = permissions.decide(subject)
-  if (decision.action === 'allow') return undefined
+  if (decision.action === 'allow' || (tool.asksUser && decision.action === 'ask')) return undefined
+  const shown = describe(subject, summary, decision)
   if (decision.action === 'deny') return `not allowed: ${decision.reason}`
+  // What a person was shown before the node's stop must be what their answer is for.
+  if (request && (request.summary !== shown || String(request.needs) !== String(decision.needs))) {
+    return 'not allowed: what it acts on changed while this was asked: call again'
+  }
   try {
     const { answer, reason } = await turn.ask({
       callId: call.id,
       tool: call.name,
       input: call.input,
-      summary: describe(subject, summary, decision),
+      summary: shown,
       needs: decision.needs,
       ...(decision.reserved && { reserved: true }),
     })

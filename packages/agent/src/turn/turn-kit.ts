@@ -10,6 +10,7 @@ import type {
   ModelCallOptions,
   ModelPart,
   PermissionAnswer,
+  QuestionReply,
 } from '@qmtcode/protocol'
 import { createPermissions } from '../permissions/permissions.ts'
 import type { PermissionOptions } from '../permissions/types.ts'
@@ -54,6 +55,7 @@ export interface TurnKit extends AsyncDisposable {
   live: LiveEventInit[]
   /** What the model was sent, call by call. */
   sent: ModelCallOptions[]
+  questions: Parameters<TurnContext['question']>[0][]
   asked: { tool: string; summary: string; needs?: string[] }[]
   controller: AbortController
   /** Accepts a prompt and runs its turn. */
@@ -67,6 +69,8 @@ export interface KitOptions {
   permissions?: PermissionOptions
   /** What a person answers; default: nobody is there. */
   answer?: PermissionAnswer
+  /** What a person replies to questions; default: nobody is there. */
+  reply?: QuestionReply
   /** While the person thinks. */
   onAsk?: () => Promise<void>
   routes?: Partial<ChosenRoute>[]
@@ -85,6 +89,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
   const [events, live, sent, asked]: [DurableEvent[], LiveEventInit[], ModelCallOptions[], TurnKit['asked']] = [[], [], [], []]
   const controller = new AbortController()
   const sessionId = newSessionId()
+  const questions: TurnKit['questions'] = []
   let turns = 0
   const log = async (init: DurableEventInit): Promise<DurableEvent> => {
     // Through JSON, as the real log.
@@ -110,6 +115,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     live,
     sent,
     asked,
+    questions,
     controller,
     log,
     ended: () => events.filter((event) => event.type === 'tool.ended').map(({ name, output, isError }) => ({ name, output, isError })),
@@ -130,6 +136,10 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
         await log({ type: 'permission.answered', turnId, id, answer, reason })
         return { answer, reason }
       }
+      const question: TurnContext['question'] = async (question) => {
+        questions.push(question)
+        return options.reply ? { reply: options.reply, by: author } : { reason: 'nobody is here to ask' }
+      }
       const outcome = await runTurn({
         sessionId,
         turnId,
@@ -143,6 +153,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
         append: log,
         publish: (event) => live.push(event),
         ask,
+        question,
         signal: controller.signal,
         ...change,
       })

@@ -10,6 +10,8 @@ import type {
   PeerId,
   PermissionAnswer,
   PromptId,
+  QuestionChoice,
+  QuestionReply,
   SessionId,
   StopReason,
   Usage,
@@ -33,7 +35,10 @@ export interface TurnContext {
   guest?: PeerId
   /** Tool permissions the session was created with, over the configuration's. */
   allow: readonly string[]
-  /** The whole log, this turn's `turn.started` last. A resumed turn finds its earlier steps in it. */
+  /**
+   * The whole log, this turn's `turn.started` last. A resumed turn finds its earlier steps in it;
+   * one that waited for an answer when its node stopped, its own as well: it goes on with the calls that have no end.
+   */
   events: readonly DurableEvent[]
   /** Resolves when the event is on disk. */
   append(event: DurableEventInit): Promise<DurableEvent>
@@ -50,7 +55,22 @@ export interface TurnContext {
     needs?: string[]
     reserved?: boolean
   }): Promise<{ answer: PermissionAnswer; reason?: string }>
+  /** As `ask`, with a question of the model. A call that asked it before the node's stop waits on, and asks nothing anew. */
+  question(question: {
+    callId: string
+    text: string
+    choices: QuestionChoice[]
+    multiple: boolean
+    freeText: boolean
+  }): Promise<QuestionOutcome>
   signal: AbortSignal
+}
+
+/** Without a `reply`, nobody answered, for `reason`. */
+export interface QuestionOutcome {
+  reply?: QuestionReply
+  by?: Author
+  reason?: string
 }
 
 export interface TurnOutcome {

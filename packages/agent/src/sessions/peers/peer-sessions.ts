@@ -46,8 +46,9 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     throw forbidden(id, method, need)
   }
   function forbidden(id: SessionId, method: string, need: Need): AppError {
-    const to = need === 'owner' ? 'only its creator and its host may' : `it needs the right ${need}`
-    const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${need}`
+    const given = need === 'reply' ? 'prompt' : need
+    const to = need === 'owner' ? 'only its creator and its host may' : `it needs the right ${given}`
+    const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${given}`
     return new AppError('forbidden', `session ${id} on ${node.name}: ${method} is not allowed to this node; ${to}`, { hint })
   }
   /** The events tell when the right to them goes: those before it are the caller's, those after it are not. */
@@ -106,7 +107,8 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
       return await asked(view.prompt(id, prompt))
     },
     answer: async (id, answer) => {
-      await require(id, 'answer')
+      const kind = records.asks(id, answer.id) ?? (typeof answer.answer === 'string' ? 'permission' : 'question')
+      await require(id, kind === 'question' ? 'reply' : 'answer')
       await asked(view.answer(id, answer))
     },
     cancel: async (id, promptId) => {

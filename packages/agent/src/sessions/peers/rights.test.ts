@@ -17,6 +17,7 @@ const calls: Record<Method, (sessions: Sessions, id: SessionId) => Promise<unkno
   },
   prompt: (sessions, id) => tell(sessions, id, 'hello'),
   answer: (sessions, id) => sessions.answer(id, { id: 'none', answer: 'allow' }),
+  reply: (sessions, id) => sessions.answer(id, { id: 'none', answer: { choices: [], text: 'yes' } }),
   cancel: (sessions, id) => sessions.cancel(id, newPromptId()),
   resume: (sessions, id) => sessions.resume(id),
   configure: (sessions, id) => sessions.configure(id, { title: 'x' }),
@@ -40,7 +41,8 @@ function expected(method: Method, given: Given, role: Role): 'allowed' | 'forbid
   const seesRow = rights.length > 0 || role === 'member' // `sessions = "all"`
   const need = NEEDS[method]
   if (need === 'row') return seesRow ? 'allowed' : 'not_found'
-  if (need !== 'owner' && rights.includes(need)) return 'allowed'
+  if (need === 'reply' ? rights.includes('prompt') || rights.includes('approve') : need !== 'owner' && rights.includes(need))
+    return 'allowed'
   return seesRow ? 'forbidden' : 'not_found'
 }
 

@@ -3,10 +3,13 @@ import type { PeerId, Right, Role, Sessions } from '@qmtcode/protocol'
 import type { SessionRow } from '../../log/types.ts'
 import type { SharedSessions } from './share.ts'
 
-/** `owner`: its creator. `row`: who may see that it exists. */
-export type Need = Right | 'owner' | 'row'
+/** `owner`: its creator. `row`: who may see that it exists. `reply`: who may prompt or approve. */
+export type Need = Right | 'owner' | 'row' | 'reply'
 
-/** The one table of who may do what. `create` and `list` are not about one session. A prompt of its own is withdrawn by whoever may prompt. */
+/**
+ * The one table of who may do what. `create` and `list` are not about one session.
+ * `answer` is to a permission request, `reply` to a question of the model. A prompt of its own is withdrawn by whoever may prompt.
+ */
 export const NEEDS = {
   get: 'row',
   history: 'observe',
@@ -17,6 +20,7 @@ export const NEEDS = {
   readFile: 'prompt',
   prompt: 'prompt',
   answer: 'approve',
+  reply: 'reply',
   cancel: 'control',
   resume: 'control',
   configure: 'control',
@@ -24,7 +28,7 @@ export const NEEDS = {
   share: 'owner',
   unshare: 'owner',
   delete: 'owner',
-} as const satisfies Record<Exclude<keyof Sessions, 'create' | 'list'>, Need>
+} as const satisfies Record<Exclude<keyof Sessions, 'create' | 'list'> | 'reply', Need>
 
 export interface Caller {
   peerId: PeerId
@@ -33,10 +37,11 @@ export interface Caller {
 
 /** What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role. */
 export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSessions, 'sessions'>): ReadonlySet<Need> {
-  if (row.author.peerId === caller.peerId) return new Set<Need>(['row', ...expandRights(['control']), 'owner'])
+  if (row.author.peerId === caller.peerId) return new Set<Need>(['row', ...expandRights(['control']), 'reply', 'owner'])
   const given = row.shares.find(({ peerId }) => peerId === caller.peerId)?.rights ?? []
   const role = caller.role()
   const rights = new Set<Need>(expandRights(roleIncludes(role, 'admin') ? [...given, 'observe'] : given))
+  if (rights.has('prompt') || rights.has('approve')) rights.add('reply')
   if (rights.size > 0 || (roleIncludes(role, 'member') && seesRow(row, share))) rights.add('row')
   return rights
 }
