@@ -48,6 +48,7 @@ export async function createToolKit(env: Record<string, string | undefined> = pr
       count += 1
       return await tool.execute(parsed, {
         callId: `call-${count}`,
+        agent: 'main',
         workspace,
         path: await workspace.resolve(tool.target?.(parsed).path ?? '.'),
         signal: signal ?? new AbortController().signal,

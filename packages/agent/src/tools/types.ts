@@ -23,6 +23,8 @@ export interface ToolTarget {
 /** One call, permitted. */
 export interface ToolContext {
   callId: string
+  /** Agent id of the session. */
+  agent: string
   workspace: Workspace
   /** The target's path as it was permitted, or the workspace. Tools open this one and never resolve again. */
   path: ResolvedPath
