@@ -6,6 +6,8 @@ import { parseArguments } from './commands/arguments.ts'
 import type { CommandContext } from './commands/context.ts'
 import { createInterrupts } from './commands/interrupts.ts'
 import type { GlobalOptions, Invocation, StartOptions } from './commands/invocation.ts'
+import { invite, invites, revokeInvite } from './commands/invite.ts'
+import { join } from './commands/join.ts'
 import { models } from './commands/models.ts'
 import { nodes } from './commands/nodes.ts'
 import { changePeer, peers } from './commands/peers.ts'
@@ -71,6 +73,14 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await peers(context, invocation)
     case 'peers change':
       return await changePeer(context, invocation)
+    case 'invite':
+      return await invite(context, invocation)
+    case 'invites':
+      return await invites(context, invocation)
+    case 'invites revoke':
+      return await revokeInvite(context, invocation)
+    case 'join':
+      return await join(context, invocation)
     case 'sessions':
       return await sessions(context, invocation)
     case 'sessions share':

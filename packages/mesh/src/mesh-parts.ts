@@ -27,9 +27,12 @@ import { createRpcServer } from './rpc/server.ts'
 import { libp2pStream } from './rpc/streams/libp2p.ts'
 import type { RpcClient } from './rpc/types.ts'
 import { createServices } from './services.ts'
+import { bansContract, createBanNews } from './trust/ban-news.ts'
 import { createGate } from './trust/gate.ts'
 import type { KnownPeersFile } from './trust/known-peers-file.ts'
+import { createMembership } from './trust/membership.ts'
 import { createTrustBook } from './trust/trust-book.ts'
+import { createUpkeep } from './trust/upkeep.ts'
 
 const MAX_OUTBOUND_STREAMS = 4_096
 const WARM_STREAMS = 2
@@ -49,14 +52,18 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const { timings, name, version, peers: configured } = options
   const events = createMeshEvents()
   const trust = createTrustBook({ clock, file }, { self, name, configured, open: options.trust === 'open' })
+  const membership = createMembership({ clock, log, key, trust, content: file.content, addresses: listenAddresses }, { self })
   const server = createRpcServer({ clock, log: log.child('rpc') })
   const services = createServices({ log, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter })
   const arrivals = createArrivals({ trust })
   const greeter = createGreeter(
-    { clock, log, trust, servicesFor: services.allowedTo, onHello },
+    { clock, log, trust, membership, servicesFor: services.allowedTo, onHello },
     { name, version, timeoutMs: timings.handshake },
   )
   const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
+  const upkeep = createUpkeep({ log, trust, membership, greeter, links }, { everyMs: timings.upkeep })
+  const bans = createBanNews({ log, trust, membership, clientOf: (peerId) => links.get(peerId)?.lines[0]?.rpc.client(bansContract) })
+  services.add(bansContract, { role: 'observer', handlersFor: () => bans.handlers })
   const own = createOwnRecord(
     { log, key, addresses: listenAddresses },
     { peerId: self, name, software: version, starts: file.content.starts, loadMs: timings.load },
@@ -108,7 +115,24 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       follow: (_, context) => own.follow(() => roleIncludes(peer.role(), 'client') || trust.standing(peer.peerId).open, context.signal),
     }),
   })
-  return { events, trust, server, services, arrivals, greeter, links, own, directory, gossip, host, keeper, listenAddresses }
+  return {
+    membership,
+    upkeep,
+    bans,
+    events,
+    trust,
+    server,
+    services,
+    arrivals,
+    greeter,
+    links,
+    own,
+    directory,
+    gossip,
+    host,
+    keeper,
+    listenAddresses,
+  }
 
   function isTrusted(connection: Connection): boolean {
     const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
@@ -169,6 +193,8 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   /** Brings what runs over a link in line with whether it is up. */
   function settle(link: Link): void {
     const { peerId, there, lines } = link
+    if (link.isUp && there?.services.includes(bansContract.service)) bans.join(peerId)
+    else bans.leave(peerId)
     if (link.isUp && there?.services.includes(directoryContract.service)) directory.join(peerId)
     else directory.leave(peerId)
     const isMember = link.isUp && roleIncludes(trust.standing(peerId).role, 'member')

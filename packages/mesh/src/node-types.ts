@@ -104,6 +104,8 @@ export interface MeshTimings {
   ping: number
   /** Between loads told to peers. Default: 250. */
   load: number
+  /** Between looks at what time changes: grants that end. Default: 60,000. */
+  upkeep: number
 }
 
 export const DEFAULT_TIMINGS: MeshTimings = {
@@ -114,4 +116,5 @@ export const DEFAULT_TIMINGS: MeshTimings = {
   handshake: 2_000,
   ping: 2_500,
   load: 250,
+  upkeep: 60_000,
 }

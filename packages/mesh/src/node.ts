@@ -14,6 +14,7 @@ import type { MeshNode, MeshNodeOptions, StartReport } from './node-types.ts'
 import { createPeers } from './peers/peers.ts'
 import { openKnownPeersFile } from './trust/known-peers-file.ts'
 import { writtenId } from './trust/pins.ts'
+import { trustPort } from './trust/trust-port.ts'
 
 const STREAMS_A_PROTOCOL = 2 * LIMITS.peerStreams // a closing one counts until it is gone
 const PING_STREAMS = 4
@@ -49,6 +50,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
       await listenOn(parts.host, listen)
       const moved = options.defaultListen === true ? await listenOnDefault(parts.host) : undefined
       keeper.start()
+      parts.upkeep.start()
       return { listenAddresses: listenAddresses(), moved }
     } catch (error) {
       await stop()
@@ -64,7 +66,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
     peerId,
     name: options.name,
     peers,
-    trust,
+    trust: trustPort({ ...parts, clock: components.clock }, { self: peerId, addressMs: timings.addressDial }),
     gossip,
     serve(contract, service) {
       if (state !== 'new') throw new AppError('internal', `serve(${contract.service}) of a node that was ${state}`)
@@ -101,11 +103,26 @@ async function register({ host, services, greeter }: MeshParts): Promise<void> {
   }
 }
 
-async function stopParts({ keeper, directory, gossip, own, server, links, host, arrivals, events, trust }: MeshParts): Promise<void> {
+async function stopParts({
+  upkeep,
+  bans,
+  keeper,
+  directory,
+  gossip,
+  own,
+  server,
+  links,
+  host,
+  arrivals,
+  events,
+  trust,
+}: MeshParts): Promise<void> {
   own.stop()
+  await upkeep.stop()
   await keeper.stop()
   server.stop()
   links.stop()
+  await bans.stop()
   await directory.stop()
   await gossip.stop()
   await host.stop()

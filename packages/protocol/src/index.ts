@@ -67,7 +67,9 @@ export { routesHandlers, routesOverRpc } from './over-rpc/routes-over-rpc.ts'
 export { sessionsHandlers, sessionsOverRpc } from './over-rpc/sessions-over-rpc.ts'
 export { trustHandlers, trustOverRpc } from './over-rpc/trust-over-rpc.ts'
 export {
+  INVITE_LIMITS,
   ROLES,
+  inviteInitSchema,
   knownPeerSchema,
   loadSchema,
   meshEventSchema,
@@ -79,6 +81,7 @@ export {
   trustContract,
   trustStateSchema,
 } from './peers.ts'
+export type { InviteInfo, InviteInit, JoinOptions, Joined, NewInvite } from './peers.ts'
 export type { KnownPeer, Load, MeshEvent, MeshStatus, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
 export { RIGHTS, expandRights, rightSchema } from './rights.ts'
 export type { Right } from './rights.ts'

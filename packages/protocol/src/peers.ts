@@ -118,6 +118,64 @@ export const knownPeerSchema = z.object({
 })
 export interface KnownPeer extends z.infer<typeof knownPeerSchema> {}
 
+/** Bounds of an invite, for whoever makes one. */
+export const INVITE_LIMITS = { maxUses: 1_000, maxTtlMs: 30 * 86_400_000, minTtlMs: 1_000, labels: 8, labelChars: 32 } as const
+const DEFAULT_TTL_MS = 86_400_000
+
+export const inviteInitSchema = z.object({
+  /** What the peer that joins is called here; for an invite of one use. */
+  name: z.string().max(63).optional(),
+  role: roleSchema.default('client'),
+  ttlMs: z.int().min(INVITE_LIMITS.minTtlMs).max(INVITE_LIMITS.maxTtlMs).default(DEFAULT_TTL_MS),
+  uses: z.int().min(1).max(INVITE_LIMITS.maxUses).default(1),
+  /** Words to choose the peer by, told to every member. */
+  labels: z.array(z.string().min(1).max(INVITE_LIMITS.labelChars)).max(INVITE_LIMITS.labels).default([]),
+})
+export type InviteInit = z.input<typeof inviteInitSchema>
+
+/** An invite that this node keeps count of. Its secret is only in the URL, which is told once. */
+export const inviteInfoSchema = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  role: roleSchema,
+  labels: z.array(z.string()),
+  /** The mesh that it leads into, by its root. */
+  root: peerIdSchema,
+  uses: z.int(),
+  usesLeft: z.int(),
+  /** Who joined by it. */
+  joined: z.array(peerIdSchema),
+  /** Milliseconds since 1970. */
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  state: z.enum(['open', 'used', 'expired', 'revoked']),
+})
+export interface InviteInfo extends z.infer<typeof inviteInfoSchema> {}
+export const newInviteSchema = inviteInfoSchema.extend({ url: z.string() })
+export interface NewInvite extends z.infer<typeof newInviteSchema> {}
+
+export const joinedSchema = z.object({
+  /** The mesh, by its root's id. */
+  root: peerIdSchema,
+  inviter: peerIdSchema,
+  /** What the inviter is called here. */
+  name: z.string(),
+  /** This node's, in that mesh. */
+  role: roleSchema,
+  /** When the grant ends, unless an admin of its chain renews it. */
+  expiresAt: z.number(),
+  use: z.boolean(),
+})
+export interface Joined extends z.infer<typeof joinedSchema> {}
+
+export interface JoinOptions {
+  /** What to call the inviter here. */
+  name?: string
+  /** Whether prompts may go to the inviter. Default: true. */
+  use?: boolean
+  signal?: AbortSignal
+}
+
 /** Who may do what, both ways. Peers here are whole peer ids: prefixes and names are for people, trust is for keys. */
 export interface Trust {
   list(): Promise<KnownPeer[]>
@@ -125,10 +183,24 @@ export interface Trust {
   setRole(peerId: PeerId, role: Role): Promise<KnownPeer>
   /** Whether prompts may leave this machine to it. */
   use(peerId: PeerId, use: boolean): Promise<KnownPeer>
-  /** Cuts what is live within 1 s. */
-  ban(peerId: PeerId): Promise<KnownPeer>
+  /**
+   * Cuts what is live within 1 s. `mesh`: signed and told to every member, whose own decisions it does not touch; throws forbidden
+   * where this node is neither the root of a mesh nor an ancestor of the peer's grant.
+   */
+  ban(peerId: PeerId, options?: { mesh?: boolean }): Promise<KnownPeer>
   /** Removes every decision and pin: the peer is unknown again. */
   forget(peerId: PeerId): Promise<void>
+  /** A new invite into the mesh of which this node is an admin, else into its own. Throws bad_request for an address or value that cannot be. */
+  invite(init?: InviteInit): Promise<NewInvite>
+  /** The newest first; those that ended stay for a day. */
+  invites(): Promise<InviteInfo[]>
+  /** Nobody joins by it any more; who did stays. Throws not_found. */
+  revoke(inviteId: string): Promise<InviteInfo>
+  /**
+   * Redeems an invite at its inviter. Throws bad_request (altered, malformed), conflict (used up, another key answers),
+   * forbidden (expired, revoked), not_found (not known there), peer_unreachable.
+   */
+  join(url: string, options?: JoinOptions): Promise<Joined>
 }
 
 const one = z.object({ peerId: peerIdSchema })
@@ -146,6 +218,10 @@ export const trustContract = defineContract('trust', 1, {
   admit: unary(one.extend({ role: roleSchema.optional(), name: z.string().max(63).optional() }), knownPeerSchema),
   setRole: unary(one.extend({ role: roleSchema }), knownPeerSchema),
   use: unary(one.extend({ use: z.boolean() }), knownPeerSchema),
-  ban: unary(one, knownPeerSchema),
+  ban: unary(one.extend({ mesh: z.boolean().optional() }), knownPeerSchema),
   forget: unary(one, z.object({})),
+  invite: unary(inviteInitSchema, newInviteSchema),
+  invites: unary(z.object({}), z.array(inviteInfoSchema)),
+  revoke: unary(z.object({ inviteId: z.string().max(80) }), inviteInfoSchema),
+  join: unary(z.object({ url: z.string().max(8_192), name: z.string().max(63).optional(), use: z.boolean().optional() }), joinedSchema),
 })

@@ -62,7 +62,7 @@ const meanings: [string, object, object?][] = [
   ],
   ['peers use gpu', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: true }, json: false, yes: false }],
   ['peers use gpu --off --json', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: false }, json: true, yes: false }],
-  ['peers ban gpu', { command: 'peers change', change: { kind: 'ban', peer: 'gpu' }, json: false, yes: false }],
+  ['peers ban gpu', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: false }, json: false, yes: false }],
   ['peers forget gpu', { command: 'peers change', change: { kind: 'forget', peer: 'gpu' }, json: false, yes: false }],
   ['identity --json', { command: 'identity', json: true }],
   ['config check', { command: 'config check', json: false }],
@@ -134,7 +134,7 @@ test('help names the commands, examples, exit codes and files, and what is not b
   const { invocation } = parse('--help')
   assert.equal(invocation.command, 'print')
   const text = invocation.command === 'print' ? invocation.text : ''
-  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: invite', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
+  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: board', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
     assert.ok(text.includes(part), part)
   assert.doesNotMatch(text, /^ {2}(start|top) /m)
   assert.equal(parse('run --help').invocation.command, 'print')

@@ -1,6 +1,18 @@
 import { PassThrough } from 'node:stream'
 
-import type { KnownPeer, MeshEvent, ModelOffer, Models, PeerId, PeerInfo, Peers, Trust, Routes, RoutingPolicy } from '@qmtcode/protocol'
+import type {
+  InviteInfo,
+  KnownPeer,
+  MeshEvent,
+  ModelOffer,
+  Models,
+  PeerId,
+  PeerInfo,
+  Peers,
+  Trust,
+  Routes,
+  RoutingPolicy,
+} from '@qmtcode/protocol'
 import { runCli } from '../cli.ts'
 import type { Components, Interrupt, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
 import { createBroadcast } from './broadcast-kit.ts'
@@ -120,11 +132,37 @@ function fakeTrust(changes: string[], known: KnownPeer[]): Trust {
     admit: (peer, { role, name } = {}) => change(['admit', role, name].filter(Boolean).join(':'), peer),
     setRole: (peer, role) => change(`role:${role}`, peer),
     use: (peer, use) => change(`use:${use}`, peer),
-    ban: (peer) => change('ban', peer),
+    ban: (peer, { mesh } = {}) => change(mesh ? 'ban:mesh' : 'ban', peer),
     forget: async (peer) => {
       await change('forget', peer)
     },
+    invite: async (init) => {
+      changes.push(`invite ${JSON.stringify(init)}`)
+      return { ...INVITE, url: 'qmt://mesh/join/abc.def' }
+    },
+    invites: async () => [INVITE],
+    revoke: async (id) => {
+      changes.push(`revoke ${id}`)
+      return { ...INVITE, state: 'revoked' }
+    },
+    join: async (url, { name, use } = {}) => {
+      changes.push(`join ${url} ${name ?? ''} ${use ?? ''}`)
+      return { root: PEER_B, inviter: PEER_B, name: 'gpu-server', role: 'client', expiresAt: 2_592_000_000, use: use ?? true }
+    },
   }
+}
+
+const INVITE: InviteInfo = {
+  id: 'inv_0123456789abcdef',
+  role: 'client',
+  labels: [],
+  root: PEER_B,
+  uses: 1,
+  usesLeft: 1,
+  joined: [],
+  createdAt: 0,
+  expiresAt: 86_400_000,
+  state: 'open',
 }
 
 export interface StartedCli {

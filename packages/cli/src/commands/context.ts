@@ -22,6 +22,8 @@ export interface WithNodeOptions {
   serve?: boolean
   /** Wait for the configured peers, as `--wait` says. */
   needsPeers?: boolean
+  /** Where this command begins the node: with the mesh, whatever the configuration says. */
+  withMesh?: boolean
 }
 
 /** Opens a node, or reaches the one that runs; closes it whatever happens. */
@@ -49,6 +51,7 @@ export async function openNode(
     configPath: globals.configPath,
     mesh: globals.mesh,
     serve: options.serve ?? false,
+    withMesh: options.withMesh,
     waitMs: options.needsPeers === true ? globals.waitMs : 0,
     dialWaitMs: globals.waitMs,
     signal: interrupts.signal,
@@ -72,6 +75,12 @@ export function meshOf(node: NodeHandle): { peers: Peers; trust: Trust } {
   if (!peers || !trust)
     throw new AppError('bad_request', 'the mesh is not enabled here', { hint: 'start with --mesh, or write [mesh] into the configuration' })
   return { peers, trust }
+}
+
+/** Trust is a person's to give. Throws forbidden where neither a person at a terminal nor `--yes` stands for it. */
+export function requirePerson({ components }: CommandContext, { yes, what }: { yes: boolean; what: string }): void {
+  if (components.stdin.isTTY === true || yes) return
+  throw new AppError('forbidden', `${what} changes whom this node trusts, and nobody sits at a terminal`, { hint: 'in a script: --yes' })
 }
 
 /** Says on stderr which configured peers no list can show yet: nobody ever answered at their address. */

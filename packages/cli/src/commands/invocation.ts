@@ -58,8 +58,30 @@ export type PeerChange =
   | { kind: 'role'; peer: PeerId; role: Role }
   /** `peer`: a name or a whole peer id. */
   | { kind: 'use'; peer: string; use: boolean }
-  | { kind: 'ban'; peer: string }
+  /** `mesh`: told to every member. */
+  | { kind: 'ban'; peer: string; mesh: boolean }
   | { kind: 'forget'; peer: string }
+
+export interface InviteOptions {
+  /** What the peer that joins is called here. */
+  name?: string
+  role: Role
+  ttlMs: number
+  uses: number
+  labels: string[]
+  qr: boolean
+  json: boolean
+  yes: boolean
+}
+
+export interface JoinCommand {
+  url: string
+  /** What to call the inviter here. */
+  name?: string
+  use: boolean
+  json: boolean
+  yes: boolean
+}
 
 /** What a command line asks for, parsed and checked. */
 export type Invocation =
@@ -76,6 +98,10 @@ export type Invocation =
   /** No rights: those it has are taken. */
   | { command: 'sessions share'; node?: string; id: SessionId; peer: string; rights: Right[]; json: boolean }
   | { command: 'peers change'; change: PeerChange; json: boolean; yes: boolean }
+  | ({ command: 'invite' } & InviteOptions)
+  | { command: 'invites'; json: boolean }
+  | { command: 'invites revoke'; id: string; json: boolean; yes: boolean }
+  | ({ command: 'join' } & JoinCommand)
 
 export interface Parsed {
   globals: GlobalOptions

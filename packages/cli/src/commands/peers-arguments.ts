@@ -28,15 +28,12 @@ export function addPeersCommands(program: Command, invoke: (invocation: Invocati
   role.action((peer: PeerId, given: Role) => changes(role, { kind: 'role', peer, role: given }))
   const use = change('use', 'let our prompts go to a peer').argument('<peer>', 'name or whole peer id').option('--off', 'no longer')
   use.action((peer: string, values: { off?: boolean }) => changes(use, { kind: 'use', peer, use: values.off !== true }))
-  for (const [kind, description] of BY_NAME) {
-    const command = change(kind, description).argument('<peer>', 'name or whole peer id')
-    command.action((peer: string) => changes(command, { kind, peer }))
-  }
+  const ban = change('ban', 'cut it, and never speak with it again')
+    .argument('<peer>', 'name or whole peer id')
+    .option('--mesh', 'everywhere: signed, and told to every member')
+  ban.action((peer: string, values: { mesh?: boolean }) => changes(ban, { kind: 'ban', peer, mesh: values.mesh === true }))
+  const forget = change('forget', 'drop every decision on a peer: it is unknown again').argument('<peer>', 'name or whole peer id')
+  forget.action((peer: string) => changes(forget, { kind: 'forget', peer }))
 }
-
-const BY_NAME = [
-  ['ban', 'cut it, and never speak with it again'],
-  ['forget', 'drop every decision on a peer: it is unknown again'],
-] as const
 
 const flagsOf = (command: Command): { json?: boolean; yes?: boolean } => command.optsWithGlobals()

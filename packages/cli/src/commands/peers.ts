@@ -2,7 +2,7 @@ import { AppError, peerIdSchema } from '@qmtcode/protocol'
 import type { KnownPeer, PeerId, Trust } from '@qmtcode/protocol'
 import { allPeers, nodeColumns, nodeJson } from '../output/node-table.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
-import { meshOf, tellUnmet, withNode } from './context.ts'
+import { meshOf, requirePerson, tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import type { PeerChange } from './invocation.ts'
 import { printList } from './list.ts'
@@ -31,11 +31,7 @@ export interface ChangeOptions {
 
 /** Changes whom we trust. Throws forbidden where neither a person at a terminal nor `--yes` stands for it. */
 export async function changePeer(context: CommandContext, { change, json, yes }: ChangeOptions): Promise<number> {
-  if (context.components.stdin.isTTY !== true && !yes) {
-    throw new AppError('forbidden', `peers ${change.kind} changes whom this node trusts, and nobody sits at a terminal`, {
-      hint: 'in a script: --yes',
-    })
-  }
+  requirePerson(context, { yes, what: `peers ${change.kind}` })
   return await withNode(context, {}, async (node) => {
     const { trust } = meshOf(node)
     const peer = await wholeId(trust, change.peer)
@@ -55,7 +51,7 @@ async function applyChange(trust: Trust, peer: PeerId, change: PeerChange): Prom
     case 'use':
       return await trust.use(peer, change.use)
     case 'ban':
-      return await trust.ban(peer)
+      return await trust.ban(peer, { mesh: change.mesh })
     case 'forget':
       await trust.forget(peer)
       return undefined
@@ -90,6 +86,7 @@ function changeLine(change: PeerChange, peer: KnownPeer): string {
     case 'use':
       return peer.use ? `prompts may go to ${name}` : `prompts no longer go to ${name}`
     case 'ban':
+      return `${name} is ${peer.trust}${change.mesh ? '; every member is told' : ''}`
     case 'forget':
       return `${name} is ${peer.trust}`
   }

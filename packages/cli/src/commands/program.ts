@@ -3,6 +3,7 @@ import type { Right, SessionId } from '@qmtcode/protocol'
 import { Command, Help } from 'commander'
 import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
+import { addJoinCommands } from './join-arguments.ts'
 import { addPeersCommands } from './peers-arguments.ts'
 import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
 
@@ -30,7 +31,7 @@ const MESH = 'Mesh:'
 const SETUP = 'Set up:'
 
 /** Commands that are planned: named, so that they say so instead of being unknown. */
-const NOT_BUILT = ['invite', 'join', 'board', 'audit', 'logs', 'top', 'doctor']
+const NOT_BUILT = ['board', 'audit', 'logs', 'top', 'doctor']
 
 /** The grammar of the command line. It runs nothing: a command only tells `invoke` what was meant. */
 export function createProgram(options: ProgramOptions): Command {
@@ -63,6 +64,7 @@ export function createProgram(options: ProgramOptions): Command {
   addWork(program, options.invoke)
   addLook(program, options.invoke)
   addPeersCommands(program.commandsGroup(MESH), options.invoke)
+  addJoinCommands(program, options.invoke)
   addSetup(program, options.invoke)
   for (const what of NOT_BUILT) {
     program

@@ -1,5 +1,5 @@
 import { PERMISSION_NAMES } from '@qmtcode/agent/vocabulary'
-import { RIGHTS, ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
+import { INVITE_LIMITS, RIGHTS, ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
 import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
 import type { SessionPlace } from './invocation.ts'
@@ -20,6 +20,26 @@ export function parseLimit(text: string): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > 100_000) throw new InvalidArgumentError('Expected a number from 1 to 100000.')
   return limit
 }
+
+/** `90s`, `30m`, `24h`, `7d`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,6})(s|m|h|d)$/.exec(text.trim())
+  const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match?.[2] ?? '']
+  const ms = Number(match?.[1]) * (unit ?? 0)
+  if (unit === undefined || ms < INVITE_LIMITS.minTtlMs || ms > INVITE_LIMITS.maxTtlMs) {
+    throw new InvalidArgumentError('Expected a time from 1s to 30d, for example 30m, 24h or 7d.')
+  }
+  return ms
+}
+
+export function parseUses(text: string): number {
+  const uses = Number(text)
+  if (!Number.isInteger(uses) || uses < 1 || uses > INVITE_LIMITS.maxUses)
+    throw new InvalidArgumentError(`Expected a number from 1 to ${INVITE_LIMITS.maxUses}.`)
+  return uses
+}
+
+export const collectLabel = (text: string, before: string[]): string[] => [...before, ...text.split(',').map((label) => label.trim())]
 
 export function parseSessionId(text: string): SessionId {
   const id = sessionIdSchema.safeParse(text)

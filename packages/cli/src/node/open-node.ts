@@ -58,9 +58,11 @@ async function readAsked({ home, env, cwd }: OpenNodeComponents, options: OpenNo
 
 async function startHere(components: OpenNodeComponents, options: OpenNodeOptions, asked: Asked, lock: HomeLock): Promise<NodeHandle> {
   for (const notice of asked.notices) options.notice(notice)
+  const { mesh } = asked.config
+  const config = options.withMesh === true ? { ...asked.config, mesh: { ...mesh, enabled: true } } : asked.config
   try {
     const { startLocalNode } = await import('./local-node.ts') // not for a client of a running node
-    return await startLocalNode({ ...components, lock, config: asked.config, dialling: asked.dialling }, options)
+    return await startLocalNode({ ...components, lock, config, dialling: asked.dialling }, options)
   } catch (error) {
     lock.release()
     throw error

@@ -21,6 +21,13 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`
 }
 
+/** `45 min`, `24 h`, `30 days`: a time to come, about. */
+export function span(ms: number): string {
+  if (ms < 90_000) return duration(ms)
+  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`
+  return ms < 3 * 86_400_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`
+}
+
 const COMMON_START = '12D3KooW' // every ed25519 peer id begins so
 const MIN_AFTER_START = 6
 

@@ -13,10 +13,10 @@ export async function askHello(stream: Stream, ours: Hello, timeoutMs: number): 
 }
 
 /** The other side of `askHello`: theirs first; `reply` makes ours, once. */
-export async function answerHello(stream: Stream, reply: (theirs: Hello) => Hello, timeoutMs: number): Promise<Hello> {
+export async function answerHello(stream: Stream, reply: (theirs: Hello) => Promise<Hello>, timeoutMs: number): Promise<Hello> {
   return await endStream(stream, timeoutMs, async () => {
     const theirs = await readHello(stream, timeoutMs)
-    stream.send(encodeHello(reply(theirs)))
+    stream.send(encodeHello(await reply(theirs)))
     return theirs
   })
 }

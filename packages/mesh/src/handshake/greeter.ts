@@ -3,15 +3,16 @@ import { AppError, isAppError } from '@qmtcode/protocol'
 import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
 import { createRateWindow } from '../trust/rate-window.ts'
 import type { Standing } from '../trust/standing.ts'
+import type { Membership } from '../trust/membership.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
 import { answerHello, askHello } from './exchange.ts'
-import { HANDSHAKE_PROTOCOL } from './hello.ts'
+import { HANDSHAKE_PROTOCOL, withGrants } from './hello.ts'
 import type { Hello } from './hello.ts'
 
 /** Both ends of the handshake. What was learnt goes to `onHello`, before the stream ends. */
 export interface Greeter {
   /** Tells the other side where it stands, and learns where we stand. Throws what `askHello` throws, said of this peer. */
-  greet(connection: Connection): Promise<Hello>
+  greet(connection: Connection, more?: Pick<Hello, 'join'>): Promise<Hello>
   /** Handler of the protocol. Never throws. */
   answer(stream: Stream, connection: Connection): Promise<void>
 }
@@ -20,6 +21,7 @@ export interface GreeterComponents {
   clock: Clock
   log: Logger
   trust: TrustBook
+  membership: Membership
   /** Services that a peer of this standing may call. */
   servicesFor(standing: Standing): string[]
   onHello(connection: Connection, hello: Hello): void
@@ -29,15 +31,16 @@ const UNKNOWN_PER_CONNECTION = 3
 const KNOWN_PER_SECOND = 20
 
 export function createGreeter(components: GreeterComponents, options: { name: string; version: string; timeoutMs: number }): Greeter {
-  const { trust, log, onHello } = components
+  const { trust, membership, log, onHello } = components
   const { name, version, timeoutMs } = options
   const answered = new WeakMap<Connection, number>()
   const known = createRateWindow(components, { limit: KNOWN_PER_SECOND, windowMs: 1_000 })
 
-  const helloFor = (peerId: PeerId): Hello => {
+  const helloFor = (peerId: PeerId, more: Partial<Hello> = {}): Hello => {
     const standing = trust.standing(peerId)
     const admitted = standing.role !== undefined
-    return {
+    const { rotated, chains } = membership.shown()
+    const hello: Hello = {
       v: 1,
       name,
       version,
@@ -45,7 +48,10 @@ export function createGreeter(components: GreeterComponents, options: { name: st
       role: standing.role,
       services: components.servicesFor(standing),
       command: standing.state === 'admitted' ? `qmtcode peers role ${peerId} client` : `qmtcode peers admit ${peerId}`,
+      ...(rotated.length > 0 && { rotated }),
+      ...more,
     }
+    return withGrants(hello, chains)
   }
   const isAllowed = (connection: Connection): boolean => {
     const peerId = connection.remotePeer.toString() as PeerId
@@ -56,12 +62,13 @@ export function createGreeter(components: GreeterComponents, options: { name: st
   }
 
   return {
-    async greet(connection) {
+    async greet(connection, more) {
       const peerId = connection.remotePeer.toString() as PeerId
       try {
         const signal = AbortSignal.timeout(timeoutMs)
         const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal, runOnLimitedConnection: true })
-        const hello = await askHello(stream, helloFor(peerId), timeoutMs)
+        const hello = await askHello(stream, helloFor(peerId, more), timeoutMs)
+        await membership.heard(peerId, hello)
         onHello(connection, hello)
         return hello
       } catch (cause) {
@@ -72,7 +79,8 @@ export function createGreeter(components: GreeterComponents, options: { name: st
       const peerId = connection.remotePeer.toString() as PeerId
       if (!isAllowed(connection)) return stream.abort(new AppError('rate_limited', 'too many handshakes'))
       try {
-        onHello(connection, await answerHello(stream, () => helloFor(peerId), timeoutMs))
+        const reply = async (theirs: Hello): Promise<Hello> => helloFor(peerId, await membership.asked(peerId, theirs))
+        onHello(connection, await answerHello(stream, reply, timeoutMs))
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })
       }

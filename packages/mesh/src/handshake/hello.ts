@@ -1,5 +1,7 @@
-import { AppError, LIMITS, exceedsDepth, nodeNameSchema, roleSchema, trustStateSchema } from '@qmtcode/protocol'
+import { AppError, ERROR_CODES, LIMITS, exceedsDepth, nodeNameSchema, roleSchema, trustStateSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
+import { chainSchema } from '../trust/grant.ts'
+import { inviteIdSchema } from '../trust/invite-link.ts'
 
 export const HANDSHAKE_PROTOCOL = '/qmt/handshake/1'
 const HANDSHAKE_VERSION = 1
@@ -20,10 +22,30 @@ const helloSchema = z.object({
     .regex(/^qmtcode peers [a-z]+ [1-9A-Za-z]{46,64}( [\w-]{1,20}){0,2}$/)
     .optional()
     .catch(undefined),
+  /** Chains that the sender bears: one a mesh, as many as fit. */
+  grants: z.array(chainSchema).max(4).optional().catch(undefined),
+  /** The sender's earlier keys, each signing the next one; the last is signed over to the sender. */
+  rotated: z.array(z.string().max(1_200)).max(3).optional().catch(undefined),
+  /** The sender holds an invite of the receiver. */
+  join: z.object({ id: inviteIdSchema, proof: z.string().max(64) }).optional(),
+  /** A grant for the receiver: by the invite it showed, or renewed. */
+  granted: chainSchema.optional().catch(undefined),
+  /** Why the invite was not redeemed. */
+  refused: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string().max(300) }).optional(),
 })
 export interface Hello extends z.infer<typeof helloSchema> {}
 
 const LENGTH_BYTES = 4
+
+/** `hello` with as many of `chains` as its frame holds. */
+export function withGrants(hello: Hello, chains: readonly (readonly string[])[]): Hello {
+  let full = hello
+  for (const chain of chains.slice(0, 4)) {
+    const next = { ...full, grants: [...(full.grants ?? []), [...chain]] }
+    if (Buffer.byteLength(JSON.stringify(next)) <= LIMITS.handshakeBytes) full = next
+  }
+  return full
+}
 
 /** `[u32 length][JSON]`. */
 export function encodeHello(hello: Hello): Uint8Array {

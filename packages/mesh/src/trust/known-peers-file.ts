@@ -4,6 +4,9 @@ import { dirname } from 'node:path'
 import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { errnoOf } from '../identity/identity-file.ts'
+import { chainSchema } from './grant.ts'
+import { storedInviteSchema } from './invite-book.ts'
+import { meshBanSchema } from './mesh-ban.ts'
 
 const entrySchema = z.object({
   /** What its person's admission called it. */
@@ -26,6 +29,18 @@ const fileSchema = z.object({
   pins: z.record(z.string(), peerIdSchema).default({}),
   /** Advertised name → the id that first bore it. */
   names: z.record(z.string(), peerIdSchema).default({}),
+  /** Meshes that this node joined, by their root. */
+  roots: z.array(peerIdSchema).default([]),
+  /** This node's grants, by the mesh's root. */
+  own: z.record(peerIdSchema, chainSchema).default({}),
+  /** Others' grants, verified. */
+  grants: z.record(peerIdSchema, chainSchema).default({}),
+  /** Bans that travel, verified. */
+  bans: z.array(meshBanSchema).default([]),
+  /** Those that this node made. */
+  invites: z.array(storedInviteSchema).default([]),
+  /** This node's earlier keys, each signing the next; shown to peers for 30 days. */
+  rotations: z.array(z.string().max(1_200)).default([]),
 })
 export interface KnownPeersContent extends z.infer<typeof fileSchema> {}
 

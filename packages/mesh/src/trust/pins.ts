@@ -27,6 +27,8 @@ export interface Pins {
   /** Whether `name` means another than `peerId`. */
   isTaken(name: string, peerId: PeerId): boolean
   forget(peerId: PeerId): void
+  /** What was pinned to one id is pinned to another. */
+  move(before: PeerId, after: PeerId): void
 }
 
 export function createPins(content: KnownPeersContent, { configured, name: ownName }: PinsOptions): Pins {
@@ -71,6 +73,13 @@ export function createPins(content: KnownPeersContent, { configured, name: ownNa
       for (const [name, id] of Object.entries(content.pins)) if (id === peerId) delete content.pins[name]
       for (const [name, id] of Object.entries(content.names)) if (id === peerId) delete content.names[name]
       current.delete(peerId)
+    },
+    move(before, after) {
+      for (const [name, id] of Object.entries(content.pins)) if (id === before) content.pins[name] = after
+      for (const [name, id] of Object.entries(content.names)) if (id === before) content.names[name] = after
+      const name = current.get(before)
+      if (name !== undefined) current.set(after, name)
+      current.delete(before)
     },
   }
 }

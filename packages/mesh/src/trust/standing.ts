@@ -1,5 +1,6 @@
 import type { PeerId, Role, TrustState } from '@qmtcode/protocol'
 import type { ConfiguredPeer } from '../node-types.ts'
+import type { MeshGrant } from './grant-book.ts'
 import type { KnownPeerEntry } from './known-peers-file.ts'
 
 /** What a peer may do here, and whether prompts may go to it. */
@@ -13,19 +14,26 @@ export interface Standing {
 
 /**
  * The one rule of who is what. A ban outweighs the configuration; a peer of the configuration (by id or by pin) is admitted;
- * then a person's decision; then `trust = "open"`. A person may take the use of a configured peer away, not give it.
+ * then a person's decision; then what a mesh of this node bans or grants; then `trust = "open"`.
+ * A person may take the use of a configured peer away, not give it.
  */
-export function standingOf(entry: KnownPeerEntry | undefined, configured: ConfiguredPeer | undefined, open: boolean): Standing {
+export function standingOf(
+  entry: KnownPeerEntry | undefined,
+  configured: ConfiguredPeer | undefined,
+  { grant, isBanned, open }: { grant?: MeshGrant; isBanned: boolean; open: boolean },
+): Standing {
   if (entry?.trust === 'banned') return { state: 'banned', use: false, open: false }
   if (configured) {
     return {
       state: 'admitted',
-      role: configured.role ?? entry?.role ?? 'observer',
+      role: configured.role ?? entry?.role ?? (isBanned ? undefined : grant?.role) ?? 'observer',
       use: configured.use && entry?.use !== false,
       open: false,
     }
   }
   if (entry?.trust === 'admitted') return { state: 'admitted', role: entry.role ?? 'observer', use: entry.use ?? false, open: false }
+  if (isBanned) return { state: 'banned', use: false, open: false }
+  if (grant) return { state: 'admitted', role: entry?.role ?? grant.role, use: entry?.use ?? false, open: false }
   return open
     ? { state: 'unknown', role: 'observer', use: entry?.use ?? false, open }
     : { state: 'unknown', use: entry?.use ?? false, open }

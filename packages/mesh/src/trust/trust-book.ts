@@ -2,6 +2,8 @@ import { AppError, nodeNameSchema, roleSchema } from '@qmtcode/protocol'
 import type { Clock, KnownPeer, PeerId, Role, Trust } from '@qmtcode/protocol'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { ConfiguredPeer } from '../node-types.ts'
+import { createGrantBook } from './grant-book.ts'
+import type { GrantBook } from './grant-book.ts'
 import type { KnownPeerEntry, KnownPeersFile } from './known-peers-file.ts'
 import { createKnocks } from './knocks.ts'
 import type { Knock } from './knocks.ts'
@@ -10,9 +12,19 @@ import type { Pins } from './pins.ts'
 import { sameStanding, shortId, standingOf } from './standing.ts'
 import type { Standing } from './standing.ts'
 
-/** Everything this node holds of others: decisions, pins, knocks. The only writer of `known_peers.json`. */
-export interface TrustBook extends Trust {
+/** Everything this node holds of others: decisions, pins, grants, knocks. The only writer of `known_peers.json`. */
+export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' | 'join'> {
   readonly pins: Pins
+  /** Changed within `update` only. */
+  readonly grants: GrantBook
+  /** Changes what standings are made of; tells whose changed, and resolves when it is on disk. */
+  update<Value>(change: () => Value): Promise<Value>
+  /** Tells whose standing changed by time alone since the last call. */
+  review(): void
+  /** Keeps addresses and, where it is free, a name for a peer that a mesh brought. Within `update`. */
+  introduce(peerId: PeerId, about: { name?: string; addresses?: string[]; use?: boolean }): void
+  /** A peer has a new id: its decisions and pins are the new one's, the old one is banned. False: nothing is known of the old one. */
+  move(before: PeerId, after: PeerId): Promise<boolean>
   standing(peerId: PeerId): Standing
   /** Configured name, else the one a person gave, else the advertised and pinned one, else the short id. */
   nameOf(peerId: PeerId): string
@@ -45,17 +57,24 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
   const { clock, file } = components
   const { content } = file
   const pins = createPins(content, options)
+  const grants = createGrantBook({ clock, content }, options)
   const knocks = createKnocks({ clock })
   const listeners: Parameters<TrustBook['onChange']>[0][] = []
   let dirty = false
 
   const entryOf = (peerId: PeerId): KnownPeerEntry | undefined => content.peers[peerId]
-  const standing = (peerId: PeerId): Standing => standingOf(entryOf(peerId), pins.configuredAs(peerId), options.open)
+  const standing = (peerId: PeerId): Standing =>
+    standingOf(entryOf(peerId), pins.configuredAs(peerId), {
+      grant: grants.grantOf(peerId),
+      isBanned: grants.isBanned(peerId),
+      open: options.open,
+    })
   const known = (): PeerId[] => [
     ...new Set([
       ...options.configured.flatMap((peer) => pins.idOf(peer) ?? []),
       ...(Object.keys(content.peers) as PeerId[]),
       ...Object.values(content.names),
+      ...grants.peers(),
     ]),
   ]
   const nameOf = (peerId: PeerId): string =>
@@ -86,7 +105,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     const { state, role, use } = standing(peerId)
     const entry = entryOf(peerId)
     const configured = pins.configuredAs(peerId)
-    const source = configured ? (configuredById(configured, peerId) ? 'config' : 'pin') : 'person'
+    const source = configured ? (configuredById(configured, peerId) ? 'config' : 'pin') : entry?.trust ? 'person' : sourceOf(peerId)
     const addresses = [...new Set([...(configured?.addr ? [configured.addr] : []), ...(entry?.addresses ?? [])])]
     return {
       peerId,
@@ -100,11 +119,46 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       lastSeen: entry?.lastSeen,
     }
   }
+  const sourceOf = (peerId: PeerId): KnownPeer['source'] => (grants.peers().includes(peerId) ? 'grant' : 'person')
   const configuredById = (peer: ConfiguredPeer, peerId: PeerId): boolean =>
     !Object.hasOwn(content.pins, peer.name) || content.pins[peer.name] !== peerId
 
+  let reviewed = new Map<PeerId, Standing>()
+  const snapshot = (): Map<PeerId, Standing> => new Map(known().map((peerId) => [peerId, standing(peerId)]))
+  /** Whoever was unknown before and is known now was nobody's: what it was is what an unknown peer is. */
+  function tellChanges(before: Map<PeerId, Standing>): void {
+    reviewed = snapshot()
+    for (const peerId of reviewed.keys())
+      tell(peerId, before.get(peerId) ?? standingOf(undefined, undefined, { isBanned: false, open: options.open }))
+  }
+
   return {
     pins,
+    grants,
+    async update(change) {
+      const before = snapshot()
+      const value = change()
+      tellChanges(before)
+      await save()
+      return value
+    },
+    review: () => tellChanges(reviewed),
+    introduce(peerId, { name, addresses = [], use }) {
+      const isFree = name !== undefined && entryOf(peerId)?.name === undefined && !pins.isTaken(name, peerId)
+      const merged = [...new Set([...addresses, ...(entryOf(peerId)?.addresses ?? [])])].slice(0, MAX_ADDRESSES)
+      edit(peerId, { addresses: merged, ...(isFree && { name }), ...(use !== undefined && { use }) })
+    },
+    async move(old, now) {
+      if (old === options.self || now === options.self || !known().includes(old)) return false
+      const before = snapshot()
+      const entry = entryOf(old)
+      if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
+      pins.move(old, now)
+      content.peers[old] = { addresses: [], trust: 'banned' }
+      tellChanges(before)
+      await save()
+      return true
+    },
     standing,
     nameOf,
     known,
@@ -156,6 +210,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
         peerId,
         () => {
           delete content.peers[peerId]
+          grants.drop(peerId)
           pins.forget(peerId)
           knocks.remove(peerId)
         },

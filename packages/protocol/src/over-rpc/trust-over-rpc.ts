@@ -7,10 +7,14 @@ export function trustOverRpc(client: ContractClient<typeof trustContract>): Trus
     admit: async (peerId, options = {}) => client.admit({ peerId, role: options.role, name: options.name }),
     setRole: async (peerId, role) => client.setRole({ peerId, role }),
     use: async (peerId, use) => client.use({ peerId, use }),
-    ban: async (peerId) => client.ban({ peerId }),
+    ban: async (peerId, { mesh } = {}) => client.ban({ peerId, mesh }),
     async forget(peerId) {
       await client.forget({ peerId })
     },
+    invite: async (init = {}) => client.invite(init),
+    invites: async () => client.invites({}),
+    revoke: async (inviteId) => client.revoke({ inviteId }),
+    join: async (url, { name, use, signal } = {}) => client.join({ url, name, use }, { signal }),
   }
 }
 
@@ -20,10 +24,14 @@ export function trustHandlers(trust: Trust): ContractHandlers<typeof trustContra
     admit: async ({ peerId, role, name }) => trust.admit(peerId, { role, name }),
     setRole: async ({ peerId, role }) => trust.setRole(peerId, role),
     use: async ({ peerId, use }) => trust.use(peerId, use),
-    ban: async ({ peerId }) => trust.ban(peerId),
+    ban: async ({ peerId, mesh }) => trust.ban(peerId, { mesh }),
     async forget({ peerId }) {
       await trust.forget(peerId)
       return {}
     },
+    invite: async (init) => trust.invite(init),
+    invites: async () => trust.invites(),
+    revoke: async ({ inviteId }) => trust.revoke(inviteId),
+    join: async ({ url, name, use }, { signal }) => trust.join(url, { name, use, signal }),
   }
 }

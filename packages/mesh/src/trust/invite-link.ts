@@ -1,0 +1,62 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
+import type { PeerId, Role } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { readToken, requireSigned, signToken } from './signed.ts'
+
+/** What an invite's URL says. */
+export interface InviteLink {
+  id: string
+  /** base64url of 16 random bytes. Never sent: its bearer proves to hold it. */
+  secret: string
+  inviter: PeerId
+  /** The mesh that it leads into. */
+  root: PeerId
+  role: Role
+  expiresAt: number
+  /** Dialable, without `/p2p`; at most six. */
+  addresses: string[]
+}
+
+const PREFIX = 'qmt://mesh/join/'
+export const MAX_INVITE_ADDRESSES = 6
+export const inviteIdSchema = z.string().regex(/^inv_[0-9a-z]{16}$/)
+
+/** A list, not an object: the URL is to be short enough for a QR code. */
+const linkSchema = z.tuple([
+  z.literal(1),
+  inviteIdSchema,
+  z.string().regex(/^[\w-]{22}$/),
+  peerIdSchema,
+  peerIdSchema.nullable(), // null: the inviter is the root
+  roleSchema,
+  z.int().nonnegative(),
+  z.array(z.string().min(1).max(200)).max(MAX_INVITE_ADDRESSES),
+])
+
+export async function writeInviteLink(link: InviteLink, key: Ed25519PrivateKey): Promise<string> {
+  const { id, secret, inviter, root, role, expiresAt, addresses } = link
+  const fields: z.input<typeof linkSchema> = [1, id, secret, inviter, root === inviter ? null : root, role, expiresAt, addresses]
+  return PREFIX + (await signToken('invite', fields, key))
+}
+
+/** Throws bad_request for a URL that is none, or that its inviter did not sign as it is. The URL is in no message. */
+export async function openInviteLink(url: string): Promise<InviteLink> {
+  const text = url.trim()
+  if (!text.startsWith(PREFIX)) throw new AppError('bad_request', `this is no invite: one begins with ${PREFIX}`)
+  const token = text.slice(PREFIX.length)
+  const [, id, secret, inviter, root, role, expiresAt, addresses] = readToken(token, linkSchema, 'invite')
+  await requireSigned('invite', token, inviter)
+  return { id, secret, inviter, root: root ?? inviter, role, expiresAt, addresses }
+}
+
+/** Shows to `inviter` that `joiner` holds the secret; of no use on another connection. */
+export function proofOf({ id, secret, inviter }: Pick<InviteLink, 'id' | 'secret' | 'inviter'>, joiner: PeerId): string {
+  return createHmac('sha256', Buffer.from(secret, 'base64url')).update(`qmt-join-1\n${id}\n${inviter}\n${joiner}`).digest('base64url')
+}
+
+export function isProof(proof: string, expected: string): boolean {
+  const [given, wanted] = [Buffer.from(proof), Buffer.from(expected)]
+  return given.byteLength === wanted.byteLength && timingSafeEqual(given, wanted)
+}

@@ -1,0 +1,252 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError, inviteInitSchema, isAppError, nodeNameSchema, roleIncludes, toAppError } from '@qmtcode/protocol'
+import type { Clock, InviteInfo, InviteInit, KnownPeer, Logger, NewInvite, PeerId } from '@qmtcode/protocol'
+import type { Hello } from '../handshake/hello.ts'
+import { RENEW_BELOW_MS, endOf, issueGrant, openChain, readChain } from './grant.ts'
+import type { Chain, Grant, GrantTerms } from './grant.ts'
+import { createInviteBook } from './invite-book.ts'
+import { MAX_INVITE_ADDRESSES, writeInviteLink } from './invite-link.ts'
+import type { InviteLink } from './invite-link.ts'
+import type { StoredInvite } from './invite-book.ts'
+import type { KnownPeersContent } from './known-peers-file.ts'
+import { openBan, signBan } from './mesh-ban.ts'
+import type { MeshBan } from './mesh-ban.ts'
+import { openRotations, shownRotations } from './rotation.ts'
+import type { TrustBook } from './trust-book.ts'
+
+/** What this node is in its meshes: it invites, redeems, renews, bans, and keeps what others show. */
+export interface Membership {
+  /** What each hello carries. */
+  shown(): { rotated: string[]; chains: Chain[] }
+  /** Takes what a peer's hello shows, and gives what the answer is to carry. Never throws. */
+  asked(peerId: PeerId, hello: Hello): Promise<Pick<Hello, 'granted' | 'refused'>>
+  /** Takes what a peer's answer shows. Never throws. */
+  heard(peerId: PeerId, hello: Hello): Promise<void>
+  /** Keeps the grant that `link` brought, and what it says of its inviter. Throws bad_request, forbidden. */
+  joined(link: InviteLink, granted: Chain, about: { name?: string; use: boolean }): Promise<Grant>
+  invite(init?: InviteInit): Promise<NewInvite>
+  invites(): Promise<InviteInfo[]>
+  revoke(inviteId: string): Promise<InviteInfo>
+  /** See `Trust.ban` with `mesh`. */
+  ban(peerId: PeerId): Promise<KnownPeer>
+  /** Keeps a ban that a peer told. False: it is known, or of a mesh that is not ours. Throws where it does not count. */
+  takeBan(ban: MeshBan): Promise<boolean>
+  onBan(listener: () => void): void
+  /** Whether `peerId` should be asked to renew a grant of this node. */
+  wantsRenewal(peerId: PeerId): boolean
+}
+
+export interface MembershipComponents {
+  clock: Clock
+  log: Logger
+  key: Ed25519PrivateKey
+  trust: TrustBook
+  content: KnownPeersContent
+  /** Dialable, with `/p2p`. */
+  addresses(): string[]
+}
+
+export function createMembership(components: MembershipComponents, { self }: { self: PeerId }): Membership {
+  const { clock, log, key, trust, content } = components
+  const { grants } = trust
+  const book = createInviteBook({ clock, invites: content.invites }, { self })
+  const banListeners: (() => void)[] = []
+
+  /** The mesh that this node may invite into: the first that it is an admin of, else its own. */
+  function place(root?: PeerId): { root: PeerId; chain: Chain } {
+    const admin = grants
+      .own()
+      .find(({ root: own, grants: chain }) => (root ?? own) === own && chain.at(-1)?.role === 'admin' && chain.length < 3)
+    if (admin && root !== self) return admin
+    if (root !== undefined && root !== self) throw new AppError('forbidden', `this node is no admin of the mesh ${root} any more`)
+    return { root: self, chain: [] }
+  }
+  const issue = async (terms: GrantTerms, root: PeerId): Promise<Chain> =>
+    await issueGrant(terms, { key, self, parent: place(root).chain }, clock.now())
+
+  async function redeem(peerId: PeerId, { id, proof }: NonNullable<Hello['join']>): Promise<Chain> {
+    requireWelcome(peerId)
+    const invite = book.redeem(id, proof, peerId)
+    await trust.update(() => undefined) // counted on disk before anything is given
+    const chain = await issue({ to: peerId, role: invite.role, labels: invite.labels }, invite.root)
+    await trust.update(() => {
+      grants.keep(peerId, chain)
+      trust.introduce(peerId, { name: nameFor(invite) })
+    })
+    log.info('joined by an invite', { peerId, invite: id, role: invite.role })
+    return chain
+  }
+  const nameFor = ({ name, uses }: StoredInvite): string | undefined => (uses === 1 ? name : undefined)
+  function requireWelcome(peerId: PeerId): void {
+    if (trust.standing(peerId).state === 'banned') throw new AppError('forbidden', 'this node is banned there')
+  }
+
+  /** Keeps the longest of the chains that `peerId` shows, if one is of a mesh of ours. `earlier`: ids that it proved to have been. */
+  async function accept(peerId: PeerId, chains: readonly Chain[], earlier: readonly PeerId[]): Promise<void> {
+    for (const chain of chains) {
+      const kept = grants.chainOf(peerId)
+      if (kept && kept.join() === chain.join()) continue
+      const [first] = readChain(chain)
+      if (!first || !grants.isPinned(first.root) || grants.isBanned(peerId)) continue
+      const opened = await openChain(chain)
+      const bearer = opened.at(-1)?.to
+      if (bearer !== peerId && !earlier.some((id) => id === bearer)) throw new AppError('bad_request', 'a grant of another peer')
+      if (kept && grants.grantOf(peerId) && endOf(readChain(kept)) >= endOf(opened)) continue
+      await trust.update(() => grants.keep(peerId, chain))
+    }
+  }
+  async function follow(peerId: PeerId, tokens: readonly string[]): Promise<PeerId[]> {
+    const steps = await openRotations(tokens, peerId, clock.now())
+    for (const { before, after } of steps) {
+      if (await trust.move(before, after)) log.warn('a peer has a new id, signed by the old one', { before, after })
+    }
+    return steps.map(({ before }) => before)
+  }
+  async function take(peerId: PeerId, hello: Hello): Promise<void> {
+    try {
+      const earlier = hello.rotated ? await follow(peerId, hello.rotated) : []
+      if (hello.grants) await accept(peerId, hello.grants, earlier)
+    } catch (error) {
+      log.info('refused what a peer shows', { peerId, error: toAppError(error).message })
+    }
+  }
+  /** A fresh grant for a bearer whose own ends soon, if this node stands above it as an admin. */
+  async function renewed(peerId: PeerId): Promise<Chain | undefined> {
+    const chain = grants.chainOf(peerId)
+    const grant = grants.grantOf(peerId)
+    if (!chain || grant?.until === undefined || grant.until - clock.now() >= RENEW_BELOW_MS) return undefined
+    const old = readChain(chain)
+    const last = old.at(-1)
+    if (!last || trust.standing(peerId).state !== 'admitted' || !old.some(({ by }) => by === self)) return undefined
+    const fresh = await issue({ to: peerId, role: last.role, labels: last.labels, id: last.id }, last.root)
+    if (endOf(readChain(fresh)) <= grant.until) return undefined
+    await trust.update(() => grants.keep(peerId, fresh))
+    log.info('renewed a grant', { peerId, grant: last.id })
+    return fresh
+  }
+  async function takeRenewal(peerId: PeerId, chain: Chain): Promise<void> {
+    const opened = await openChain(chain)
+    const [{ root }] = opened
+    const mine = grants.own().find((own) => own.root === root)
+    if (!mine || opened.at(-1)?.to !== self || opened.at(-1)?.id !== mine.grants.at(-1)?.id) return
+    if (endOf(opened) <= endOf(mine.grants)) return
+    await trust.update(() => grants.keepOwn(root, chain))
+    log.info('a grant of this node was renewed', { by: peerId, root })
+  }
+
+  return {
+    shown: () => ({
+      rotated: shownRotations(content.rotations, clock.now()),
+      chains: grants.own().map(({ chain }) => chain),
+    }),
+    async asked(peerId, hello) {
+      await take(peerId, hello)
+      try {
+        const granted = hello.join ? await redeem(peerId, hello.join) : await renewed(peerId)
+        return granted ? { granted: [...granted] } : {}
+      } catch (error) {
+        const { code, message } = toAppError(error)
+        log.info('an invite was not redeemed', { peerId, invite: hello.join?.id, code, error: message })
+        return hello.join ? { refused: { code, message: isAppError(error) ? message.slice(0, 300) : 'it failed there' } } : {}
+      }
+    },
+    async heard(peerId, hello) {
+      await take(peerId, hello)
+      try {
+        if (hello.granted) await takeRenewal(peerId, hello.granted)
+      } catch (error) {
+        log.info('refused a renewed grant', { peerId, error: toAppError(error).message })
+      }
+    },
+    async joined(link, granted, { name, use }) {
+      const opened = await openChain(granted)
+      const last = opened.at(-1)
+      if (opened[0].root !== link.root || last?.to !== self || last.by !== link.inviter) {
+        throw new AppError('bad_request', 'the grant that came for the invite is not for this node, or not of its mesh')
+      }
+      const above = granted.slice(0, -1)
+      await trust.update(() => {
+        grants.pinRoot(link.root)
+        grants.keepOwn(link.root, granted)
+        if (above.length > 0) grants.keep(link.inviter, above)
+        trust.introduce(link.inviter, { name, use: use ? true : undefined, addresses: link.addresses })
+      })
+      return last
+    },
+    async invite(init = {}) {
+      const { name, role, ttlMs, uses, labels } = parseInit(init)
+      const { root, chain } = place()
+      const addresses = invitable(components.addresses())
+      const granter = readChain(chain).at(-1)
+      if (granter && !roleIncludes(granter.role, role)) throw new AppError('forbidden', `this node may not give the role ${role} there`)
+      const invite = await trust.update(() => book.add({ name, role, labels, root, uses, ttlMs }))
+      const link = { id: invite.id, secret: invite.secret, inviter: self, root, role, expiresAt: invite.expiresAt, addresses }
+      const url = await writeInviteLink(link, key)
+      const info = book.list().find(({ id }) => id === invite.id)
+      if (!info) throw new AppError('internal', 'the invite is gone')
+      return { ...info, url }
+    },
+    invites: () => Promise.resolve(book.list()),
+    revoke: async (inviteId) => await trust.update(() => book.revoke(inviteId)),
+    async ban(peerId) {
+      const ban = await signedBan(peerId)
+      await trust.ban(peerId)
+      await trust.update(() => grants.addBan(ban))
+      for (const listener of banListeners) listener()
+      const [known] = (await trust.list()).filter((peer) => peer.peerId === peerId)
+      if (!known) throw new AppError('internal', `${peerId} is not known`)
+      return known
+    },
+    async takeBan(ban) {
+      const statement = await openBan(ban)
+      if (!grants.isPinned(statement.root)) return false
+      const isNew = await trust.update(() => grants.addBan(ban))
+      if (!isNew) return false
+      log.warn('banned in the mesh', { peerId: statement.peer, by: statement.by, root: statement.root })
+      for (const listener of banListeners) listener()
+      return true
+    },
+    onBan: (listener) => banListeners.push(listener),
+    wantsRenewal: (peerId) =>
+      grants.own().some(({ root, grants: chain }) => {
+        const isAbove = root === peerId || chain.some(({ by }) => by === peerId)
+        return isAbove && endOf(chain) - clock.now() < RENEW_BELOW_MS
+      }),
+  }
+
+  async function signedBan(peerId: PeerId): Promise<MeshBan> {
+    if (content.roots.includes(peerId)) throw new AppError('forbidden', `${peerId} is the root of a mesh: nobody bans it there`)
+    const chain = grants.chainOf(peerId)
+    const above = chain ? readChain(chain) : []
+    const root = above.some(({ by }) => by === self) ? above[0]?.root : self
+    if (chain && root === self && above[0]?.root !== self) {
+      throw new AppError('forbidden', `this node is no ancestor of the grant of ${peerId}: its ban would not count`, {
+        hint: `ban it here: qmtcode peers ban ${peerId}; in the mesh: on one of ${above.map(({ by }) => by).join(', ')}`,
+      })
+    }
+    return await signBan({ root: root ?? self, peer: peerId, by: self, at: clock.now() }, chain ?? [], key)
+  }
+}
+
+function parseInit(init: InviteInit): ReturnType<typeof inviteInitSchema.parse> {
+  const parsed = inviteInitSchema.safeParse(init)
+  const [issue] = parsed.error?.issues ?? []
+  if (!parsed.success)
+    throw new AppError('bad_request', `an invite with a wrong ${issue?.path.join('.') ?? 'form'}: ${issue?.message ?? ''}`)
+  const { name, uses } = parsed.data
+  if (name !== undefined && !nodeNameSchema.safeParse(name).success)
+    throw new AppError('bad_request', `${JSON.stringify(name)} is no node name`)
+  if (name !== undefined && uses > 1) throw new AppError('bad_request', "an invite of several uses has no name: a name is one peer's")
+  return parsed.data
+}
+
+/** Addresses that another machine may dial; those of this machine alone only where there are no others. Throws bad_request for none. */
+function invitable(addresses: readonly string[]): string[] {
+  const plain = [...new Set(addresses.map((address) => address.replace(/\/p2p\/[^/]+$/, '')))]
+  const outside = plain.filter((address) => !/^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
+  const chosen = (outside.length > 0 ? outside : plain).slice(0, MAX_INVITE_ADDRESSES)
+  if (chosen.length > 0) return chosen
+  throw new AppError('bad_request', 'this node listens nowhere: nobody could come to redeem an invite', {
+    hint: 'set listen in [mesh], or --mesh-listen',
+  })
+}

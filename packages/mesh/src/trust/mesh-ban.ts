@@ -1,0 +1,49 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError, peerIdSchema } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { chainSchema, openChain } from './grant.ts'
+import type { Chain } from './grant.ts'
+import { readToken, requireSigned, signToken } from './signed.ts'
+
+const statementSchema = z.object({
+  v: z.literal(1),
+  root: peerIdSchema,
+  /** Who is banned. */
+  peer: peerIdSchema,
+  by: peerIdSchema,
+  /** Milliseconds since 1970. */
+  at: z.int().nonnegative(),
+})
+interface BanStatement extends z.infer<typeof statementSchema> {}
+
+/** A ban as it travels: the statement, and the banned one's chain, which shows that its signer stands above it. None: the root signed. */
+export const meshBanSchema = z.object({ token: z.string().max(1_200), chain: chainSchema.or(z.tuple([])) })
+export interface MeshBan extends z.infer<typeof meshBanSchema> {}
+
+export async function signBan(
+  ban: { root: PeerId; peer: PeerId; by: PeerId; at: number },
+  chain: Chain,
+  key: Ed25519PrivateKey,
+): Promise<MeshBan> {
+  const token = await signToken('ban', { v: 1, ...ban }, key)
+  return { token, chain: ban.by === ban.root ? [] : [...chain] }
+}
+
+export const readBan = ({ token }: MeshBan): BanStatement => readToken(token, statementSchema, 'ban')
+
+/** Throws bad_request for what is altered, forbidden where the signer is neither the root nor an ancestor of the banned one. */
+export async function openBan(ban: MeshBan): Promise<BanStatement> {
+  const statement = readBan(ban)
+  await requireSigned('ban', ban.token, statement.by)
+  if (statement.peer === statement.root) throw new AppError('forbidden', 'nobody bans the root of a mesh')
+  if (statement.by !== statement.root) await requireAncestor(statement, ban.chain)
+  return statement
+}
+
+async function requireAncestor({ root, peer, by }: BanStatement, chain: Chain): Promise<void> {
+  const grants = await openChain(chain)
+  const isItsChain = grants[0].root === root && grants.at(-1)?.to === peer
+  if (isItsChain && grants.some((grant) => grant.by === by)) return
+  throw new AppError('forbidden', `a ban of ${peer} by ${by}, which is no ancestor of its grant`)
+}

@@ -1,0 +1,38 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError, peerIdSchema } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import { z } from 'zod'
+import { readToken, requireSigned, signToken } from './signed.ts'
+import type { Token } from './signed.ts'
+
+const statementSchema = z.object({
+  v: z.literal(1),
+  before: peerIdSchema,
+  after: peerIdSchema,
+  /** Milliseconds since 1970. */
+  at: z.int().nonnegative(),
+})
+export interface Rotation extends z.infer<typeof statementSchema> {}
+
+const SHOWN_MS = 30 * 86_400_000
+const MAX_SHOWN = 3
+const SKEW_MS = 5 * 60_000
+
+/** Says, in the name of the old key, that the new one stands for it. */
+export const signRotation = async (rotation: Omit<Rotation, 'v'>, oldKey: Ed25519PrivateKey): Promise<Token> =>
+  await signToken('rotation', { v: 1, ...rotation }, oldKey)
+
+/** The steps by which a peer came to its id, the first one first. Throws bad_request for what is altered, out of order, or another's. */
+export async function openRotations(tokens: readonly Token[], bearer: PeerId, now: number): Promise<Rotation[]> {
+  const steps = tokens.map((token) => readToken(token, statementSchema, 'rotation'))
+  for (const [at, step] of steps.entries()) {
+    const next = steps[at + 1]?.before ?? bearer
+    if (step.after !== next) throw new AppError('bad_request', 'a rotation to the id of another peer')
+    await requireSigned('rotation', tokens[at] ?? '', step.before)
+  }
+  return steps.filter(({ at }) => at <= now + SKEW_MS && now - at < SHOWN_MS + SKEW_MS)
+}
+
+/** Those of this node that are shown still: the latest, within their time. */
+export const shownRotations = (tokens: readonly Token[], now: number): Token[] =>
+  tokens.filter((token) => now - readToken(token, statementSchema, 'rotation').at < SHOWN_MS).slice(-MAX_SHOWN)
