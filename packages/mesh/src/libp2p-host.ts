@@ -7,7 +7,9 @@ import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
+import { isQuic } from './addresses/multiaddrs.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
+import { guardedQuic, loadQuic } from './transports/quic.ts'
 
 const MIB = 1_048_576
 
@@ -16,6 +18,8 @@ export interface Libp2pHost {
   libp2p: Libp2p
   /** Listens on one address more. Throws libp2p's error, which holds the system's text. */
   listen(address: Multiaddr): Promise<void>
+  /** Whether some transport here dials it. */
+  canDial(address: Multiaddr): boolean
   /** As bound: wildcards are not expanded, port 0 is the real one. */
   listening(): Multiaddr[]
   stop(): Promise<void>
@@ -36,17 +40,19 @@ export async function createLibp2pHost(
     onOpen(connection: Connection): void
     onClose(connection: Connection): void
   },
-  options: { version: string; addressDialMs: number },
+  options: { version: string; addressDialMs: number; quic: boolean },
 ): Promise<Libp2pHost> {
+  const quic = options.quic ? await loadQuic() : undefined
   let internals: Internals | undefined
   const opened = new WeakMap<StreamMuxer, Connection>()
   const isTrusted = (connection: Connection | undefined): boolean => connection !== undefined && components.isTrusted(connection)
+  const guard = { isTrusted: (muxer: StreamMuxer): boolean => isTrusted(opened.get(muxer)) }
   const libp2p = await createLibp2p({
     start: false,
     privateKey: components.key,
     nodeInfo: { name: 'qmtcode', version: options.version },
     addresses: { listen: [] },
-    transports: [tcp()],
+    transports: [tcp(), ...(quic ? [guardedQuic(quic, components, guard)] : [])],
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
       guardedMuxer(
@@ -57,7 +63,7 @@ export async function createLibp2pHost(
           streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: 8 * MIB },
         }),
         components,
-        { isTrusted: (muxer) => isTrusted(opened.get(muxer)) },
+        guard,
       ),
     ],
     connectionGater: components.gater,
@@ -88,6 +94,7 @@ export async function createLibp2pHost(
   return {
     libp2p,
     listen: async (address) => await internals?.transportManager.listen([address]),
+    canDial: (address) => quic !== undefined || !isQuic(address.toString()),
     listening: () => internals?.transportManager.getAddrs() ?? [],
     stop: async () => {
       await libp2p.stop()

@@ -36,7 +36,8 @@ export async function listenOnDefault(host: Libp2pHost): Promise<{ from: string;
   })
 }
 
-const isTaken = (cause: unknown): boolean => String(cause).includes('EADDRINUSE')
+/** Node's text, and that of QUIC's native part. */
+const isTaken = (cause: unknown): boolean => /EADDRINUSE|address already in use/i.test(String(cause))
 
 function listenError(address: Multiaddr, cause: unknown): AppError {
   const text = String(cause)
@@ -47,12 +48,19 @@ function listenError(address: Multiaddr, cause: unknown): AppError {
       hint: 'stop what listens there, or use port 0 for any free one',
     })
   }
-  if (text.includes('EADDRNOTAVAIL')) {
+  if (/EADDRNOTAVAIL|cannot assign requested address/i.test(text)) {
     return new AppError('bad_config', `${where}: this machine has no such address`, {
       cause,
-      hint: `/ip4/0.0.0.0/tcp/${DEFAULT_PORT} listens on all of its addresses`,
+      hint: `${everywhere(address)} listens on all of its addresses`,
     })
   }
-  if (text.includes('EACCES')) return new AppError('bad_config', `${where}: not permitted`, { cause, hint: 'use a port above 1023' })
+  if (/EACCES|permission denied/i.test(text))
+    return new AppError('bad_config', `${where}: not permitted`, { cause, hint: 'use a port above 1023' })
   return new AppError('bad_config', `${where}: ${text.slice(0, 200)}`, { cause })
 }
+
+const everywhere = (address: Multiaddr): string =>
+  address
+    .toString()
+    .replace(/^(\/ip6zone\/[^/]+)?\/ip4\/[^/]+/, '/ip4/0.0.0.0')
+    .replace(/^(\/ip6zone\/[^/]+)?\/ip6\/[^/]+/, '/ip6/::')

@@ -2,8 +2,9 @@ import type { Connection, Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError, modelsContract, roleIncludes } from '@qmtcode/protocol'
 import type { Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
 import { localInterfaceAddresses } from './addresses/local-addresses.ts'
-import { withoutPeerId } from './addresses/multiaddrs.ts'
+import { isQuic, withoutPeerId } from './addresses/multiaddrs.ts'
 import { dialableAddresses } from './addresses/reach.ts'
+import { systemLookup } from './addresses/resolve-names.ts'
 import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
 import { createOwnRecord } from './directory/own-record.ts'
@@ -76,7 +77,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   })
   const host = await createLibp2pHost(
     { clock, key, gater: createGate({ clock, trust }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
-    { version, addressDialMs: timings.addressDial },
+    { version, addressDialMs: timings.addressDial, quic: usesQuic(options) },
   )
   const keeper = createKeeper(
     {
@@ -94,7 +95,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     trust,
     greeter,
     dial: host.libp2p.dial.bind(host.libp2p),
+    canDial: host.canDial,
+    lookUpName: systemLookup,
     learntAddresses: (peerId: PeerId) => directory.recordOf(peerId)?.addresses ?? [],
+    find: () => Promise.resolve([]),
   }
   const gossip = createGossip(
     {
@@ -211,6 +215,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     for (const connection of host.libp2p.getConnections()) if (connection.remotePeer.toString() === peerId) connection.abort(reason)
   }
 }
+
+/** QUIC is native code: only a node whose configuration names it loads it. */
+const usesQuic = ({ listen, peers }: Pick<MeshNodeOptions, 'listen' | 'peers'>): boolean =>
+  [...listen, ...peers.flatMap(({ addr }) => addr ?? [])].some(isQuic)
 
 type Watched = Pick<MeshParts, 'greeter' | 'links' | 'server' | 'directory' | 'gossip' | 'keeper' | 'own'> & {
   log: Logger

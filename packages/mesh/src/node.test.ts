@@ -325,14 +325,6 @@ test('an identity file with wrong rights stops the start', async () => {
   await assert.rejects(makeNode({ home }), fails('bad_config', /mode 640/, /chmod 600/))
 })
 
-test('QUIC is said to be not built yet', async () => {
-  await assert.rejects(makeNode({ listen: ['/udp/9000/quic'] }), fails('unsupported', /QUIC is not built yet/))
-  await assert.rejects(
-    makeNode({ peers: [{ name: 'b', addr: '/ip4/10.0.0.1/udp/9000/quic' }] }),
-    fails('unsupported', /QUIC is not built yet/),
-  )
-})
-
 test('stop is safe twice, and a stopped node does not start', async () => {
   const { node } = await makeNode()
   await node.start()

@@ -11,7 +11,6 @@ interface NotBuilt {
 }
 
 const isOn = (value: unknown): boolean => value === true
-const isQuic = (value: unknown): boolean => typeof value === 'string' && value.includes('/udp/')
 const isRelayed = (value: unknown): boolean => typeof value === 'string' && value.includes('/p2p-circuit')
 const isOneOf =
   (...names: string[]) =>
@@ -21,9 +20,7 @@ const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.len
 
 /** The one list: what an issue builds, it deletes here. */
 const NOT_BUILT: NotBuilt[] = [
-  { path: 'mesh.listen', values: isQuic },
-  { path: 'mesh.listen.*', values: isQuic },
-  { path: 'mesh.peers.*.addr', values: (value) => isQuic(value) || isRelayed(value) },
+  { path: 'mesh.peers.*.addr', values: isRelayed },
   { path: 'mesh.discovery', values: isOneOf('mdns', 'kademlia') },
   { path: 'mesh.discovery.*', values: isOneOf('mdns', 'kademlia') },
   { path: 'mesh.auto_fallback', values: isOn },
@@ -46,7 +43,6 @@ const NOT_BUILT: NotBuilt[] = [
     { path: `${agent}.verify` },
     { path: `${agent}.on_lost` },
   ]),
-  { path: 'agents' },
   { path: 'permissions.web' },
   { path: 'permissions.mcp' },
   { path: 'permissions.web_private' },

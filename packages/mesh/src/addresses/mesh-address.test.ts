@@ -21,7 +21,7 @@ const GOOD: [AddressUse, string, string][] = [
   ['dial', '/dns4/gpu.example.org/tcp/443', '/dns4/gpu.example.org/tcp/443'],
   ['dial', '/ip6/FD00:0::5/tcp/09000', '/ip6/fd00::5/tcp/9000'],
   ['either', '/ip6/0:0:0:0:0:0:0:0/tcp/0', '/ip6/::/tcp/0'],
-  ['dial', '/ip6zone/eth0/ip6/fe80::1/tcp/9000', '/ip6zone/eth0/ip6/fe80::1/tcp/9000'],
+  ['dial', '/ip6zone/eth0/ip6/fd00::1/tcp/9000', '/ip6zone/eth0/ip6/fd00::1/tcp/9000'],
   ['dial', RELAYED, RELAYED],
   ['either', '/ip4/0.0.0.0/tcp/9000', '/ip4/0.0.0.0/tcp/9000'],
 ]
@@ -55,7 +55,8 @@ const BAD: [AddressUse, string, string][] = [
   ['dial', '/ip4/1.2.3.400/tcp/1', '"1.2.3.400" is not an IPv4 address'],
   ['dial', '/ip4/localhost/tcp/1', '"localhost" is not an IPv4 address (did you mean "/dns4/localhost/tcp/1"?)'],
   ['dial', '/ip4/::1/tcp/1', '"::1" is not an IPv4 address (did you mean "/ip6/::1/tcp/1"?)'],
-  ['dial', '/ip6/fe80::1%eth0/tcp/1', 'a zone stands before the address (did you mean "/ip6zone/eth0/ip6/fe80::1/tcp/1"?)'],
+  ['dial', '/ip6/fd00::1%eth0/tcp/1', 'a zone stands before the address (did you mean "/ip6zone/eth0/ip6/fd00::1/tcp/1"?)'],
+  ['dial', '/ip6zone/eth0/ip6/fe80::1/tcp/1', 'a link-local address cannot be used: take another one of the interface'],
   ['dial', '/ip4/1.2.3.4/tcp/1/certhash/x', '/certhash does not run over tcp (did you mean "/ip4/1.2.3.4/tcp/1"?)'],
   ['dial', '/ip4/1.2.3.4/udp/1', 'udp alone carries nothing: expected /udp/PORT/quic-v1 (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],
   ['dial', '/ip4/1.2.3.4/tcp/1/quic', 'QUIC runs over udp (did you mean "/ip4/1.2.3.4/udp/1/quic-v1"?)'],

@@ -3,7 +3,7 @@ import type { PeerId } from '@qmtcode/protocol'
 import { BadAddress, DEFAULT_PORT, HOSTS, PORTS, joinParts, splitParts } from './address-parts.ts'
 import type { Part } from './address-parts.ts'
 import { fromCommonForm } from './common-forms.ts'
-import { isWildcardHost } from './ip-ranges.ts'
+import { isLinkLocalHost, isWildcardHost } from './ip-ranges.ts'
 import { readPeerId } from './peer-id.ts'
 
 /** What an address is for: `listen` takes no host name and no peer, `dial` no wildcard and no port 0, `either` is a flag before it is classified. */
@@ -89,6 +89,9 @@ function readTransport(parts: Part[], use: AddressUse): Pick<MeshAddress, 'host'
 
 function checkHost([kind, value = '']: Part, parts: Part[]): void {
   const [ip, zone] = value.split('%')
+  // The transports drop the zone, without which the system knows no interface for such an address.
+  if (kind === 'ip6' && isLinkLocalHost(value))
+    throw new BadAddress('a link-local address cannot be used: take another one of the interface')
   if (kind === 'ip6' && zone)
     throw new BadAddress('a zone stands before the address', joinParts(parts).replace(`/ip6/${value}`, `/ip6zone/${zone}/ip6/${ip}`))
   const swap = (name: string) => joinParts(parts.map((part) => (part[1] === value ? [name, value] : part)))

@@ -10,17 +10,22 @@ import type { AddressUse, MeshAddress } from './mesh-address.ts'
 /** An address to listen on. Throws bad_config (malformed, not one to listen on) with the nearest right form, or unsupported (not built yet). */
 export const parseListenAddress = (text: string): Multiaddr => parse(text, 'listen')
 
-/** An address of another node to dial. Throws as `parseListenAddress` does. */
+/** An address of another node to dial; `/p2p/ID` alone is one too, where discovery is asked. Throws as `parseListenAddress` does. */
 export const parseDialAddress = (text: string): Multiaddr => parse(text, 'dial')
 
 function parse(text: string, use: AddressUse): Multiaddr {
   const reading = readAddress(text, use)
   if (!reading.ok) throw unusable(text, reading.reason, reading.suggestion)
-  const { address, host, transport, relayed } = reading.address
+  const { address, transport, relayed } = reading.address
   if (relayed) throw notBuilt(text, 'relayed addresses are')
-  if (host === undefined) throw unusable(text, 'it names no host')
-  if (transport !== 'tcp') throw notBuilt(text, transport === 'quic' ? 'QUIC is' : 'WebRTC is', overTcp(reading.address))
+  if (transport === 'webrtc') throw notBuilt(text, 'WebRTC is', overTcp(reading.address))
   return multiaddr(address)
+}
+
+/** Whether an address, written as anybody may, is one of QUIC. */
+export function isQuic(text: string): boolean {
+  const reading = readAddress(text, 'either')
+  return reading.ok && reading.address.transport === 'quic'
 }
 
 /** The peer id that an address ends in. */

@@ -10,10 +10,12 @@ export function dialableAddresses(listening: readonly Multiaddr[], localInterfac
   return byReach(dialable)
 }
 
-/** Order in which to try addresses of one peer: direct private, direct public (and names), loopback, relayed. */
+/** Order in which to try addresses of one peer: direct private, direct public (and names), loopback, relayed; TCP before QUIC in each. */
 export function byReach(addresses: readonly Multiaddr[]): Multiaddr[] {
-  return addresses.toSorted((a, b) => reach(a) - reach(b))
+  return addresses.toSorted((a, b) => reach(a) - reach(b) || transportRank(a) - transportRank(b))
 }
+
+const transportRank = (address: Multiaddr): number => (address.getComponents().some((part) => part.name === 'udp') ? 1 : 0)
 
 function expand(address: Multiaddr, localInterfaces: readonly string[]): string[] {
   const host = hostOf(address) ?? ''

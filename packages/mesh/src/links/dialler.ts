@@ -3,11 +3,14 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { multiaddr } from '@multiformats/multiaddr'
 import { AppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, PeerId } from '@qmtcode/protocol'
-import { parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/multiaddrs.ts'
+import { hostOf, parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/multiaddrs.ts'
 import { byReach } from '../addresses/reach.ts'
+import { resolveName } from '../addresses/resolve-names.ts'
+import type { LookUpName } from '../addresses/resolve-names.ts'
 import type { Greeter } from '../handshake/greeter.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
+import { staggered } from './staggered.ts'
 
 /** Somebody that this node wants a link to: a configured peer, or a known one whose use is allowed. */
 export interface Target {
@@ -22,12 +25,21 @@ export interface DiallerComponents {
   trust: TrustBook
   greeter: Greeter
   dial(address: Multiaddr, options: { signal: AbortSignal }): Promise<Connection>
-  /** Addresses that the peer's directory record tells. */
+  /** Whether a transport of this node dials it. */
+  canDial(address: Multiaddr): boolean
+  lookUpName: LookUpName
+  /** Addresses that the peer's directory record and discovery tell. */
   learntAddresses(peerId: PeerId): string[]
+  /** Looks for a peer that did not answer where it is known to be; never throws. */
+  find(peerId: PeerId, signal: AbortSignal): Promise<string[]>
 }
 
+/** An address that does not answer delays the next one by this much, and not by the time of a whole dial. */
+const STAGGER_MS = 400
+const MAX_ADDRESSES = 12
+
 /**
- * Dials a target's addresses one after another, checks who answered, and greets.
+ * Dials a target's addresses, the better ones first, checks who answered, and greets. Where none answers, discovery is asked for others.
  * Addresses are dialled without `/p2p`: the id that answers is checked here, so that a changed one can be named.
  */
 export async function dialTarget(
@@ -35,22 +47,71 @@ export async function dialTarget(
   components: DiallerComponents,
   options: { addressMs: number; signal: AbortSignal },
 ): Promise<void> {
-  const addresses = addressesOf(target, components)
-  if (addresses.length === 0) {
-    throw new AppError('peer_unreachable', `no address of ${target.name} is known`, { hint: `give it an addr in [[mesh.peers]]` })
+  const known = addressesOf(target, components)
+  let failure: AppError | undefined
+  try {
+    if (known.length > 0) return await dialAll(target, known, components, options)
+  } catch (error) {
+    options.signal.throwIfAborted()
+    failure = toAppError(error)
+    if (failure.code !== 'peer_unreachable') throw failure
   }
+  const found = target.peerId === undefined ? [] : await components.find(target.peerId, options.signal)
+  options.signal.throwIfAborted()
+  const others = learnt(target, found, components).filter((address) => !known.some((tried) => tried.equals(address)))
+  if (others.length > 0) return await dialAll(target, others, components, options)
+  throw failure ?? noAddress(target)
+}
+
+const noAddress = ({ name, configured }: Target): AppError =>
+  new AppError('peer_unreachable', `no address of ${name} is known`, {
+    hint: configured
+      ? 'give it an addr in [[mesh.peers]], or a discovery in [mesh] that finds it'
+      : 'it is found when it comes near or connects',
+  })
+
+async function dialAll(
+  target: Target,
+  addresses: readonly Multiaddr[],
+  components: DiallerComponents,
+  { addressMs, signal }: { addressMs: number; signal: AbortSignal },
+): Promise<void> {
+  const resolved: Multiaddr[] = []
+  const { addr } = target.configured ?? {}
+  const configured = addr === undefined ? undefined : withoutPeerId(parseDialAddress(addr))
+  const written = new Set<string>()
   let failure: AppError | undefined
   for (const address of addresses) {
     try {
-      return await dialOne(target, address, components, options)
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(addressMs)])
+      const ips = await resolveName(address, components.lookUpName, inTime)
+      resolved.push(...ips)
+      if (configured?.equals(address)) for (const ip of ips) written.add(ip.toString())
     } catch (error) {
-      options.signal.throwIfAborted()
-      failure = worse(failure, describe(target, address, error))
-      components.log.debug('dial failed', { name: target.name, address: address.toString(), error: failure.message })
+      failure = describeName(target, address, error)
     }
   }
-  throw failure ?? new AppError('internal', 'nothing was dialled')
+  if (resolved.length === 0) throw failure ?? noAddress(target)
+  await staggered(resolved.slice(0, MAX_ADDRESSES), (address, race) => dialOne(target, address, components, { addressMs, signal: race }), {
+    staggerMs: STAGGER_MS,
+    signal,
+    worse: (before: AppError | undefined, error, address) => {
+      const described = describe(target, address, error)
+      // Whoever answers at an address that was only heard of says nothing about the peer.
+      const failed = written.has(address.toString()) || described.code !== 'conflict' ? described : unreachable(described)
+      components.log.debug('dial failed', { name: target.name, address: address.toString(), error: failed.message })
+      return worse(before, failed)
+    },
+  })
 }
+
+const describeName = ({ name }: Target, address: Multiaddr, error: unknown): AppError => {
+  const { message, hint } = toAppError(error)
+  return new AppError('peer_unreachable', `cannot reach ${name} at ${address.toString()}: ${message}`, { cause: error, hint })
+}
+
+const unreachable = (error: AppError): AppError =>
+  new AppError('peer_unreachable', error.message, { cause: error, hint: 'it is looked for elsewhere' })
 
 async function dialOne(
   target: Target,
@@ -60,8 +121,10 @@ async function dialOne(
 ): Promise<void> {
   const connection = await components.dial(withoutPeerId(address), { signal: AbortSignal.any([signal, AbortSignal.timeout(addressMs)]) })
   try {
+    signal.throwIfAborted()
     await requireTarget(target, connection, components.trust)
     await components.greeter.greet(connection)
+    signal.throwIfAborted()
     components.trust.seen(connection.remotePeer.toString() as PeerId, [withoutPeerId(address).toString()])
   } catch (error) {
     connection.abort(error instanceof Error ? error : new Error(String(error)))
@@ -76,22 +139,28 @@ async function requireTarget(target: Target, connection: Connection, trust: Trus
   throw new AppError('conflict', `it answers as ${answered}, not as ${target.peerId ?? target.name}`)
 }
 
-function addressesOf(target: Target, { trust, learntAddresses }: DiallerComponents): Multiaddr[] {
+function addressesOf(target: Target, components: DiallerComponents): Multiaddr[] {
+  const { trust, learntAddresses } = components
   const written = target.configured?.addr === undefined ? [] : [withoutPeerId(parseDialAddress(target.configured.addr))]
-  const learnt = target.peerId === undefined ? [] : [...learntAddresses(target.peerId), ...trust.addressesOf(target.peerId)]
-  const others = byReach(learnt.flatMap((text) => parsed(text, target.peerId)))
-  return [...new Set([...written, ...others].map(String))].map((text) => multiaddr(text))
+  const told = target.peerId === undefined ? [] : [...learntAddresses(target.peerId), ...trust.addressesOf(target.peerId)]
+  return unique([...written.filter((address) => hostOf(address) !== undefined), ...learnt(target, told, components)])
 }
 
 /** What others tell may be anything: an address that cannot be dialled, or names somebody else, is left out. */
-function parsed(text: string, peerId: PeerId | undefined): Multiaddr[] {
-  try {
-    const address = parseDialAddress(text)
-    return (peerIdOf(address) ?? peerId) === peerId ? [withoutPeerId(address)] : []
-  } catch {
-    return []
-  }
+function learnt({ peerId }: Target, told: readonly string[], { canDial }: DiallerComponents): Multiaddr[] {
+  const usable = told.flatMap((text) => {
+    try {
+      const address = parseDialAddress(text)
+      const isIts = (peerIdOf(address) ?? peerId) === peerId
+      return isIts && hostOf(address) !== undefined && canDial(address) ? [withoutPeerId(address)] : []
+    } catch {
+      return []
+    }
+  })
+  return unique(byReach(usable))
 }
+
+const unique = (addresses: readonly Multiaddr[]): Multiaddr[] => [...new Set(addresses.map(String))].map((text) => multiaddr(text))
 
 function describe(target: Target, address: Multiaddr, error: unknown): AppError {
   const where = `${target.name} at ${address.toString()}`

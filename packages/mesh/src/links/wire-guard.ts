@@ -5,13 +5,13 @@ import type { Clock } from '@qmtcode/protocol'
 /** No stream's window grows beyond this, so no honest frame does. The muxer alone would gather one of 4 GiB. */
 export const MAX_WINDOW_BYTES = 1_048_576
 /** Streams stop well below this, but the muxer answers pings into memory for as long as they come. Twelve bytes there take three hundred. */
-const MAX_UNSENT_BYTES = 4_194_304
+export const MAX_UNSENT_BYTES = 4_194_304
 
 /** What a stranger may cost in all, and more each second: identify, three handshakes and a year of pings fit. */
 const STRANGER_COST = 262_144
 const STRANGER_COST_PER_SECOND = 4_096
 /** Of a frame beside its bytes: 12 bytes open a stream, which takes a millisecond. */
-const FRAME_COST = 1_024
+export const FRAME_COST = 1_024
 
 export interface WireGuardOptions {
   /** Asked when a connection has cost more than a stranger's may; true holds until it closes. */
@@ -51,15 +51,23 @@ export function guardedMuxer<Made>(make: MuxerMaker<Made>, components: { clock: 
 /** Counts what arrives. Throws too_large or rate_limited. */
 function createWatch(maConn: MessageStream, clock: Clock): (data: StreamMessageEvent['data'], isTrusted: () => boolean) => void {
   const framesIn = createFrameCounter()
-  const begun = clock.monotonic()
-  let cost = 0
+  const spend = createAllowance(clock)
   return (data, isTrusted) => {
     const frames = data instanceof Uint8Array ? framesIn(data) : Array.from(data, framesIn).reduce((sum, count) => sum + count, 0)
     if (maConn.writeBufferLength > MAX_UNSENT_BYTES) throw new AppError('too_large', 'it does not read what it is sent')
-    cost += data.byteLength + frames * FRAME_COST
-    if (cost < STRANGER_COST + ((clock.monotonic() - begun) / 1_000) * STRANGER_COST_PER_SECOND) return
+    spend(data.byteLength + frames * FRAME_COST, isTrusted)
+  }
+}
+
+/** Of one connection: what a stranger may cost. Throws rate_limited above it, unless the peer is trusted: then nothing is counted any more. */
+export function createAllowance(clock: Clock): (cost: number, isTrusted: () => boolean) => void {
+  const begun = clock.monotonic()
+  let spent = 0
+  return (cost, isTrusted) => {
+    spent += cost
+    if (spent < STRANGER_COST + ((clock.monotonic() - begun) / 1_000) * STRANGER_COST_PER_SECOND) return
     if (!isTrusted()) throw new AppError('rate_limited', 'it sends more than an unknown peer may')
-    cost = -Infinity
+    spent = -Infinity
   }
 }
 

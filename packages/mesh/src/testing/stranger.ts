@@ -7,16 +7,20 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
+import type { Libp2pOptions } from 'libp2p'
 import type { Hello } from '../handshake/hello.ts'
 import type { TestNode } from './mesh-kit.ts'
 
 export const HELLO: Hello = { v: 1, name: 'stranger', version: '1', state: 'unknown', services: [] }
 
 /** A libp2p node that is none of ours: it can say anything. */
-export async function stranger(encrypter: 'tls' | 'noise' = 'tls'): Promise<Libp2p & AsyncDisposable> {
+export async function stranger(
+  encrypter: 'tls' | 'noise' = 'tls',
+  others: NonNullable<Libp2pOptions['transports']> = [],
+): Promise<Libp2p & AsyncDisposable> {
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
+    transports: [tcp(), ...others],
     connectionEncrypters: [encrypter === 'tls' ? tls() : noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
