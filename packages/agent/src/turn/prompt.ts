@@ -7,7 +7,7 @@ type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['con
 type UserPart = Extract<LanguageModelV4Message, { role: 'user' }>['content'][number]
 
 export const CONTINUE = 'The turn was interrupted here. Go on from where it stopped.'
-const CANCELLED = 'The turn above was cancelled by the user.'
+export const CANCELLED = 'The turn above was cancelled by the user.'
 const NO_RESULT = 'No result: the turn ended before this call did. It may have run in part, or not at all; look before you repeat it.'
 
 /**

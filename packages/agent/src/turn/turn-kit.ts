@@ -10,6 +10,7 @@ import type {
   ModelCallOptions,
   ModelPart,
   PermissionAnswer,
+  PromptId,
   QuestionReply,
 } from '@qmtcode/protocol'
 import { createPermissions } from '../permissions/permissions.ts'
@@ -60,6 +61,8 @@ export interface TurnKit extends AsyncDisposable {
   controller: AbortController
   /** Accepts a prompt and runs its turn. */
   run(prompt: string, change?: Partial<TurnContext>): Promise<TurnOutcome>
+  /** Goes on with a turn whose events are in the log. */
+  resume(turn: { promptId: PromptId; turnId: string }): Promise<TurnOutcome>
   log(init: DurableEventInit): Promise<DurableEvent>
   ended(): { name: string; output: string; isError: boolean }[]
 }
@@ -108,6 +111,42 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     },
     { maxSteps: options.maxSteps },
   )
+  const author = { node: 'here' }
+  const go = async ({ promptId, turnId }: { promptId: PromptId; turnId: string }, change?: Partial<TurnContext>): Promise<TurnOutcome> => {
+    const ask: TurnContext['ask'] = async ({ callId, tool, input, summary, needs }) => {
+      asked.push({ tool, summary, needs })
+      const id = `perm-${asked.length}`
+      await log({ type: 'permission.requested', turnId, id, callId, tool, input, summary, author })
+      await options.onAsk?.()
+      const answer = options.answer ?? 'deny'
+      const reason = options.answer ? undefined : 'nobody is here to ask'
+      await log({ type: 'permission.answered', turnId, id, answer, reason })
+      return { answer, reason }
+    }
+    const question: TurnContext['question'] = async (question) => {
+      questions.push(question)
+      return options.reply ? { reply: options.reply, by: author } : { reason: 'nobody is here to ask' }
+    }
+    const outcome = await runTurn({
+      sessionId,
+      turnId,
+      promptId,
+      agent,
+      mode: 'build',
+      workspace,
+      author,
+      allow: [],
+      events: [...events],
+      append: log,
+      publish: (event) => live.push(event),
+      ask,
+      question,
+      signal: controller.signal,
+      ...change,
+    })
+    await log({ type: 'turn.ended', turnId, promptId, stopReason: outcome.stopReason, usage: outcome.usage, error: outcome.error })
+    return outcome
+  }
   return {
     workspace,
     qmtHome,
@@ -121,45 +160,13 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     ended: () => events.filter((event) => event.type === 'tool.ended').map(({ name, output, isError }) => ({ name, output, isError })),
     async run(text, change) {
       const promptId = change?.promptId ?? newPromptId()
-      const author = { node: 'here' }
       turns += 1
       const turnId = change?.turnId ?? `turn-${turns}`
       if (!change?.promptId) await log({ type: 'prompt.accepted', promptId, author, content: [{ type: 'text', text }], position: 0 })
       await log({ type: 'turn.started', turnId, promptId })
-      const ask: TurnContext['ask'] = async ({ callId, tool, input, summary, needs }) => {
-        asked.push({ tool, summary, needs })
-        const id = `perm-${asked.length}`
-        await log({ type: 'permission.requested', turnId, id, callId, tool, input, summary, author })
-        await options.onAsk?.()
-        const answer = options.answer ?? 'deny'
-        const reason = options.answer ? undefined : 'nobody is here to ask'
-        await log({ type: 'permission.answered', turnId, id, answer, reason })
-        return { answer, reason }
-      }
-      const question: TurnContext['question'] = async (question) => {
-        questions.push(question)
-        return options.reply ? { reply: options.reply, by: author } : { reason: 'nobody is here to ask' }
-      }
-      const outcome = await runTurn({
-        sessionId,
-        turnId,
-        promptId,
-        agent,
-        mode: 'build',
-        workspace,
-        author,
-        allow: [],
-        events: [...events],
-        append: log,
-        publish: (event) => live.push(event),
-        ask,
-        question,
-        signal: controller.signal,
-        ...change,
-      })
-      await log({ type: 'turn.ended', turnId, promptId, stopReason: outcome.stopReason, usage: outcome.usage, error: outcome.error })
-      return outcome
+      return await go({ promptId, turnId }, change)
     },
+    resume: (turn) => go(turn),
     [Symbol.asyncDispose]: async () => await rm(base, { recursive: true, force: true }),
   }
 }

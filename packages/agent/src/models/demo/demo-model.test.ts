@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider'
+import { CANCELLED, CONTINUE } from '../../turn/prompt.ts'
 import { createDemoModel } from './demo-model.ts'
 import { parseRequest } from './request.ts'
 
-const ALL = ['list_files', 'read_file', 'search_text', 'shell', 'write_file']
+const ALL = ['list_files', 'read_file', 'search_text', 'shell', 'write_file', 'question']
 const optionsOf = (prompt: LanguageModelV4Message[], tools = ALL): LanguageModelV4CallOptions => ({
   prompt,
   tools: tools.map((name) => ({ type: 'function', name, inputSchema: { type: 'object' } })),
@@ -60,6 +61,8 @@ const CASES: [prompt: string, actions: unknown[]][] = [
   ['run `npm test; cat x`, then tell me', [{ kind: 'run', command: 'npm test; cat x' }]],
   ['run node -e "console.log(1)"', [{ kind: 'run', command: 'node -e "console.log(1)"' }]],
   ['create notes.txt with one, two and three', [{ kind: 'write', path: 'notes.txt', content: 'one, two and three' }]],
+  ['ask me which port to use: 80, 443 or 8080', [{ kind: 'ask', question: 'Which port to use?', choices: ['80', '443', '8080'] }]],
+  ['ask what it should be called', [{ kind: 'ask', question: 'What it should be called?', choices: [] }]],
   ['write "hi there" to a.txt', [{ kind: 'write', path: 'a.txt', content: 'hi there' }]],
   [
     'List the files, read src/greet.js, run node --test, then search for TODO and summarise what you found.',
@@ -72,6 +75,33 @@ const CASES: [prompt: string, actions: unknown[]][] = [
   ],
 ]
 for (const [prompt, actions] of CASES) test(`understands: ${prompt}`, () => assert.deepEqual(parseRequest(prompt).actions, actions))
+
+test('asks, and tells what was answered', async () => {
+  const { calls, text } = await converse('ask me which colour: red, "dark blue" or green', {
+    result: () => 'The user (alice on laptop) chose: "dark blue"\nand wrote:\n> as the sea',
+  })
+  assert.deepEqual(calls, [
+    { tool: 'question', input: { question: 'Which colour?', choices: [{ label: 'red' }, { label: 'dark blue' }, { label: 'green' }] } },
+  ])
+  assert.match(text, /"Which colour\?" — The user \(alice on laptop\) chose: "dark blue" and wrote: as the sea/)
+})
+
+test('takes notes of a cancelled or cut turn for no request', async () => {
+  const model = createDemoModel({ wordDelayMs: 0 })
+  const noted: LanguageModelV4Message = {
+    role: 'user',
+    content: [
+      { type: 'text', text: CANCELLED },
+      { type: 'text', text: 'list the files' },
+    ],
+  }
+  const cut: LanguageModelV4Message[] = [noted, { role: 'assistant', content: [{ type: 'text', text: 'I am' }] }, user(CONTINUE)]
+  for (const prompt of [[noted], cut]) {
+    const { content } = await model.doGenerate(optionsOf(prompt))
+    assert.equal(content.find((part) => part.type === 'tool-call')?.toolName, 'list_files')
+    assert.doesNotMatch(JSON.stringify(content), /not understood/)
+  }
+})
 
 test('says that a tool was not offered, and that it is no LLM when it understands nothing', async () => {
   const without = await converse('list the files and run date', { tools: ['list_files'] })

@@ -5,6 +5,7 @@ export type Action =
   | { kind: 'search'; pattern: string; path?: string }
   | { kind: 'run'; command: string }
   | { kind: 'write'; path: string; content: string }
+  | { kind: 'ask'; question: string; choices: string[] }
 
 export interface DemoRequest {
   actions: Action[]
@@ -15,7 +16,7 @@ export interface DemoRequest {
 const MAX_CHARS = 4_000
 const MAX_ACTIONS = 20
 const VERBS =
-  'list|show|read|open|print|cat|search|grep|look|find|run|execute|write|create|make|summari[sz]e|tell|say|explain|describe|report|finally|please|what'
+  'list|show|read|open|print|cat|search|grep|look|find|run|execute|write|create|make|ask|summari[sz]e|tell|say|explain|describe|report|finally|please|what'
 const BETWEEN = new RegExp(`(?:\\s*[;\\n]\\s*|\\s*,\\s*|\\.\\s+|\\s+(?=and\\b|then\\b))(?:and\\s+)?(?:then\\s+)?(?=(?:${VERBS})\\b)`, 'i')
 const FILLER = /^(?:please|now|first|next|finally|also|and|then|can you|could you|would you|i want you to|i would like you to|go and)\s+/i
 const TALK = /^(?:summari[sz]e|tell|say|explain|describe|report)\b/i
@@ -83,6 +84,8 @@ function actionsOf(clause: string, restore: Restore): Action[] {
     case 'create':
     case 'make':
       return write(rest, restore)
+    case 'ask':
+      return ask(rest, restore)
     default:
       return []
   }
@@ -133,6 +136,18 @@ function write(rest: string, restore: Restore): Action[] {
   const into = /^(.+?)\s+(?:in)?to\s+(?:the\s+)?(?:file\s+)?(\S+)$/is.exec(rest)
   if (!into?.[1] || !into[2]) return []
   return [{ kind: 'write', path: unquote(restore(into[2])), content: unquote(restore(into[1])) }]
+}
+
+const MAX_CHOICES = 20
+
+/** `me which port to use: 80, 443 or 8080`; without a colon, what can be answered is open. */
+function ask(rest: string, restore: Restore): Action[] {
+  const [wanted = '', offered = ''] = rest.replace(/^(?:me|us|the user)\b\s*/i, '').split(/:\s+(.*)/s, 2)
+  const words = unquote(restore(wanted))
+  if (words === '') return []
+  const choices = offered.split(/\s*,\s*(?:or\s+)?|\s+or\s+/).map((choice) => unquote(restore(choice)))
+  const question = `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[?!.]$/.test(words) ? '' : '?'}`
+  return [{ kind: 'ask', question, choices: [...new Set(choices)].filter((choice) => choice !== '').slice(0, MAX_CHOICES) }]
 }
 
 function unquote(text: string): string {

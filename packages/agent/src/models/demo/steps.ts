@@ -1,10 +1,12 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolResultOutput } from '@ai-sdk/provider'
+import type { Json } from '@qmtcode/protocol'
+import { CANCELLED, CONTINUE } from '../../turn/prompt.ts'
 import type { Action } from './request.ts'
 
 /** A tool call for an action. */
 export interface DemoCall {
   tool: string
-  input: Record<string, string | boolean>
+  input: Record<string, Json>
 }
 
 /** The tool that does an action, by the names and inputs of qmtcode's own tools. */
@@ -23,6 +25,8 @@ export function callOf(action: Action): DemoCall {
         tool: 'write_file',
         input: { path: action.path, content: action.content.endsWith('\n') ? action.content : `${action.content}\n` },
       }
+    case 'ask':
+      return { tool: 'question', input: { question: action.question, choices: action.choices.map((label) => ({ label })) } }
   }
 }
 
@@ -43,7 +47,7 @@ export interface Situation {
 
 /** Where a conversation stands: all that the demo remembers is in the prompt. */
 export function situationOf({ prompt, tools, toolChoice }: LanguageModelV4CallOptions): Situation {
-  const last = prompt.findLastIndex((message) => message.role === 'user' && textOf(message).trim() !== '')
+  const last = prompt.findLastIndex((message) => message.role === 'user' && saidIn(message) !== '')
   const asked = prompt[last]
   const outcomes = prompt
     .slice(last + 1)
@@ -53,12 +57,17 @@ export function situationOf({ prompt, tools, toolChoice }: LanguageModelV4CallOp
     .flatMap((message) => (message.role === 'assistant' ? message.content : []))
     .filter(({ type }) => type === 'tool-call').length
   const names = toolChoice?.type === 'none' ? [] : (tools ?? []).map(({ name }) => name)
-  return { asked: asked ? textOf(asked) : '', outcomes, calls, offered: new Set(names) }
+  return { asked: asked ? saidIn(asked) : '', outcomes, calls, offered: new Set(names) }
 }
 
-function textOf(message: LanguageModelV4Message): string {
-  if (message.role === 'system') return message.content
-  return message.content.map((part) => (part.type === 'text' ? part.text : '')).join('\n')
+/** Without what qmtcode adds for models: notes of what was cancelled or cut. */
+function saidIn(message: LanguageModelV4Message): string {
+  if (message.role === 'system') return ''
+  const texts = message.content.map((part) => (part.type === 'text' ? part.text : ''))
+  return texts
+    .filter((text) => text !== CANCELLED && text !== CONTINUE)
+    .join('\n')
+    .trim()
 }
 
 function outcomeOf(output: LanguageModelV4ToolResultOutput): ToolOutcome {

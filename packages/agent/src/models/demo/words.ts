@@ -6,7 +6,7 @@ const SHOWN_NAMES = 8
 const SHOWN_LINES = 3
 const SHOWN_CHARS = 160
 
-const HELP = `${WHAT_IT_IS} I only understand plain requests, for example: "list the files", "read README.md", "search for TODO", "run node --version", "create notes.txt with hello", or several of them in one sentence.`
+const HELP = `${WHAT_IT_IS} I only understand plain requests, for example: "list the files", "read README.md", "search for TODO", "run node --version", "create notes.txt with hello", "ask me which colour: red or blue", or several of them in one sentence.`
 
 /** Said before a call. */
 export function announce(action: Action, step: { at: number; of: number }): string {
@@ -28,6 +28,8 @@ function doing(action: Action): string {
       return `running \`${action.command}\``
     case 'write':
       return `writing ${action.path}`
+    case 'ask':
+      return `asking you: ${action.question}`
   }
 }
 
@@ -67,6 +69,8 @@ function found(action: Action, { text, isError }: ToolOutcome): string {
       return `\`${clip(action.command)}\` ${isError ? 'failed' : 'ran'}; it ended with: ${lines.slice(-SHOWN_LINES).map(clip).join(' / ') || '(no output)'}`
     case 'write':
       return `${action.path}: ${clip(lines[0] ?? 'written')}`
+    case 'ask':
+      return `"${clip(action.question)}" — ${clip(lines.map((line) => line.replace(/^> /, '')).join(' '))}`
   }
 }
 
