@@ -50,8 +50,14 @@ export function guardedStreams(
   }
 }
 
+/** Over QUIC a reset by the other side looks like its end, and a stream that only it gave up would be kept for ever. */
+const HALF_CLOSED_MS = 10_000
+
 function watch(stream: Stream, guard: (cost: number, unsent: number) => void): void {
   const receiving = stream as unknown as Receiving
+  stream.addEventListener('remoteCloseWrite', () => {
+    setTimeout(() => stream.abort(new Error('it ended its side')), HALF_CLOSED_MS).unref()
+  })
   const onData = receiving.onData.bind(stream)
   receiving.onData = (data) => {
     // A small packet costs as a frame does.
