@@ -7,9 +7,11 @@ import { dialableAddresses } from './addresses/reach.ts'
 import { systemLookup } from './addresses/resolve-names.ts'
 import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
+import { createHeardRecords } from './directory/heard-records.ts'
 import { createOwnRecord } from './directory/own-record.ts'
+import type { NodeRecord } from './directory/record.ts'
 import { gossipContract } from './gossip/contract.ts'
-import { createGossip } from './gossip/gossip.ts'
+import { GOSSIP_TIMINGS, createGossip } from './gossip/gossip.ts'
 import { createGreeter } from './handshake/greeter.ts'
 import type { Hello } from './handshake/hello.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
@@ -73,7 +75,8 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     log,
     clientOf: directoryOf,
     claimName: async (peerId, claimed) => trust.standing(peerId).state !== 'admitted' || (await trust.pinName(peerId, claimed)),
-    onChange: (peerId) => events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) }),
+    onChange: changed,
+    heardOf: (peerId) => heard.recordOf(peerId),
   })
   const host = await createLibp2pHost(
     { clock, key, gater: createGate({ clock, trust }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
@@ -87,8 +90,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       links,
       emit: events.emit,
       dial: (target, signal) => dialTarget(target, diallerComponents, { addressMs: timings.addressDial, signal }),
+      learntAddresses,
     },
-    { configured, timings },
+    { self, configured, timings },
   )
   const diallerComponents = {
     log,
@@ -97,7 +101,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     dial: host.libp2p.dial.bind(host.libp2p),
     canDial: host.canDial,
     lookUpName: systemLookup,
-    learntAddresses: (peerId: PeerId) => directory.recordOf(peerId)?.addresses ?? [],
+    learntAddresses,
     find: () => Promise.resolve([]),
   }
   const gossip = createGossip(
@@ -106,10 +110,16 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       log: log.child('gossip'),
       key,
       isBanned: (peerId) => trust.standing(peerId).state === 'banned',
+      linked: () => links.all().flatMap((link) => (link.isUp ? [link.peerId] : [])),
       clientOf: (peerId) => links.get(peerId)?.lines[0]?.rpc.client(gossipContract),
     },
     { self, starts: file.content.starts, timings: options.gossip },
   )
+  const heard = createHeardRecords(
+    { log, gossip, own, isAdmitted: (peerId) => trust.standing(peerId).state === 'admitted', onHeard },
+    { refreshMs: options.gossip?.refreshMs ?? GOSSIP_TIMINGS.refreshMs },
+  )
+  gossip.onSilent((peerId) => directory.forget(peerId))
   services.add(gossipContract, { role: 'member', handlersFor: (peer) => gossip.handlersFor(peer.peerId) })
   trust.onChange(createTrustWatch({ log, greeter, links, server, directory, gossip, keeper, own, closeAll }))
   services.add(directoryContract, {
@@ -133,6 +143,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     own,
     directory,
     gossip,
+    heard,
     host,
     keeper,
     listenAddresses,
@@ -184,6 +195,19 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       (isIts) => isIts || log.warn('another node bears this name already', { peerId, name: claimed }),
       (error: unknown) => log.error('cannot keep a name', { peerId, error: String(error) }),
     )
+  }
+  /** Whoever is not admitted here is not dialled because another told of it. */
+  function learntAddresses(peerId: PeerId): string[] {
+    return trust.standing(peerId).state === 'admitted' ? (directory.recordOf(peerId)?.addresses ?? []) : []
+  }
+  function changed(peerId: PeerId): void {
+    events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) })
+  }
+  /** A name that comes by gossip obeys the pins as any other, and only an admitted peer's is pinned. */
+  function onHeard(peerId: PeerId, record: NodeRecord | undefined): void {
+    if (record && trust.standing(peerId).state === 'admitted') claimName(peerId, record.name)
+    changed(peerId)
+    keeper.wake()
   }
   function onClose(connection: Connection): void {
     arrivals.closed(connection)

@@ -31,10 +31,10 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
   const peerId = peerIdFromPrivateKey(key).toString() as PeerId
   const timings = { ...DEFAULT_TIMINGS, ...options.timings }
   const parts = await createMeshParts({ ...components, key, self: peerId, file }, { ...options, timings })
-  const { events, trust, services, links, own, directory, gossip, keeper, listenAddresses } = parts
+  const { events, trust, services, links, own, directory, gossip, heard, keeper, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
-    { trust, links, keeper, directory, own, addresses: listenAddresses, follow: events.follow },
+    { trust, links, keeper, directory, own, heard, gossip, addresses: listenAddresses, follow: events.follow },
     { self, configured: options.peers },
   )
   let state: 'new' | 'started' | 'stopped' = 'new'
@@ -51,6 +51,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
       const moved = options.defaultListen === true ? await listenOnDefault(parts.host) : undefined
       keeper.start()
       parts.upkeep.start()
+      heard.start()
       return { listenAddresses: listenAddresses(), moved }
     } catch (error) {
       await stop()
@@ -109,6 +110,7 @@ async function stopParts({
   keeper,
   directory,
   gossip,
+  heard,
   own,
   server,
   links,
@@ -124,6 +126,7 @@ async function stopParts({
   links.stop()
   await bans.stop()
   await directory.stop()
+  await heard.stop()
   await gossip.stop()
   await host.stop()
   arrivals.stop()

@@ -46,6 +46,8 @@ export const peerInfoSchema = z.object({
   version: z.string().optional(),
   /** Its record has come: models, agents and sessions are what it says, not merely unknown. */
   hasRecord: z.boolean().optional(),
+  /** Not linked here, but told of by other members: when last, and by which. */
+  heard: z.object({ at: z.number(), via: peerIdSchema.optional() }).optional(),
   /** Why it is not connected, or not usable; the last failure. */
   problem: z.string().optional(),
 })

@@ -6,12 +6,13 @@ import type { Column } from './table.ts'
 
 /** A node as `--json` gives it: every field of the contract, null where it is not known. */
 export function nodeJson(peer: PeerInfo): Record<string, unknown> {
-  const { role = null, roleThere = null, rttMs = null, version = null, problem = null, hasRecord: _, ...rest } = peer
-  return { ...rest, role, roleThere, rttMs, version, problem }
+  const { role = null, roleThere = null, rttMs = null, version = null, problem = null, heard = null, hasRecord: _, ...rest } = peer
+  return { ...rest, role, roleThere, rttMs, version, problem, heard }
 }
 
-/** The nodes to work with: this one, the admitted, and those that prompts may go to. */
-export const isNode = (peer: PeerInfo): boolean => peer.self || peer.trust === 'admitted' || peer.use
+/** The nodes to work with: this one, the admitted, those that prompts may go to, and those that members tell of. */
+export const isNode = (peer: PeerInfo): boolean =>
+  peer.self || peer.trust === 'admitted' || peer.use || (peer.heard !== undefined && peer.trust !== 'banned')
 
 /** Every peer there is an opinion on, or that knocked: `known` fills in those that the mesh does not list. */
 export function allPeers(listed: readonly PeerInfo[], known: readonly KnownPeer[]): PeerInfo[] {
@@ -60,7 +61,11 @@ export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: 
   ]
 }
 
-const stateOf = (peer: PeerInfo): string => (peer.self ? 'this node' : peer.relayed ? `${peer.state}, relayed` : peer.state)
+function stateOf(peer: PeerInfo): string {
+  if (peer.self) return 'this node'
+  if (peer.heard && peer.state === 'offline') return 'heard of'
+  return peer.relayed ? `${peer.state}, relayed` : peer.state
+}
 
 const loadOf = ({ load }: PeerInfo): string => {
   if (load.slots === 0) return ''

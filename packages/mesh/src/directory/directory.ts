@@ -4,8 +4,9 @@ import type { directoryContract, DirectoryItem } from './contract.ts'
 import { openRecord } from './record.ts'
 import type { NodeRecord } from './record.ts'
 
-/** What connected peers tell of themselves. */
+/** What peers tell of themselves, and what other members pass on of nodes that are not linked. */
 export interface Directory {
+  /** The newest there is. */
   recordOf(peerId: PeerId): NodeRecord | undefined
   loadOf(peerId: PeerId): Load | undefined
   /** Follows a peer until `leave`; a second call for the same peer is a no-op. */
@@ -22,6 +23,8 @@ export interface DirectoryComponents {
   /** Whether the name that a record carries is this peer's: names are pinned. */
   claimName(peerId: PeerId, name: string): Promise<boolean>
   onChange(peerId: PeerId): void
+  /** What is heard of it by gossip. */
+  heardOf?(peerId: PeerId): NodeRecord | undefined
 }
 
 const RETRY_MS = 1_000
@@ -67,7 +70,10 @@ export function createDirectory(components: DirectoryComponents): Directory {
   }
 
   return {
-    recordOf: (peerId) => records.get(peerId),
+    recordOf(peerId) {
+      const [own, heard] = [records.get(peerId), components.heardOf?.(peerId)]
+      return own && own.version >= (heard?.version ?? -1) ? own : heard
+    },
     loadOf: (peerId) => loads.get(peerId),
     join(peerId) {
       if (followed.has(peerId)) return

@@ -12,6 +12,10 @@ export interface OwnRecord {
   setLoad(load: Load): void
   readonly advert: NodeAdvert
   readonly load: Load
+  /** As members are told it. */
+  record(): NodeRecord
+  /** Called when the advert changed. */
+  onAdvert(listener: () => void): void
   /** Somebody's role changed: what is shown to followers is looked at again. */
   wake(): void
   /** `showsModels` is asked at each record: an observer learns no models. */
@@ -42,6 +46,7 @@ export function createOwnRecord(components: OwnRecordComponents, options: OwnRec
   let recordNumber = 1
   let loadNumber = 0
   let loadTimer: NodeJS.Timeout | undefined
+  const listeners: (() => void)[] = []
   let signed: { recordNumber: number; full: Promise<SignedRecord>; short: Promise<SignedRecord> } | undefined
 
   const recordNow = (): NodeRecord => ({
@@ -94,7 +99,10 @@ export function createOwnRecord(components: OwnRecordComponents, options: OwnRec
       advert = fitting
       recordNumber += 1
       bell.ring()
+      for (const listener of listeners) listener()
     },
+    record: recordNow,
+    onAdvert: (listener) => listeners.push(listener),
     setLoad(next) {
       load = next
       loadTimer ??= setTimeout(() => {

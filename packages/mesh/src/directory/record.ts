@@ -44,7 +44,12 @@ export async function signRecord(record: NodeRecord, key: Ed25519PrivateKey): Pr
 export async function openRecord(signed: SignedRecord, peerId: PeerId): Promise<NodeRecord> {
   const isSigned = await verify(signed, peerId).catch(() => false)
   if (!isSigned) throw new AppError('bad_request', `a directory record that is not signed by ${peerId}`)
-  const parsed = nodeRecordSchema.safeParse(parseJson(signed.payload))
+  return parseRecord(signed.payload, peerId)
+}
+
+/** What a payload whose signature holds says. Throws bad_request. */
+export function parseRecord(payload: string, peerId: PeerId): NodeRecord {
+  const parsed = nodeRecordSchema.safeParse(parseJson(payload))
   if (!parsed.success) throw new AppError('bad_request', `a malformed directory record of ${peerId}`, { cause: parsed.error })
   if (parsed.data.peerId !== peerId) throw new AppError('bad_request', `${peerId} signed a directory record of ${parsed.data.peerId}`)
   return parsed.data

@@ -1,6 +1,7 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, ContractClient, ContractHandlers, Logger, PeerId } from '@qmtcode/protocol'
+import { createContacts } from './contacts.ts'
 import type { gossipContract } from './contract.ts'
 import { ownerOf, setNameSchema, signEntry } from './entry.ts'
 import { createGossipHandlers } from './handlers.ts'
@@ -29,6 +30,8 @@ export interface GossipComponents {
   key: Ed25519PrivateKey
   clientOf(peerId: PeerId): ContractClient<typeof gossipContract> | undefined
   isBanned(peerId: PeerId): boolean
+  /** Peers with a live link, members or not. */
+  linked(): PeerId[]
 }
 export interface GossipOptions {
   self: PeerId
@@ -38,7 +41,7 @@ export interface GossipOptions {
 }
 
 export const VERSIONS_PER_START = 1_000_000_000
-export const GOSSIP_TIMINGS: GossipTimings = { coalesceMs: 50, digestMs: 30_000, retryMs: 1_000 }
+export const GOSSIP_TIMINGS: GossipTimings = { coalesceMs: 50, digestMs: 30_000, retryMs: 1_000, silentMs: 900_000, refreshMs: 240_000 }
 
 interface Added {
   set: GossipSet
@@ -51,10 +54,16 @@ export function createGossip(components: GossipComponents, options: GossipOption
   const { clock, log, key, clientOf, isBanned } = components
   const { self, starts } = options
   const timings = { ...GOSSIP_TIMINGS, ...options.timings }
-  const intake = createIntake({ clock, log, isBanned })
+  const intake = createIntake({
+    clock,
+    log,
+    isBanned,
+    onSigned: (author, from) => contacts.touch(author, author === from ? undefined : from),
+  })
   const sets = new Map<string, Added>()
   const partners = new Map<PeerId, Partner>()
   const ending = new Set<Promise<void>>()
+  const contacts = createContacts({ clock, linked: components.linked }, timings)
   const counts = { received: 0, pushed: 0 }
   let signed = 0
 
@@ -96,12 +105,15 @@ export function createGossip(components: GossipComponents, options: GossipOption
       const content = { key: id === undefined ? self : `${self}/${id}`, version: starts * VERSIONS_PER_START + signed, payload }
       return await signEntry(set, content, { key, self })
     },
+    contactOf: contacts.get,
+    onSilent: contacts.onSilent,
     partners: () => [...partners.keys()],
     stats: () => ({ ...counts, refused: { ...intake.refused } }),
     handlersFor: (peerId) =>
       createGossipHandlers(peerId, { intake, sets: allSets, entryOf, isShown, summary, onNews, isPartner: (other) => partners.has(other) }),
     join(peerId) {
       if (partners.has(peerId)) return
+      contacts.touch(peerId)
       const partner = createPartner(
         peerId,
         {
@@ -118,12 +130,14 @@ export function createGossip(components: GossipComponents, options: GossipOption
     leave: end,
     forget(peerId) {
       end(peerId)
+      contacts.forget(peerId)
       for (const added of sets.values()) {
         added.set.forget(peerId)
         added.summary = undefined
       }
     },
     async stop() {
+      contacts.stop()
       for (const { leave } of sets.values()) leave()
       for (const peerId of partners.keys()) end(peerId)
       await Promise.all(ending)

@@ -28,8 +28,13 @@ const MAX_PAUSE_MS = 1_000
 const STRIKES = { limit: 20, windowMs: 60_000 }
 const MUTED_MS = 60_000
 
-export function createIntake(components: { clock: Clock; log: Logger; isBanned(peerId: PeerId): boolean }): Intake {
-  const { clock, log, isBanned } = components
+export function createIntake(components: {
+  clock: Clock
+  log: Logger
+  isBanned(peerId: PeerId): boolean
+  onSigned(author: PeerId, from: PeerId): void
+}): Intake {
+  const { clock, log, isBanned, onSigned } = components
   const refused = { forged: 0, tooLarge: 0, tooMany: 0, banned: 0, malformed: 0 }
   const allowances = new Map<PeerId, { entries: Allowance; bytes: Allowance }>()
   const strikes = createRateWindow({ clock }, STRIKES)
@@ -61,6 +66,7 @@ export function createIntake(components: { clock: Clock; log: Logger; isBanned(p
     if (isBanned(author)) return refuseIt('banned')
     if (!set.wants(key, entry.version)) return 'known'
     if (!(await isSigned(set.name, entry))) return refuseIt('forged')
+    onSigned(author, from)
     try {
       return await set.merge(entry, from)
     } catch (error) {

@@ -22,6 +22,7 @@ export interface KeptSet<Value> extends GossipSet {
   ofAuthor(author: PeerId): Kept<Value>[]
   /** Lets a key go; the same version of it, which others may still hold, is not taken again. */
   drop(key: string): void
+  dropAuthor(author: PeerId): void
   /** Every change, of this node or by gossip. Returns how to leave. */
   onUpdate(listener: (key: string) => void): () => void
 }
@@ -86,6 +87,12 @@ export function createKeptSet<Value>(options: KeptSetOptions<Value>): KeptSet<Va
       updates.tell(oldest)
     }
   }
+  function drop(key: string): void {
+    if (!kept.has(key)) return
+    remove(key)
+    changes.tell(key)
+    updates.tell(key)
+  }
   return {
     name,
     maxEntries,
@@ -121,11 +128,9 @@ export function createKeptSet<Value>(options: KeptSetOptions<Value>): KeptSet<Va
     read: (key) => kept.get(key),
     all: () => kept.values(),
     ofAuthor: (author) => [...(byAuthor.get(author) ?? [])].flatMap((key) => kept.get(key) ?? []),
-    drop(key) {
-      if (!kept.has(key)) return
-      remove(key)
-      changes.tell(key)
-      updates.tell(key)
+    drop,
+    dropAuthor(author) {
+      for (const key of byAuthor.get(author) ?? []) drop(key)
     },
   }
 }

@@ -24,6 +24,10 @@ export interface GossipTimings {
   digestMs: number
   /** After an exchange that failed; doubled up to `digestMs`. */
   retryMs: number
+  /** After so long without a word of a node, by anybody, it is forgotten. */
+  silentMs: number
+  /** A node says so often that it is there, whatever changes. */
+  refreshMs: number
 }
 
 export function createPartner(peerId: PeerId, components: PartnerComponents, timings: GossipTimings): Partner {

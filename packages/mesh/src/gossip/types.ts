@@ -48,9 +48,20 @@ export interface Gossip {
   add(set: GossipSet): void
   /** An entry of this node, with the next version. Key: `self/<id>`, or `self` without an id. Throws too_large. */
   sign(set: string, said: { id?: string; payload: string }): Promise<GossipEntry>
+  /** When a node was last heard of, and through whom; nothing once it was silent for 15 minutes. */
+  contactOf(peerId: PeerId): GossipContact | undefined
+  /** `listener` hears of nodes that nobody told of for 15 minutes: what they had may be let go. Returns how to leave. */
+  onSilent(listener: (peerId: PeerId) => void): () => void
   /** Linked members, with whom entries are exchanged now. */
   partners(): PeerId[]
   stats(): GossipStats
+}
+
+export interface GossipContact {
+  /** Milliseconds since 1970. */
+  at: number
+  /** Who told of it; undefined: a link to it is there, or was. */
+  via?: PeerId
 }
 
 export interface GossipStats {

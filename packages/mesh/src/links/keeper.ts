@@ -1,4 +1,4 @@
-import { AppError, createBell, toAppError } from '@qmtcode/protocol'
+import { AppError, createBell, roleIncludes, toAppError } from '@qmtcode/protocol'
 import type { Clock, Logger, MeshEvent, MeshStatus, PeerId } from '@qmtcode/protocol'
 import type { ConfiguredPeer, MeshTimings } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
@@ -28,7 +28,12 @@ export interface KeeperComponents {
   links: Links
   emit(event: MeshEvent): void
   dial(target: Target, signal: AbortSignal): Promise<void>
+  /** Addresses that a peer's own record tells. */
+  learntAddresses(peerId: PeerId): string[]
 }
+
+/** Links to members that nothing is sent to, but entries exchanged with. */
+const MAX_MEMBERS = 64
 
 interface Keep {
   readonly key: string
@@ -40,22 +45,33 @@ interface Keep {
 
 export function createKeeper(
   components: KeeperComponents,
-  options: { configured: readonly ConfiguredPeer[]; timings: MeshTimings },
+  options: { self: PeerId; configured: readonly ConfiguredPeer[]; timings: MeshTimings },
 ): Keeper {
-  const { clock, log, trust, links, emit, dial } = components
+  const { clock, log, trust, links, emit, dial, learntAddresses } = components
   const { configured, timings } = options
   const keeps = new Map<string, Keep>()
   const stopped = new AbortController()
   const bell = createBell()
   let impatient = 0
 
-  /** By configured name, or by id for a peer that is used without being configured. */
+  /** Admitted here as a member, with an address that a record tells: of two nodes the one with the smaller id dials. */
+  const isMemberToDial = (peerId: PeerId): boolean => {
+    const { state, role } = trust.standing(peerId)
+    return state === 'admitted' && roleIncludes(role, 'member') && options.self < peerId && learntAddresses(peerId).length > 0
+  }
+  /** By configured name, or by id for a peer that is used without being configured, and for other members up to a bound. */
   function targets(): Map<string, Target> {
     const wanted = new Map<string, Target>(
       configured.map((peer) => [peer.name, { name: peer.name, configured: peer, peerId: trust.pins.idOf(peer) }]),
     )
+    let members = 0
     for (const peerId of trust.known()) {
-      if (!trust.pins.configuredAs(peerId) && trust.standing(peerId).use) wanted.set(peerId, { name: trust.nameOf(peerId), peerId })
+      if (trust.pins.configuredAs(peerId)) continue
+      if (trust.standing(peerId).use) wanted.set(peerId, { name: trust.nameOf(peerId), peerId })
+      else if (members < MAX_MEMBERS && isMemberToDial(peerId)) {
+        members += 1
+        wanted.set(peerId, { name: trust.nameOf(peerId), peerId })
+      }
     }
     return wanted
   }

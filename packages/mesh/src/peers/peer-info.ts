@@ -1,6 +1,8 @@
 import type { PeerId, PeerInfo } from '@qmtcode/protocol'
 import type { Directory } from '../directory/directory.ts'
+import type { HeardRecords } from '../directory/heard-records.ts'
 import type { OwnRecord } from '../directory/own-record.ts'
+import type { Gossip } from '../gossip/types.ts'
 import type { Keeper } from '../links/keeper.ts'
 import { isConnected } from '../links/link.ts'
 import type { Link } from '../links/link.ts'
@@ -13,6 +15,8 @@ export interface PeerInfoComponents {
   keeper: Keeper
   directory: Directory
   own: OwnRecord
+  heard: HeardRecords
+  gossip: Gossip
 }
 
 const NO_LOAD = { inFlight: 0, slots: 0, queued: 0 }
@@ -53,7 +57,7 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
   const configured = trust.pins.configuredAs(peerId)
   const { isWanted, problem } = keeper.stateOf(peerId)
   return {
-    name: trust.nameOf(peerId),
+    name: shownName(peerId, components),
     peerId,
     self: false,
     state: stateOf(link, isWanted && trustState !== 'banned'),
@@ -73,8 +77,22 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     load: directory.loadOf(peerId) ?? NO_LOAD,
     version: record?.software ?? link?.there?.version,
     hasRecord: record !== undefined,
+    ...(!isConnected(link) && heardOf(peerId, components)),
     problem: (link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem)) ?? nameProblem(peerId, record?.name, trust),
   }
+}
+
+/** A node that nobody decided on here is shown by the name it gives itself, if that means nobody else; `resolve` does not take it. */
+function shownName(peerId: PeerId, { trust, heard }: PeerInfoComponents): string {
+  const claimed = heard.recordOf(peerId)?.name
+  if (claimed === undefined || trust.known().includes(peerId) || trust.pins.isTaken(claimed, peerId)) return trust.nameOf(peerId)
+  const first = heard.ids().find((other) => heard.recordOf(other)?.name === claimed)
+  return first === peerId ? claimed : trust.nameOf(peerId)
+}
+
+function heardOf(peerId: PeerId, { heard, gossip }: PeerInfoComponents): Pick<PeerInfo, 'heard'> {
+  const contact = gossip.contactOf(peerId)
+  return heard.recordOf(peerId) && contact ? { heard: contact } : {}
 }
 
 function stateOf(link: Link | undefined, isWanted: boolean): PeerInfo['state'] {

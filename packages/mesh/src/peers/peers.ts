@@ -42,6 +42,7 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
   }
   const strangers = async (): Promise<PeerId[]> => [
     ...links.all().map((link) => link.peerId),
+    ...components.heard.ids(),
     ...(await trust.list()).map((known) => known.peerId),
   ]
 
@@ -54,7 +55,7 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
         unmet: keeper.unmet(),
       }),
     list(): Promise<PeerInfo[]> {
-      const ids = new Set([...trust.known(), ...links.all().map((link) => link.peerId)])
+      const ids = new Set([...trust.known(), ...links.all().map((link) => link.peerId), ...components.heard.ids()])
       return Promise.resolve([
         selfInfo({ ...self, addresses: addresses() }, components),
         ...[...ids].map((peerId) => peerInfo(peerId, components)),
