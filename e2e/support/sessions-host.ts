@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEventLog, createSessions } from '@qmtcode/agent'
+import { createEventLog, createPermissions, createSessions, createTools, createWorkspaceFiles } from '@qmtcode/agent'
 import type { AgentCatalog, LocalSessions, RunTurn } from '@qmtcode/agent'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { AgentSpec, PeerId, Sessions } from '@qmtcode/protocol'
@@ -29,7 +29,9 @@ export async function startSessionsHost(
   const start = async () => {
     const log = createEventLog(parts, { file: join(workspace, 'sessions.db') })
     await log.start()
-    const sessions = createSessions({ ...parts, log, runTurn, agents, node }, { defaultWorkspace: workspace })
+    const tools = createTools({ env: process.env }, { qmtHome: join(workspace, '.qmt') })
+    const files = createWorkspaceFiles({ tools, permissions: createPermissions(), env: process.env })
+    const sessions = createSessions({ ...parts, log, runTurn, files, agents, node }, { defaultWorkspace: workspace })
     await sessions.start()
     return { log, sessions }
   }

@@ -13,6 +13,8 @@ export type { ChosenRoute, RoutedCall, Router, RunTurn, TurnContext, TurnOutcome
 export { createSessions } from './sessions/local-sessions.ts'
 export { createPeerBounds } from './sessions/peers/bounds.ts'
 export type { PeerBounds } from './sessions/peers/bounds.ts'
+export { createWorkspaceFiles } from './sessions/workspace-files.ts'
+export type { WorkspaceFiles } from './sessions/workspace-files.ts'
 export { createPeerSessions } from './sessions/peers/peer-sessions.ts'
 export type { PeerSessionsComponents, PeerSessionsOptions } from './sessions/peers/peer-sessions.ts'
 export { isSharedAgent } from './sessions/peers/share.ts'

@@ -3,6 +3,7 @@ import { askingQuestions, waiting } from './sessions-scenarios-asking.ts'
 import { answering, following } from './sessions-scenarios-following.ts'
 import { ending, restarting } from './sessions-scenarios-lifetime.ts'
 import { creating, prompting } from './sessions-scenarios-prompting.ts'
+import { beingPresent, forking, readingFiles } from './sessions-scenarios-together.ts'
 import { createTurnScript } from './sessions-script.ts'
 import { createStage } from './sessions-stage.ts'
 import type { SessionsSetup, Stage } from './sessions-stage.ts'
@@ -25,4 +26,7 @@ export function sessionsCompliance(name: string, setup: SessionsSetup): void {
   waiting(scenario)
   ending(scenario)
   restarting(scenario)
+  forking(scenario)
+  readingFiles(scenario)
+  beingPresent(scenario)
 }

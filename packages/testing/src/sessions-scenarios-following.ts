@@ -5,6 +5,9 @@ import { followUntil } from './sessions-script.ts'
 import { durable, is, stopReason, tell, untilEnd } from './sessions-stage.ts'
 import type { Scenario } from './sessions-stage.ts'
 
+/** Who else is there is told whenever they come and go: a follow that has been left may still be seen. */
+const isPresence = is('presence.changed')
+
 export function following(scenario: Scenario): void {
   scenario('follows after a known event with no gap and no repeat', async ({ alice, create }) => {
     const { id } = await create()
@@ -23,11 +26,11 @@ export function following(scenario: Scenario): void {
     await tell(alice, id, 'wait')
     await followUntil(alice, id, (event) => !isDurable(event))
     const seen: SessionEvent[] = []
-    const joined = followUntil(bob, id, (event) => seen.push(event) > 0 && is('turn.ended')(event), { after: 3 })
+    const joined = followUntil(bob, id, (event) => (isPresence(event) || seen.push(event) > 0) && is('turn.ended')(event), { after: 3 })
     await followUntil(alice, id, is('message.snapshot'), { after: 3 })
     while (!seen.some((event) => !isDurable(event))) await new Promise((resolve) => setImmediate(resolve))
     script.release()
-    const [snapshot, delta, completed] = await joined
+    const [snapshot, delta, completed] = (await joined).filter((event) => !isPresence(event))
     assert.equal(snapshot?.type === 'message.snapshot' && snapshot.textSoFar, 'first ')
     assert.equal(delta?.type === 'message.delta' && delta.text, 'second')
     assert.equal(completed?.type, 'message.completed')

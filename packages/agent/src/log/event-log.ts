@@ -1,7 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
 import { fromRecord, toStored, withoutUndefined } from './event-codec.ts'
-import type { EventLog, EventLogOptions, EventOf, EventRecord } from './types.ts'
+import type { EventLog, EventLogOptions, EventOf, EventRecord, NewRow, NewSession } from './types.ts'
 import { createWorkerClient } from './worker-client.ts'
 import type { WorkerClient } from './worker-client.ts'
 
@@ -33,14 +33,17 @@ export function createEventLog({ clock, logger }: EventLogComponents, options: E
   }
 }
 
-function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, 'create' | 'append' | 'remove'> {
+function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, 'create' | 'fork' | 'append' | 'remove'> {
   return {
     create: async (session, created) => {
       const at = clock.now()
-      const { agent, model, workspace, title = '', author } = created
-      const row = { ...session, agent, model, workspace, title, author, createdAt: at }
-      const seq = await store().call('create', row, toStored(created, at))
+      const seq = await store().call('create', rowOf(session, created, at), toStored(created, at))
       return { ...withoutUndefined(created), seq, at, sessionId: session.id }
+    },
+    fork: async (source, { at: lastSeq, session, created, closing }) => {
+      const at = clock.now()
+      const events = closing.map((event) => toStored(event, at))
+      await store().call('fork', source, { at: lastSeq, row: rowOf(session, created, at), created: toStored(created, at), closing: events })
     },
     append: async (id, events) => {
       const at = clock.now()
@@ -52,10 +55,16 @@ function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, '
   }
 }
 
-type Reads = Pick<EventLog, 'session' | 'list' | 'read' | 'readBack' | 'receipt' | 'prompt' | 'queued' | 'answer' | 'unfinished'>
+function rowOf(session: NewSession, created: EventOf<'session.created'>, at: number): NewRow {
+  const { agent, model, workspace, title = '', author } = created
+  return { ...session, agent, model, workspace, title, author, createdAt: at }
+}
+
+type Reads = Pick<EventLog, 'openAt' | 'session' | 'list' | 'read' | 'readBack' | 'receipt' | 'prompt' | 'queued' | 'answer' | 'unfinished'>
 
 function createReads(store: () => WorkerClient): Reads {
   return {
+    openAt: (id, at) => store().call('openAt', id, at),
     session: (id) => store().call('session', id),
     list: (page) => store().call('list', page),
     read: async (id, range) => {

@@ -15,7 +15,7 @@ export interface NumberedCall extends StoreCall {
 export type FromWorker = { opened: true } | { failed: WireError } | { replies: Reply[] } | { closed: true }
 export type Reply = { id: number; value: unknown } | { id: number; error: WireError }
 
-const WRITES: ReadonlySet<StoreMethod> = new Set(['create', 'append', 'remove'])
+const WRITES: ReadonlySet<StoreMethod> = new Set(['create', 'fork', 'append', 'remove'])
 
 /**
  * Group commit without a timer: what arrives while one transaction is being synced is the next transaction.

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { AppError } from '@qmtcode/protocol/errors'
 import type { PromptId, SessionId } from '@qmtcode/protocol'
 import { createEffects } from './store-effects.ts'
+import { createForks } from './store-forks.ts'
 import { readPage, text, toQueuedPrompt, toRecord, toSessionRow } from './store-rows.ts'
 import type { StoredEvent, StoreMethods } from './types.ts'
 
@@ -28,9 +29,11 @@ export function createStoreMethods(db: DatabaseSync): StoreMethods {
     return seq + 1
   }
 
+  const sessions = createSessionMethods(db, (n, event) => write({ n, seq: 0 }, [event]))
   return {
-    ...createSessionMethods(db, (n, event) => write({ n, seq: 0 }, [event])),
+    ...sessions,
     ...createReads(db, find),
+    ...createForks(db, { find, write, create: sessions.create }),
     append: (id, events) => (events.length === 0 ? find(id).seq + 1 : write(find(id), events)),
     remove: createRemove(db, find),
   }

@@ -14,6 +14,13 @@ export interface EventLog {
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
   create(session: NewSession, created: EventOf<'session.created'>): Promise<DurableEvent>
+  /**
+   * A new session with the events of `source` up to `at` under their seqs, but for the first, which is `created`; then `closing`.
+   * Prompts are copied as what happened: none waits. Rights that were given are not copied. Throws not_found.
+   */
+  fork(source: SessionId, copy: ForkCopy): Promise<void>
+  /** What is open after event `at`: the start of a turn without an end, and prompts that wait. */
+  openAt(id: SessionId, at: number): Promise<OpenWork>
   /** All of `events`, next to each other, or none. Throws not_found for a session that is not there. */
   append(id: SessionId, events: readonly DurableEventInit[]): Promise<DurableEvent[]>
   /** The session and its events. */
@@ -40,6 +47,19 @@ export type EventOf<Type extends DurableEvent['type']> = Extract<DurableEventIni
 export interface QueuedPrompt {
   promptId: PromptId
   author: Author
+}
+
+export interface ForkCopy {
+  at: number
+  session: NewSession
+  created: EventOf<'session.created'>
+  closing: readonly DurableEventInit[]
+}
+
+export interface OpenWork {
+  /** Seq of the `turn.started`. */
+  turn?: number
+  waiting: PromptId[]
 }
 
 /** What a crash, or a stop, left behind. */
@@ -100,9 +120,14 @@ export type Effect =
 /** `[seq, at, type, body]`. */
 export type EventRecord = [seq: number, at: number, type: string, body: string]
 
-/** What the thread can do. `create`, `append` and `remove` are gathered into one transaction. */
+/** A session as it begins. */
+export type NewRow = Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>
+
+/** What the thread can do. `create`, `fork`, `append` and `remove` are gathered into one transaction. */
 export interface StoreMethods {
-  create(row: Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>, event: StoredEvent): number
+  create(row: NewRow, event: StoredEvent): number
+  fork(source: string, copy: { at: number; row: NewRow; created: StoredEvent; closing: readonly StoredEvent[] }): void
+  openAt(id: string, at: number): OpenWork
   /** Returns the seq of the first. */
   append(id: string, events: readonly StoredEvent[]): number
   remove(id: string): void

@@ -27,7 +27,7 @@ const DEFAULT_GRACE_MS = 10_000
 
 export function createEngine(components: SessionsComponents, options: { cancelGraceMs?: number }): Engine {
   const { log, logger } = components
-  const hot = createHotSessions(log)
+  const hot = createHotSessions(components)
   const turns = new Set<Promise<void>>()
   let isStopping = false
 

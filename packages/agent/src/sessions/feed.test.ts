@@ -21,10 +21,14 @@ const delta = (messageId: MessageId, text: string, kind: 'text' | 'reasoning' = 
 function startFeed(): { feed: Feed; write(messageId?: MessageId): void; reads: () => number } {
   const log: DurableEvent[] = []
   let reads = 0
-  const feed = createFeed(async (after) => {
-    reads += 1
-    return log.slice(after, after + 100)
-  }, 0)
+  const feed = createFeed(
+    async (after) => {
+      reads += 1
+      return log.slice(after, after + 100)
+    },
+    0,
+    (present) => ({ type: 'presence.changed', sessionId, at: 0, present }),
+  )
   const write = (messageId: MessageId = newMessageId()): void => {
     const event: DurableEvent = { ...note('done'), messageId, sessionId, at: 0, seq: log.length + 1 }
     log.push(event)
@@ -35,7 +39,7 @@ function startFeed(): { feed: Feed; write(messageId?: MessageId): void; reads: (
 
 function follow(feed: Feed, after = 0): { events: AsyncGenerator<SessionEvent>; abort: AbortController } {
   const abort = new AbortController()
-  return { events: feed.follow({ name: 'test', after, signal: abort.signal }), abort }
+  return { events: feed.follow({ author: { node: 'test' }, after, signal: abort.signal }), abort }
 }
 
 async function take(events: AsyncGenerator<SessionEvent>, count: number): Promise<SessionEvent[]> {
@@ -121,13 +125,19 @@ test('changes from the log to live without gap or repeat, while events keep comi
       found,
       Array.from({ length: 300 - i }, (_, j) => i + j + 1),
     )
-  assert.deepEqual(feed.followers(), ['test'])
+  assert.deepEqual(
+    feed.present().map(({ node }) => node),
+    ['test'],
+  )
   for (const { abort, events } of followers) {
     const last = events.next()
     abort.abort()
     assert.equal((await last).done, true)
   }
-  assert.deepEqual(feed.followers(), [])
+  assert.deepEqual(
+    feed.present().map(({ node }) => node),
+    [],
+  )
 })
 
 test('events that arrive out of order are read from the log in order', async () => {

@@ -1,8 +1,9 @@
 import { AppError, isDurable } from '@qmtcode/protocol'
-import type { DurableEvent, LiveEvent, SessionEvent } from '@qmtcode/protocol'
+import type { Author, DurableEvent, LiveEvent, SessionEvent } from '@qmtcode/protocol'
 import { createDrafts } from './drafts.ts'
 import { enqueue, fallBehind, newFollower, takeQueue } from './follower.ts'
 import type { Follower } from './follower.ts'
+import { createPresence } from './presence.ts'
 
 /**
  * One session's events to its followers. It keeps no history: a follower that is behind, because it has just come or is too slow,
@@ -15,14 +16,14 @@ export interface Feed {
   committed(events: readonly DurableEvent[]): void
   publish(event: LiveEvent): void
   follow(options: FollowOptions): AsyncGenerator<SessionEvent>
-  /** Names of those who follow, once each. */
-  followers(): string[]
+  /** Those who follow, once each. */
+  present(): Author[]
   /** Ends every follower, now and later: cleanly, after what it has queued, or with an error. */
   end(error?: AppError): void
 }
 
 interface FollowOptions {
-  name: string
+  author: Author
   after: number
   signal: AbortSignal
 }
@@ -30,9 +31,15 @@ interface FollowOptions {
 /** A page of the log after a seq. */
 export type ReadPage = (after: number) => Promise<DurableEvent[]>
 
-export function createFeed(readPage: ReadPage, head: number): Feed {
+/** How the session tells who is present. */
+export type TellPresence = (present: Author[]) => LiveEvent
+
+export function createFeed(readPage: ReadPage, head: number, tellPresence: TellPresence): Feed {
   const followers = new Set<Follower>()
   const drafts = createDrafts()
+  const presence = createPresence(() => {
+    for (const follower of followers) if (follower.isLive) for (const event of unknownPresence(follower)) enqueue(follower, event)
+  })
   let ended: { error?: AppError } | undefined
 
   const feed = {
@@ -49,7 +56,7 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
       drafts.observe(event)
       for (const follower of followers) if (follower.isLive) enqueue(follower, event)
     },
-    followers: () => [...new Set([...followers].map(({ name }) => name))].sort(),
+    present: presence.list,
     end: (error?: AppError) => {
       ended ??= { error }
       for (const follower of followers) follower.wake()
@@ -57,13 +64,22 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
     follow: run,
   }
 
-  async function* run({ name, after, signal }: FollowOptions): AsyncGenerator<SessionEvent> {
+  /** What is new to a follower of who is present. Its own coming is none, and it is told of nobody who left before it looked. */
+  function unknownPresence(follower: Follower): LiveEvent[] {
+    const { key } = presence
+    if (follower.knows === key) return []
+    follower.knows = key
+    return [tellPresence(presence.list())]
+  }
+
+  async function* run({ author, after, signal }: FollowOptions): AsyncGenerator<SessionEvent> {
     if (!Number.isSafeInteger(after) || after < 0 || after > feed.head) {
       throw new AppError('bad_request', `cannot follow after ${after}: the session's last event is ${feed.head}`)
     }
-    const follower = newFollower(name)
+    const follower = newFollower(author)
     const onAbort = (): void => follower.wake()
     followers.add(follower)
+    presence.join(author)
     signal.addEventListener('abort', onAbort)
     let cursor = after
     try {
@@ -78,6 +94,7 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
       }
     } finally {
       followers.delete(follower)
+      presence.leave(author)
       signal.removeEventListener('abort', onAbort)
     }
   }
@@ -89,7 +106,7 @@ export function createFeed(readPage: ReadPage, head: number): Feed {
     if (!follower.isLive) {
       if (cursor < feed.head) return await pageAfter(cursor)
       follower.isLive = true // and from here on, without a pause, everything is queued
-      return drafts.snapshots()
+      return [...unknownPresence(follower), ...drafts.snapshots()]
     }
     if (ended) return undefined
     const { promise, resolve } = Promise.withResolvers<void>()

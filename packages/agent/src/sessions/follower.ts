@@ -1,12 +1,15 @@
 import { LIMITS, isDurable } from '@qmtcode/protocol'
-import type { LiveEvent, SessionEvent } from '@qmtcode/protocol'
+import type { Author, LiveEvent, SessionEvent } from '@qmtcode/protocol'
+import { keyOf } from './presence.ts'
 
 const QUEUED_CHARS = 1_048_576 // of deltas, a follower
 const QUEUED_DURABLE = 256 // beyond, reading them from the log is as fast
 
 /** One who follows: at most so much waits for it, then it is behind and reads the log. */
 export interface Follower {
-  name: string
+  author: Author
+  /** Who is present, as it knows: at first only itself. A key of `Presence`. */
+  knows: string
   /** Behind: false; its queue is empty then. */
   isLive: boolean
   queue: SessionEvent[]
@@ -15,8 +18,9 @@ export interface Follower {
   wake: () => void
 }
 
-export const newFollower = (name: string): Follower => ({
-  name,
+export const newFollower = (author: Author): Follower => ({
+  author,
+  knows: keyOf(author),
   isLive: false,
   queue: [],
   queuedChars: 0,

@@ -1,8 +1,8 @@
 import { AppError } from '@qmtcode/protocol'
-import type { DurableEventInit, SessionId } from '@qmtcode/protocol'
+import type { Clock, DurableEventInit, SessionId } from '@qmtcode/protocol'
 import type { EventLog, QueuedPrompt } from '../log/types.ts'
 import { createFeed } from './feed.ts'
-import type { Feed } from './feed.ts'
+import type { Feed, TellPresence } from './feed.ts'
 import type { RunningTurn } from './running-turn.ts'
 
 /** What memory holds of a session while somebody uses it: no events. */
@@ -39,13 +39,14 @@ interface Entry {
   session?: HotSession
 }
 
-export function createHotSessions(log: EventLog): HotSessions {
+export function createHotSessions({ log, clock }: { log: EventLog; clock: Pick<Clock, 'now'> }): HotSessions {
   const entries = new Map<SessionId, Entry>()
 
   const load = async (id: SessionId): Promise<HotSession> => {
     const row = await log.session(id)
     if (!row) throw new AppError('not_found', `no session ${id}`, { hint: 'see: qmtcode sessions' })
-    const feed = createFeed((after) => log.read(id, { after, limit: PAGE }), row.seq)
+    const tellPresence: TellPresence = (present) => ({ type: 'presence.changed', sessionId: id, at: clock.now(), present })
+    const feed = createFeed((after) => log.read(id, { after, limit: PAGE }), row.seq, tellPresence)
     const queue = row.state === 'closed' ? [] : await log.queued(id)
     return { id, feed, queue, isHeld: row.interrupted !== undefined, debt: [], isDeleted: false, commands: Promise.resolve() }
   }

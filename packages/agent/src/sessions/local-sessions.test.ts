@@ -233,7 +233,7 @@ test('fifty followers of one session see the same', async () => {
 
 test('a session nobody uses costs no memory', async () => {
   await using kit = await startSessions(quick)
-  const hot = createHotSessions(kit.log)
+  const hot = createHotSessions({ log: kit.log, clock: systemClock })
   const session = sessionInit()
   await kit.log.create(session, createdEvent())
   const outer = await hot.hold(session.id)

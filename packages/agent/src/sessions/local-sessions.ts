@@ -5,10 +5,12 @@ import { abortable } from './abortable.ts'
 import { createCommands, openRow } from './commands.ts'
 import { createEngine } from './engine.ts'
 import type { Engine } from './engine.ts'
+import { forkSession } from './fork.ts'
 import type { HotSession } from './hot-sessions.ts'
 import { recover } from './recovery.ts'
-import { nameOf } from './types.ts'
+import { guestOf, nameOf } from './types.ts'
 import type { LocalSessions, SessionsComponents, SessionsOptions } from './types.ts'
+import type { FilePlace, WorkspaceFiles } from './workspace-files.ts'
 import { checkWorkspace } from './workspace.ts'
 
 const DEFAULT_HISTORY = 200
@@ -52,10 +54,15 @@ function createView(view: ViewParts): Sessions {
     ...createCommands(engine, view.components, author),
     ...createLookups(view),
     create: (init) => createSession(view, init),
-    fork: (id) => notBuilt(id),
-    listFiles: (id) => notBuilt(id),
-    readFile: (id) => notBuilt(id),
-    presence: (id) => notBuilt(id),
+    fork: async (id, { at, title } = {}) => {
+      engine.assertRunning()
+      return await infoOf(view, await forkSession(view.components, { source: id, author, at, title }))
+    },
+    presence: async (id) => {
+      await infoOf(view, id)
+      return engine.hot.peek(id)?.feed.present() ?? []
+    },
+    ...createFileAccess(view),
     configure: (id, { title, model, mode }) =>
       engine.command(id, async (session) => {
         await openRow(log, session)
@@ -65,24 +72,47 @@ function createView(view: ViewParts): Sessions {
   }
 }
 
-async function notBuilt(id: SessionId): Promise<never> {
-  throw new AppError('unsupported', `session ${id}: not built yet`)
+function createFileAccess({ components: { log, files, node }, author }: ViewParts): Pick<Sessions, 'listFiles' | 'readFile'> {
+  const open = async (id: SessionId): Promise<{ files: WorkspaceFiles; place: FilePlace }> => {
+    const { workspace } = await sessionRow(log, id)
+    if (!files) throw new AppError('unsupported', `${node.name} gives no files of workspaces`)
+    return { files, place: { sessionId: id, workspace, isGuest: guestOf(author, node) !== undefined } }
+  }
+  return {
+    listFiles: async (id, query = {}) => {
+      checkLimit(query.limit ?? 1)
+      const { files: from, place } = await open(id)
+      return await from.list(place, query)
+    },
+    readFile: async (id, path) => {
+      const { files: from, place } = await open(id)
+      return await from.read(place, path)
+    },
+  }
+}
+
+async function sessionRow(log: EventLog, id: SessionId): Promise<SessionRow> {
+  const row = await log.session(id)
+  if (!row) throw new AppError('not_found', `no session ${id}`, { hint: 'see: qmtcode sessions' })
+  return row
+}
+
+async function infoOf({ components: { log, node }, engine }: ViewParts, id: SessionId): Promise<SessionInfo> {
+  return toInfo(await sessionRow(log, id), node, engine.hot.peek(id))
 }
 
 type Lookups = Pick<Sessions, 'list' | 'get' | 'history' | 'follow'>
 
-function createLookups({ components: { log, node }, engine, author, shows }: ViewParts): Lookups {
+function createLookups(view: ViewParts): Lookups {
+  const { engine, author, shows } = view
+  const { log, node } = view.components
   return {
     list: async ({ cursor, limit = DEFAULT_LIST } = {}) => {
       const before = cursor === undefined ? undefined : toCursor(cursor)
       const { rows, next } = await listShown(log, { before, limit: checkLimit(limit), shows })
       return { items: rows.map((row) => toInfo(row, node, engine.hot.peek(row.id))), cursor: next?.toString() }
     },
-    get: async (id) => {
-      const row = await log.session(id)
-      if (!row) throw new AppError('not_found', `no session ${id}`, { hint: 'see: qmtcode sessions' })
-      return toInfo(row, node, engine.hot.peek(id))
-    },
+    get: (id) => infoOf(view, id),
     history: async (id, { before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_HISTORY } = {}) => {
       const { events, more } = await log.readBack(id, { before, limit: checkLimit(limit) })
       return { items: events, cursor: more ? events[0]?.seq.toString() : undefined }
@@ -117,11 +147,12 @@ async function* followAs(
 ): AsyncGenerator<SessionEvent> {
   using held = await engine.hot.hold(id)
   engine.assertRunning()
-  yield* held.session.feed.follow({ name: nameOf(author), after, signal })
+  yield* held.session.feed.follow({ author, after, signal })
 }
 
-async function createSession({ components, options, author }: ViewParts, init: SessionInit): Promise<SessionInfo> {
-  const { agents, log, node } = components
+async function createSession(view: ViewParts, init: SessionInit): Promise<SessionInfo> {
+  const { components, options, author } = view
+  const { agents, log } = components
   const { workspace = options.defaultWorkspace, title, model, mode = 'build', private: isPrivate = false, unattended = false } = init
   const agent = init.agent === undefined ? agents.default() : agents.get(init.agent)
   if (!agent) throw new AppError('not_found', `no agent ${init.agent} here`, { hint: 'see: qmtcode agents' })
@@ -129,9 +160,7 @@ async function createSession({ components, options, author }: ViewParts, init: S
   const id = newSessionId()
   const session = { id, private: isPrivate, unattended, mode, allow: init.allow ?? [] }
   await log.create(session, { type: 'session.created', agent: agent.id, model, workspace, title, author })
-  const row = await log.session(id)
-  if (!row) throw new AppError('internal', `session ${id} is gone`)
-  return toInfo(row, node)
+  return await infoOf(view, id)
 }
 
 function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: HotSession): SessionInfo {
@@ -144,7 +173,7 @@ function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: Hot
     state: isStarting ? 'running' : row.state,
     node: node.name,
     peerId: node.peerId,
-    followers: session?.feed.followers() ?? [],
+    followers: [...new Set((session?.feed.present() ?? []).map(nameOf))].sort(),
   }
 }
 

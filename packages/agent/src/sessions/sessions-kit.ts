@@ -5,9 +5,13 @@ import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { AgentSpec, PeerId, SessionId, Sessions } from '@qmtcode/protocol'
 import { createEventLog } from '../log/event-log.ts'
 import type { EventLog, EventLogOptions } from '../log/types.ts'
+import { createPermissions } from '../permissions/permissions.ts'
+import type { PermissionOptions } from '../permissions/types.ts'
+import { createTools } from '../tools/tool-set.ts'
 import type { RunTurn } from '../turn/types.ts'
 import { createSessions } from './local-sessions.ts'
 import type { AgentCatalog, LocalSessions } from './types.ts'
+import { createWorkspaceFiles } from './workspace-files.ts'
 
 /** Test kit: a host of sessions in a directory of its own. */
 export interface SessionsKit extends AsyncDisposable {
@@ -26,16 +30,23 @@ const agents: AgentCatalog = { get: (id) => (id === coder.id ? coder : undefined
 
 export async function startSessions(
   runTurn: RunTurn,
-  options: Partial<EventLogOptions> & { cancelGraceMs?: number; peerId?: PeerId; discard?(id: SessionId): Promise<void> } = {},
+  options: Partial<EventLogOptions> & {
+    cancelGraceMs?: number
+    peerId?: PeerId
+    permissions?: PermissionOptions
+    discard?(id: SessionId): Promise<void>
+  } = {},
 ): Promise<SessionsKit> {
-  const { cancelGraceMs, peerId, discard, ...logOptions } = options
+  const { cancelGraceMs, peerId, permissions, discard, ...logOptions } = options
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-sessions-'))
   const file = options.file ?? join(workspace, 'sessions.db')
   const start = async (): Promise<{ log: EventLog; sessions: LocalSessions }> => {
     const log = createEventLog({ clock: systemClock, logger: silentLogger }, { ...logOptions, file })
     await log.start()
+    const tools = createTools({ env: process.env }, { qmtHome: join(workspace, '.qmt') })
+    const files = createWorkspaceFiles({ tools, permissions: createPermissions(permissions), env: process.env })
     const sessions = createSessions(
-      { log, runTurn, agents, discard, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId } },
+      { log, runTurn, files, agents, discard, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId } },
       { defaultWorkspace: workspace, cancelGraceMs },
     )
     await sessions.start()

@@ -2,6 +2,7 @@ import type { AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Ses
 import type { EventLog, SessionRow } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
 import type { QuestionKind } from './open-questions.ts'
+import type { WorkspaceFiles } from './workspace-files.ts'
 
 /** The sessions that this node holds. Each caller has a view of its own; all views see the same sessions. */
 export interface LocalSessions {
@@ -44,6 +45,8 @@ export interface SessionsComponents {
   logger: Logger
   /** Called when a session is gone: removes what lies beside the log. */
   discard?(id: SessionId): Promise<void>
+  /** Reads the files of workspaces. Absent: they are not given to anybody. */
+  files?: WorkspaceFiles
   /** How this node appears in SessionInfo; read at each use. */
   node: { readonly name: string; readonly peerId?: PeerId }
 }

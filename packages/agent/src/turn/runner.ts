@@ -96,9 +96,15 @@ const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
 const isForGuests = ({ permission }: Tool, shell: 'no' | 'ask'): boolean =>
   permission === 'read' || permission === 'edit' || (permission === 'shell' && shell === 'ask')
 
-/** What was allowed for the session holds for the prompts of whose it was asked for: nobody lends it to another node. */
-const askedFor = ({ peerId }: TurnContext['author'], events: readonly DurableEvent[]): DurableEvent[] =>
-  events.filter((event) => event.type !== 'permission.requested' || event.author.peerId === peerId)
+/**
+ * What was allowed for the session holds for the prompts of whose it was asked for: nobody lends it to another node,
+ * and a fork is another session.
+ */
+function askedFor({ peerId }: TurnContext['author'], events: readonly DurableEvent[]): DurableEvent[] {
+  const [first] = events
+  const copied = (first?.type === 'session.created' && first.forkedFrom?.seq) || 0
+  return events.filter((event) => event.type !== 'permission.requested' || (event.author.peerId === peerId && event.seq > copied))
+}
 
 const isMessageOf = ({ turnId }: TurnContext, event: DurableEvent): event is Extract<DurableEvent, { type: 'message.completed' }> =>
   event.type === 'message.completed' && event.turnId === turnId

@@ -6,6 +6,7 @@ import {
   createSessions,
   createTools,
   createTurnRunner,
+  createWorkspaceFiles,
   isSharedAgent,
 } from '@qmtcode/agent'
 import type { AgentCatalog, EventLog, Router } from '@qmtcode/agent'
@@ -50,9 +51,10 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
     { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
     { guestShell: share.shell === 'ask' ? 'ask' : 'no' },
   )
+  const files = createWorkspaceFiles({ tools, permissions, env })
   const catalog = catalogOf(config, agents)
   const sessions = createSessions(
-    { log, runTurn, agents: catalog, discard: tools.discard, clock, logger: logger.child('sessions'), node },
+    { log, runTurn, files, agents: catalog, discard: tools.discard, clock, logger: logger.child('sessions'), node },
     { defaultWorkspace: cwd },
   )
   const bounds = createPeerBounds({ sessions, clock, node })

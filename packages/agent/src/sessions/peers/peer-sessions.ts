@@ -45,6 +45,13 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     if (may(await rightsFor(id), need)) return
     throw forbidden(id, method, need)
   }
+  async function requireClient(): Promise<void> {
+    await ready
+    if (roleIncludes(caller.role(), 'client')) return
+    throw new AppError('forbidden', `${node.name} gives this node the role ${caller.role()}, which may not create sessions`, {
+      hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
+    })
+  }
   function forbidden(id: SessionId, method: string, need: Need): AppError {
     const given = need === 'reply' ? 'prompt' : need
     const to = need === 'owner' ? 'only its creator and its host may' : `it needs the right ${given}`
@@ -85,12 +92,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
 
   return {
     create: async (init) => {
-      await ready
-      if (!roleIncludes(caller.role(), 'client')) {
-        throw new AppError('forbidden', `${node.name} gives this node the role ${caller.role()}, which may not create sessions`, {
-          hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
-        })
-      }
+      await requireClient()
       return await bounds.create(caller, async () => await view.create(await sharedInit(components, share, init)))
     },
     list: async (query) => {
@@ -135,6 +137,9 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     follow: (id, options) => follow(id, options),
     fork: async (id, options) => {
       await require(id, 'fork')
+      await requireClient()
+      const row = await records.row(id)
+      if (row) await sharedInit(components, share, { agent: row.agent, workspace: row.workspace, model: row.model }) // as if it were begun now
       return await bounds.create(caller, () => view.fork(id, options))
     },
     listFiles: async (id, query) => {

@@ -36,6 +36,7 @@ type Given = (typeof GIVEN)[number]
 
 /** The rules once more, in other words than the code's. */
 function expected(method: Method, given: Given, role: Role): 'allowed' | 'forbidden' | 'not_found' {
+  if (method === 'fork' && role === 'observer') return given ? 'forbidden' : 'not_found' // it begins a session
   if (given === 'creator') return 'allowed'
   const rights = expandRights([...(given ? [given] : []), ...(role === 'admin' ? ['observe' as const] : [])])
   const seesRow = rights.length > 0 || role === 'member' // `sessions = "all"`
