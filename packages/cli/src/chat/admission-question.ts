@@ -1,5 +1,6 @@
 import type { MeshEvent, PeerId, Trust } from '@qmtcode/protocol'
 import { printableLine } from '../output/printable.ts'
+import { byWord } from './questions.ts'
 import type { Question, Questions } from './questions.ts'
 
 const idOf = (peerId: PeerId): string => `admission of ${peerId}`
@@ -21,8 +22,7 @@ export function createAdmissions({ trust, questions, print }: AdmissionComponent
     return {
       id: idOf(peerId),
       prompt: `let ${printableLine(name, 40)} use the models of this node? type admit or no › `,
-      choices: { admit: () => admit(peerId), no: refuse, n: refuse, '': refuse },
-      help: 'admit or no',
+      take: byWord({ admit: () => admit(peerId), no: refuse, n: refuse, '': refuse }, 'admit or no'),
     }
   }
   return (event) => {

@@ -69,6 +69,48 @@ test('a permission is asked for and answered, and what was being typed comes bac
   assert.equal(await chat.code, 0)
 })
 
+test('a question shows numbered choices, is answered by number, label or words, and what is no answer is told', async () => {
+  const choices = [{ label: 'red', description: 'as a rose' }, { label: 'dark blue' }, { label: 'green' }]
+  const script: Script = async (turn) => {
+    turn.say(`first ${JSON.stringify(await turn.question({ text: 'Which colour?', choices, freeText: false }))}`)
+    turn.say(`then ${JSON.stringify(await turn.question({ text: 'Which of them?', choices, multiple: true }))}`)
+    turn.say(`last ${JSON.stringify(await turn.question({ text: 'And why?' }))}`)
+  }
+  const node = fakeNode({ script })
+  const chat = await startChat(node)
+  chat.type('go\r')
+  await chat.seen(/\? Which colour\?\n[^]* 1 red — as a rose\n[^]* 2 dark blue\n[^]* 3 green\n[^]*1–3 › /)
+  chat.type('purple\r')
+  await chat.seen(/1–3; \/skip to leave it to the model/)
+  chat.type('Dark Blue\r')
+  await chat.seen(/answered by laptop: dark blue\n[^]*first {"choices":\["dark blue"\]}/)
+  await chat.seen(/1–3, several with commas, or your own words › /)
+  chat.type('1, green: both\r')
+  await chat.seen(/then {"choices":\["red","green"\],"text":"both"}/)
+  await chat.seen(/your answer › /)
+  chat.type('/skip\r')
+  await chat.seen(/not answered by laptop: it was declined[^]*last "deny"/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
+test('a question that somebody else answers goes away, and it is said who did', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`said ${JSON.stringify(await turn.question({ text: 'Well?' }))}`) })
+  const chat = await startChat(node)
+  chat.type('go\r')
+  await chat.seen(/your answer › /)
+  const [session] = (await node.sessions.list()).items
+  assert.ok(session)
+  const { items } = await node.sessions.history(session.id)
+  const asked = items.find((event) => event.type === 'question.asked')
+  await node.sessions.answer(session.id, { id: asked?.id ?? '', answer: { choices: [], text: 'yes' } })
+  await chat.seen(/answered by laptop: “yes”[^]*said/)
+  chat.type('next\r')
+  await chat.seen(/your answer › [^]*your answer › /)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
 test('Ctrl-C cancels the turn, again it quits with 130', async () => {
   const node = fakeNode({
     script: async (turn) => {

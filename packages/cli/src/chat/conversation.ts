@@ -1,5 +1,5 @@
 import { AppError, newPromptId } from '@qmtcode/protocol'
-import type { PermissionAnswer, PromptId, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { PromptId, SessionAnswer, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
 
 const SHOWN_EVENTS = 200 // enough to see what a session is about; all of them: attach --no-follow
 
@@ -17,7 +17,7 @@ export interface Conversation {
   busy(): boolean
   /** Resolves when the prompt is durable, with its place in the queue. */
   prompt(text: string): Promise<number>
-  answer(answer: { id: string; answer: PermissionAnswer }): Promise<void>
+  answer(answer: SessionAnswer): Promise<void>
   cancel(): Promise<void>
   setModel(model: string): Promise<void>
   /** The next prompt begins a new session; what runs in the old one goes on. */

@@ -1,10 +1,11 @@
-import type { PermissionAnswer, PromptId, SessionEvent } from '@qmtcode/protocol'
+import type { PromptId, SessionAnswer, SessionEvent } from '@qmtcode/protocol'
 import type { Style } from '../output/style.ts'
 import { errorLines } from '../output/errors.ts'
 import { createEventView } from '../output/event-view.ts'
 import { printable, printableLine } from '../output/printable.ts'
 import { stopText, turnError, usageText } from '../output/turn-end.ts'
 import type { TurnEnded } from '../output/turn-end.ts'
+import { modelQuestion } from './model-question.ts'
 import { permissionQuestion } from './permission-question.ts'
 import type { Questions } from './questions.ts'
 import type { ChatTerminal } from './terminal.ts'
@@ -16,10 +17,10 @@ export interface EventPrinterComponents {
   /** The session is this node's: reserved questions are for whoever sits here. */
   isHost: boolean
   isOurs(promptId: PromptId): boolean
-  answer(given: { id: string; answer: PermissionAnswer }): Promise<void>
+  answer(given: SessionAnswer): Promise<void>
 }
 
-/** Shows a session's events above the input, and turns its permission requests into questions. */
+/** Shows a session's events above the input, and turns what it asks into questions. */
 export function createEventPrinter(components: EventPrinterComponents): (event: SessionEvent) => void {
   const { terminal, questions, style, isHost, isOurs, answer } = components
   const asked = new Set<string>()
@@ -54,7 +55,11 @@ export function createEventPrinter(components: EventPrinterComponents): (event: 
       asked.add(event.id)
       questions.ask(permissionQuestion(event, answer))
     }
-    if (event.type === 'permission.answered') questions.settle(event.id)
+    if (event.type === 'question.asked') {
+      asked.add(event.id)
+      questions.ask(modelQuestion(event, answer))
+    }
+    if (event.type === 'permission.answered' || event.type === 'question.answered') questions.settle(event.id)
     if (event.type === 'turn.ended') showEnd(event)
     if (event.type === 'turn.started' || event.type === 'turn.ended') questions.refresh()
   }

@@ -1,5 +1,6 @@
 import type { PermissionAnswer, SessionEvent } from '@qmtcode/protocol'
 import { printableLine } from '../output/printable.ts'
+import { byWord } from './questions.ts'
 import type { Question } from './questions.ts'
 
 /** May this call run? `answer` tells the session. */
@@ -12,7 +13,6 @@ export function permissionQuestion(
   return {
     id,
     prompt: `allow ${printableLine(tool, 40)}? y once · a in this session · n no › `,
-    choices: { y: allow, yes: allow, a: always, always, n: deny, no: deny },
-    help: 'y, a or n',
+    take: byWord({ y: allow, yes: allow, a: always, always, n: deny, no: deny }, 'y, a or n'),
   }
 }

@@ -1,15 +1,21 @@
 import type { ChatTerminal } from './terminal.ts'
 
-/** Something that a person decides by typing a word. */
+/** Something that a person decides by typing a line. */
 export interface Question {
   id: string
   /** Stands before the cursor. */
   prompt: string
-  /** What may be typed, in lower case, and what it does. */
-  choices: Readonly<Record<string, () => Promise<void>>>
-  /** Said where something else is typed. */
-  help: string
+  /** What a line does; or what is said where it is no answer. */
+  take(line: string): (() => Promise<void>) | string
 }
+
+/** For a question with words to choose from, in lower case. */
+export const byWord =
+  (choices: Readonly<Record<string, () => Promise<void>>>, help: string): Question['take'] =>
+  (line) => {
+    const word = line.trim().toLowerCase()
+    return (Object.hasOwn(choices, word) ? choices[word] : undefined) ?? help
+  }
 
 /** Questions, one at a time in the order they came; what the person was typing is kept for afterwards. */
 export interface Questions {
@@ -30,7 +36,9 @@ export interface QuestionsOptions {
   paint(text: string): string
 }
 
-export function createQuestions(terminal: ChatTerminal, { prompt, paint }: QuestionsOptions): Questions {
+type QuestionsTerminal = Pick<ChatTerminal, 'print' | 'setPrompt' | 'takeInput' | 'putInput'>
+
+export function createQuestions(terminal: QuestionsTerminal, { prompt, paint }: QuestionsOptions): Questions {
   let waiting: Question[] = []
   let typed = ''
 
@@ -57,15 +65,14 @@ export function createQuestions(terminal: ChatTerminal, { prompt, paint }: Quest
     answer: (line) => {
       const [question] = waiting
       if (question === undefined) return undefined
-      const word = line.trim().toLowerCase()
-      const choice = Object.hasOwn(question.choices, word) ? question.choices[word] : undefined
-      if (choice === undefined) {
-        terminal.print(paint(question.help))
+      const taken = question.take(line)
+      if (typeof taken === 'string') {
+        terminal.print(paint(taken))
         return undefined
       }
       waiting = waiting.slice(1)
       show()
-      return choice
+      return taken
     },
     refresh: () => {
       if (waiting.length === 0) terminal.setPrompt(prompt())

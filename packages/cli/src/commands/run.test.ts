@@ -275,3 +275,36 @@ test('sessions resume continues the interrupted turn', async () => {
   assert.equal(ran.code, 0)
   assert.deepEqual(node.sessions.resumed, [id])
 })
+
+const CHOICES = [{ label: 'red', description: 'as a rose' }, { label: 'blue' }]
+
+test('on a terminal, run asks what the turn asks, and the answers go on with it', async () => {
+  const script: Script = async (turn) => {
+    const colour = await turn.question({ text: 'Which colour?', choices: CHOICES })
+    turn.say(`${JSON.stringify(colour)} and ${await turn.ask('edit')}`)
+  }
+  const node = fakeNode({ script })
+  const run = startCli(['run', 'paint it'], { node, tty: true })
+  await run.seen(/\? Which colour\?\n  1 red — as a rose\n  2 blue\n[^]*1–2, or your own words › /)
+  run.stdin.write('2\n')
+  await run.seen(/allow edit\? y once/)
+  run.stdin.write('y\n')
+  assert.equal(await run.code, 0)
+  assert.match(run.stdout(), /{"choices":\["blue"\]} and allow/)
+  assert.equal(node.sessions.inits[0]?.unattended, false)
+})
+
+test('without a terminal nobody is asked', async () => {
+  const node = fakeNode()
+  await cli(['run', 'hello'], { node })
+  assert.equal(node.sessions.inits[0]?.unattended, true)
+})
+
+test('a question in a session that expects a person is left without an answer where there is none', async () => {
+  const node = fakeNode({ script: async (turn) => turn.say(`said ${JSON.stringify(await turn.question({ text: 'Well?' }))}`) })
+  const { id } = node.sessions.add()
+  const done = await cli(['run', '--session', id, 'go'], { node })
+  assert.equal(done.code, 0)
+  assert.match(done.stdout, /said "deny"/)
+  assert.match(done.stderr, /\? Well\?\n *not answered by laptop: it was declined/)
+})

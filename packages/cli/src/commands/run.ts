@@ -14,6 +14,8 @@ import { followTurn } from './follow-turn.ts'
 import type { FollowTurnOptions } from './follow-turn.ts'
 import type { RunOptions } from './invocation.ts'
 import { promptText } from './prompt-input.ts'
+import { canAsk, createRunQuestions } from './run-questions.ts'
+import type { RunQuestions } from './run-questions.ts'
 
 /** One prompt to its end: the answer on stdout, all else on stderr. */
 export async function run(context: CommandContext, options: RunOptions): Promise<number> {
@@ -27,8 +29,19 @@ export async function run(context: CommandContext, options: RunOptions): Promise
       const { position } = await sessions.prompt(session.id, { promptId, content: [{ type: 'text', text }] })
       if (position > 0) context.err.line(`waiting behind ${position} other ${position === 1 ? 'prompt' : 'prompts'} of ${session.id}`)
     }
-    const answer = known && known.followers.length === 0 ? answerFor(sessions, options.allow) : undefined
-    return await showTurn(context, { sessions, id: session.id, after: known?.seq ?? 0, promptId, begin }, { json: options.json, answer })
+    const isAsked = canAsk(context) && !options.json
+    const answer = !isAsked && known && known.followers.length === 0 ? answerFor(sessions, options.allow) : undefined
+    using questions = isAsked
+      ? createRunQuestions(context, {
+          isHost: sessions === node.sessions,
+          answer: (given) => sessions.answer(session.id, given),
+        })
+      : undefined
+    return await showTurn(
+      context,
+      { sessions, id: session.id, after: known?.seq ?? 0, promptId, begin },
+      { json: options.json, answer, questions },
+    )
   })
 }
 
@@ -42,18 +55,20 @@ export async function sessionsOf(node: NodeHandle, written: string | undefined):
 
 async function create(context: CommandContext, sessions: Sessions, options: RunOptions): Promise<SessionInfo> {
   const workspace = options.node === undefined ? context.components.cwd : undefined // another host has its own
-  return await sessions.create({ agent: options.agent, model: options.model, workspace, unattended: true, allow: options.allow })
+  const unattended = options.json || !canAsk(context)
+  return await sessions.create({ agent: options.agent, model: options.model, workspace, unattended, allow: options.allow })
 }
 
-type Answer = (id: SessionId, request: Extract<SessionEvent, { type: 'permission.requested' }>) => Promise<boolean>
+type Asked = Extract<SessionEvent, { type: 'permission.requested' | 'question.asked' }>
+type Answer = (id: SessionId, request: Asked) => Promise<boolean>
 
-/** Answers in a session that expects a person: yes for what `--allow` names, else no. True: denied for want of a person. */
+/** Answers in a session that expects a person: yes for what `--allow` names, else no, and nothing to a question. True: denied for want of a person. */
 function answerFor(sessions: Sessions, allow: readonly string[]): Answer {
   return async (id, request) => {
-    const allowed = needsOf(request).every((need) => allow.includes(need))
+    const allowed = request.type === 'permission.requested' && needsOf(request).every((need) => allow.includes(need))
     try {
       await sessions.answer(id, { id: request.id, answer: allowed ? 'allow' : 'deny' })
-      return !allowed
+      return request.type === 'permission.requested' && !allowed
     } catch (error) {
       if (isAppError(error, 'conflict', 'forbidden')) return false // somebody else was there, or will be: it is not for this node to answer
       throw error
@@ -64,13 +79,14 @@ function answerFor(sessions: Sessions, allow: readonly string[]): Answer {
 export interface ShowTurnOptions {
   json: boolean
   answer?: Answer
+  questions?: RunQuestions
 }
 
 /** Shows a turn as it happens; returns its exit code. */
 export async function showTurn(
   context: CommandContext,
   turn: Omit<FollowTurnOptions, 'show'>,
-  { json, answer }: ShowTurnOptions,
+  { json, answer, questions }: ShowTurnOptions,
 ): Promise<number> {
   const { err, errStyle, out, components } = context
   const startedAt = components.clock.monotonic()
@@ -80,6 +96,8 @@ export async function showTurn(
     if (json) out.line(jsonLine(event))
     if (!ours) return
     view.show(event)
+    questions?.show(event)
+    if (event.type === 'question.asked') await answer?.(turn.id, event)
     if (event.type === 'permission.requested' && (await answer?.(turn.id, event))) denied.push(...needsOf(event))
   }
   const ended = await followTurn(context, { ...turn, show })

@@ -4,6 +4,8 @@ import type {
   DurableEventInit,
   LiveEventInit,
   PermissionAnswer,
+  QuestionChoice,
+  SessionAnswer,
   SessionEvent,
   SessionId,
   SessionInfo,
@@ -18,7 +20,7 @@ import type { Broadcast } from './broadcast-kit.ts'
 /** For tests of the command line: sessions in memory whose turns are a script's. */
 export interface ScriptedSessions extends Sessions {
   readonly inits: SessionInit[]
-  readonly answers: { id: string; answer: PermissionAnswer }[]
+  readonly answers: SessionAnswer[]
   readonly cancelled: SessionId[]
   readonly resumed: SessionId[]
   /** A session that is there already. */
@@ -36,6 +38,15 @@ export interface ScriptedTurn {
   say(text: string, pieces?: string[]): void
   /** Requests a permission and waits for its answer. */
   ask(tool: string): Promise<PermissionAnswer>
+  /** Asks a question and waits for what answers it. */
+  question(asked: ScriptedQuestion): Promise<SessionAnswer['answer']>
+}
+
+interface ScriptedQuestion {
+  text: string
+  choices?: QuestionChoice[]
+  multiple?: boolean
+  freeText?: boolean
 }
 
 export type Script = (turn: ScriptedTurn) => Promise<{ stopReason: StopReason; error?: WireError } | undefined | void>
@@ -48,13 +59,13 @@ interface Row {
   live: Broadcast<SessionEvent>
   queue: { promptId: string; text: string }[]
   running?: AbortController
-  asked: Map<string, (answer: PermissionAnswer) => void>
+  asked: Map<string, (answer: SessionAnswer['answer']) => void>
 }
 
 export function scriptedSessions(script: Script): ScriptedSessions {
   const rows = new Map<SessionId, Row>()
   const inits: SessionInit[] = []
-  const answers: { id: string; answer: PermissionAnswer }[] = []
+  const answers: SessionAnswer[] = []
   const cancelled: SessionId[] = []
   const resumed: SessionId[] = []
   let messages = 0
@@ -106,11 +117,21 @@ export function scriptedSessions(script: Script): ScriptedSessions {
     },
     ask: async (tool) => {
       const request = `perm_${tool}_${rowOf(id).log.length}`
-      const { promise, resolve } = Promise.withResolvers<PermissionAnswer>()
+      const { promise, resolve } = Promise.withResolvers<SessionAnswer['answer']>()
       rowOf(id).asked.set(request, resolve)
       signal.addEventListener('abort', () => resolve('deny'))
       const author = { node: 'laptop' }
       emit(id, { type: 'permission.requested', turnId, id: request, callId: 'call', tool, input: {}, summary: `run ${tool}`, author })
+      const answer = await promise
+      return typeof answer === 'string' ? answer : 'deny'
+    },
+    question: async ({ text, choices = [], multiple = false, freeText = true }) => {
+      const request = `question_${rowOf(id).log.length}`
+      const { promise, resolve } = Promise.withResolvers<SessionAnswer['answer']>()
+      rowOf(id).asked.set(request, resolve)
+      signal.addEventListener('abort', () => resolve('deny'))
+      const author = { node: 'laptop' }
+      emit(id, { type: 'question.asked', turnId, id: request, callId: 'call', text, choices, multiple, freeText, author })
       return await promise
     },
   })
@@ -154,12 +175,14 @@ export function scriptedSessions(script: Script): ScriptedSessions {
       return { promptId, seq, position }
     },
     answer: async (id, answer) => {
-      if (typeof answer.answer !== 'string') throw new AppError('not_found', 'no such question')
-      answers.push({ id: answer.id, answer: answer.answer })
+      answers.push(answer)
       const resolve = rowOf(id).asked.get(answer.id)
       if (!resolve) throw new AppError('conflict', 'answered already')
       rowOf(id).asked.delete(answer.id)
-      emit(id, { type: 'permission.answered', turnId: 'turn', id: answer.id, answer: answer.answer, by: { node: 'laptop' } })
+      const answered = { turnId: 'turn', id: answer.id, by: { node: 'laptop' } }
+      if (typeof answer.answer !== 'string') emit(id, { type: 'question.answered', ...answered, reply: answer.answer })
+      else if (answer.id.startsWith('question')) emit(id, { type: 'question.answered', ...answered, reason: 'it was declined' })
+      else emit(id, { type: 'permission.answered', ...answered, answer: answer.answer })
       resolve(answer.answer)
     },
     cancel: async (id, promptId) => {

@@ -1,4 +1,4 @@
-import type { SessionEvent } from '@qmtcode/protocol'
+import type { QuestionReply, SessionEvent } from '@qmtcode/protocol'
 import { duration } from './format.ts'
 import { createMessageReader } from './message-text.ts'
 import { printable, printableLine } from './printable.ts'
@@ -37,10 +37,24 @@ function questionLine({ tool, summary, reserved, author }: Extract<SessionEvent,
   return reserved ? `${line} (for ${printableLine(author.user ?? author.node)}; only the person at the host may allow it)` : line
 }
 
+/** The question, and its choices by the numbers that answer it. */
+function questionLines({ text, choices }: Extract<SessionEvent, { type: 'question.asked' }>): string[] {
+  const asked = printable(text).split('\n')
+  const options = choices.map(({ label, description }, at) => {
+    const means = description === undefined ? '' : ` — ${printableLine(description, MAX_SUMMARY_CHARS)}`
+    return `  ${at + 1} ${printableLine(label, 200)}${means}`
+  })
+  return [...asked.map((line, at) => `${at === 0 ? '?' : ' '} ${line}`), ...options]
+}
+
+const replyLine = ({ choices, text }: QuestionReply): string =>
+  [...choices, ...(text === undefined ? [] : [`“${text}”`])].map((part) => printableLine(part, 400)).join(', ')
+
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
 export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
   const read = createMessageReader()
   const asked = new Map<string, { needs: string[]; callId: string }>()
+  const questions = new Map<string, string>() // their calls
   const denied = new Set<string>() // calls: why they fail is told already
   const unanswered = new Set<string>()
   let route = ''
@@ -63,6 +77,13 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
     if (event.by !== undefined || needs === undefined) return
     for (const need of needs) unanswered.add(need)
     if (namesFlags && !event.reason?.includes('--allow')) sink.line(`  to allow it: ${allowFlag(needs)}`)
+  }
+
+  const showReply = ({ id, reply, by, reason }: Extract<SessionEvent, { type: 'question.answered' }>) => {
+    const who = by ? ` by ${printableLine(by.user ?? by.node)}` : ''
+    if (reply) return sink.line(style.dim(`  answered${who}: ${replyLine(reply)}`))
+    denied.add(questions.get(id) ?? '')
+    sink.line(style.yellow(`  not answered${who}: ${printableLine(reason ?? 'nobody did')}`))
   }
 
   const show = (event: SessionEvent): void => {
@@ -90,6 +111,12 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
         return sink.line(style.yellow(questionLine(event)))
       case 'permission.answered':
         return showAnswer(event)
+      case 'question.asked':
+        questions.set(event.id, event.callId)
+        for (const line of questionLines(event)) sink.line(style.yellow(line))
+        return
+      case 'question.answered':
+        return showReply(event)
       case 'link.lost':
         return sink.line(style.yellow(`reconnecting to ${printableLine(event.node)}, at most ${duration(event.graceMs)} …`))
       case 'link.restored':
@@ -103,8 +130,6 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
       case 'prompt.withdrawn':
       case 'turn.started':
       case 'turn.ended':
-      case 'question.asked':
-      case 'question.answered':
       case 'presence.changed':
         return
       case 'session.shared':

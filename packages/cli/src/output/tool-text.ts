@@ -3,7 +3,7 @@ import { printableLine } from './printable.ts'
 
 const SHOWN_CHARS = 80
 // What a person knows a call by, best first.
-const TELLING_KEYS = ['command', 'pattern', 'query', 'path', 'file', 'url', 'prompt']
+const TELLING_KEYS = ['command', 'pattern', 'query', 'path', 'file', 'url', 'prompt', 'question']
 
 /** A tool's input in a few words: its command, its path; else its JSON. */
 export function shortInput(input: Json): string {
