@@ -63,7 +63,7 @@ test('a killed peer is noticed at once, and found again when it is back', async 
   assert.deepEqual(await once(back.child, 'exit'), [7, null], 'a stopped node leaves nothing that keeps its process alive')
 })
 
-test('a peer that no longer answers turns suspect, is lost after four intervals, and its round trip is measured before', async () => {
+test('a peer that no longer answers turns suspect, is lost within four intervals, and its round trip is measured before', async () => {
   const { node: made, home } = await makeNode()
   await using b = await startNode({ name: 'b' })
   await b.node.trust.admit(made.peerId)

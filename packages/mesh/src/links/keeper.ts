@@ -78,9 +78,9 @@ export function createKeeper(
   const isAway = (target: Target): boolean =>
     target.peerId === undefined || (!isConnected(links.get(target.peerId)) && trust.standing(target.peerId).state !== 'banned')
 
-  /** Pauses between dials; a caller that waits for the peer cuts it to the shortest pause. */
+  /** Pauses between dials, never longer than `ms`; a caller that waits for the peer cuts it to the shortest pause. */
   async function pauseFor(ms: number): Promise<void> {
-    const until = clock.monotonic() + ms * (0.8 + Math.random() * 0.4)
+    const until = clock.monotonic() + ms * (0.7 + Math.random() * 0.3)
     const least = clock.monotonic() + timings.redialMin
     while (!stopped.signal.aborted) {
       const left = (impatient > 0 ? Math.min(least, until) : until) - clock.monotonic()

@@ -37,9 +37,9 @@ export interface LinksComponents {
   onTurn(link: Link): void
 }
 
-// Silent intervals; the last frame came one interval before the first of them.
-const SUSPECT_AFTER = 1
-const LOST_AFTER = 3
+// Intervals of silence. Lost stays below four, so that the last word comes within 10 s at the default interval of 2.5 s.
+const SUSPECT_AFTER = 2.4
+const LOST_AFTER = 3.6
 
 export function createLinks(components: LinksComponents, options: { self: PeerId; pingMs: number }): Links {
   const { clock, log, trust, emit, rpcFor, onTurn } = components
@@ -74,7 +74,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
             link.rttMs = rttMs
             recovered(link)
           },
-          onSilence: (count) => silent(link, connection, count),
+          onSilence: (intervals) => silent(link, connection, intervals),
         },
       },
       options.pingMs,
@@ -85,12 +85,12 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
     link.isSuspect = false
     emit({ type: 'peer.changed', ...about(link) })
   }
-  function silent(link: Link, connection: Connection, count: number): void {
-    if (count >= LOST_AFTER) {
-      const reason = `no answer for ${((count + 1) * options.pingMs) / 1_000} s`
+  function silent(link: Link, connection: Connection, intervals: number): void {
+    if (intervals >= LOST_AFTER) {
+      const reason = `no answer for ${(intervals * options.pingMs) / 1_000} s`
       reasons.set(connection, reason)
       connection.abort(new Error(reason))
-    } else if (count >= SUSPECT_AFTER && !link.isSuspect) {
+    } else if (intervals >= SUSPECT_AFTER && !link.isSuspect) {
       link.isSuspect = true
       emit({ type: 'peer.suspect', ...about(link) })
     }

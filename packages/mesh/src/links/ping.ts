@@ -30,35 +30,44 @@ export interface Pinger {
 
 export interface PingListener {
   onAnswer(rttMs: number): void
-  /** After each interval without an answer; `count` intervals in a row. */
-  onSilence(count: number): void
+  /** After each beat that heard nothing; `intervals` since the last that did. */
+  onSilence(intervals: number): void
   /** Whether other frames came since the last time it was asked: they count as answers. */
   hasTraffic(): boolean
 }
 
+/** Looks at a link between two pings, so that silence is noticed early. */
+const BEATS_PER_INTERVAL = 5
+/** While an answer is missing more pings follow: where packets get lost, what comes after one lets TCP send it again at once. */
+const BEATS_PER_REPEAT = 2
+const MAX_UNANSWERED = 16
+
 /**
- * Pings every `intervalMs`. Silence is counted in intervals, not in time, so that a machine that slept does not find all its links dead.
+ * Pings every `intervalMs`. Silence is counted in beats, not in time, so that a machine that slept does not find all its links dead.
  */
 export function createPinger(connection: Connection, components: { clock: Clock; listener: PingListener }, intervalMs: number): Pinger {
   const { clock, listener } = components
   let stream: Stream | undefined
   let opening = false
-  let sentAt: number | undefined
+  /** When each ping without an answer was sent: answers come in order. */
+  let unanswered: number[] = []
   let received = 0
+  let sinceSent = 0
   let silent = 0
 
   function onMessage({ data }: StreamMessageEvent): void {
     received += data.byteLength
-    if (sentAt === undefined || received > PING_BYTES) return stream?.abort(new Error('not a ping answer'))
-    if (received < PING_BYTES) return
-    const rtt = clock.monotonic() - sentAt
-    sentAt = undefined
-    silent = 0
-    listener.onAnswer(rtt)
+    if (received > unanswered.length * PING_BYTES) return stream?.abort(new Error('not a ping answer'))
+    while (received >= PING_BYTES) {
+      received -= PING_BYTES
+      const rtt = clock.monotonic() - (unanswered.shift() ?? 0)
+      silent = 0
+      listener.onAnswer(rtt)
+    }
   }
   function send(to: Stream): void {
-    received = 0
-    sentAt = clock.monotonic()
+    sinceSent = 0
+    unanswered.push(clock.monotonic())
     to.send(crypto.getRandomValues(new Uint8Array(PING_BYTES)))
   }
   async function open(): Promise<void> {
@@ -71,27 +80,33 @@ export function createPinger(connection: Connection, components: { clock: Clock;
       })
       opened.addEventListener('message', onMessage)
       opened.addEventListener('close', () => {
-        if (stream === opened) stream = sentAt = undefined
+        if (stream === opened) stream = undefined
       })
       stream = opened
+      unanswered = []
+      received = 0
       send(opened)
     } catch {
-      // Silence: the next interval counts it.
+      // Silence: the next beat counts it.
     } finally {
       opening = false
     }
   }
   async function beat(): Promise<void> {
-    if (listener.hasTraffic()) silent = 0
-    else if (opening || sentAt !== undefined) listener.onSilence((silent += 1))
+    const isWaiting = opening || (stream !== undefined && unanswered.length > 0)
+    silent = listener.hasTraffic() ? 0 : silent + 1
+    sinceSent += 1
+    // Between pings silence is nothing, once the last was answered.
+    if (isWaiting && silent > 0) listener.onSilence(silent / BEATS_PER_INTERVAL)
+    const isDue = sinceSent >= (isWaiting ? BEATS_PER_REPEAT : BEATS_PER_INTERVAL)
     if (stream?.writeStatus === 'writable') {
-      if (sentAt === undefined) send(stream)
-    } else await open()
+      if (isDue && unanswered.length < MAX_UNANSWERED) send(stream)
+    } else if (isDue) await open()
   }
 
   const beats = setInterval(() => {
     beat().catch(() => undefined)
-  }, intervalMs)
+  }, intervalMs / BEATS_PER_INTERVAL)
   open().catch(() => undefined)
   return {
     stop() {
