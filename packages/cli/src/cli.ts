@@ -1,9 +1,11 @@
 import { AppError, exitCodeOf } from '@qmtcode/protocol'
 import { attach } from './chat/attach.ts'
+import { board } from './commands/board.ts'
 import { chat } from './chat/chat.ts'
 import { agents, routes } from './commands/agents.ts'
 import { parseArguments } from './commands/arguments.ts'
 import type { CommandContext } from './commands/context.ts'
+import { forkSession } from './commands/fork.ts'
 import { createInterrupts } from './commands/interrupts.ts'
 import type { GlobalOptions, Invocation, StartOptions } from './commands/invocation.ts'
 import { invite, invites, revokeInvite } from './commands/invite.ts'
@@ -71,6 +73,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await routes(context, invocation)
     case 'peers':
       return await peers(context, invocation)
+    case 'board':
+      return await board(context, invocation)
     case 'peers change':
       return await changePeer(context, invocation)
     case 'invite':
@@ -83,6 +87,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await join(context, invocation)
     case 'sessions':
       return await sessions(context, invocation)
+    case 'sessions fork':
+      return await forkSession(context, invocation)
     case 'sessions share':
       return await shareSession(context, invocation)
     case 'sessions show':

@@ -1,4 +1,4 @@
-import type { AgentSpec, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
+import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
@@ -8,6 +8,7 @@ export interface NodeHandle {
   /** Absent: the mesh is not enabled. */
   peers?: Peers
   trust?: Trust
+  board?: Board
   /** As they were when this node was opened, or newer. */
   routes: Routes
   agents(): Promise<AgentSpec[]>

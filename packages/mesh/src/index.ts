@@ -1,3 +1,4 @@
+export { openBoard } from './board/board.ts'
 export { createKeptSet } from './gossip/kept-set.ts'
 export type { Kept, KeptSet, KeptSetOptions } from './gossip/kept-set.ts'
 export type { Gossip, GossipEntry, GossipSet, GossipStats } from './gossip/types.ts'

@@ -10,6 +10,8 @@ export interface MeshNode {
   readonly trust: Trust
   /** What members keep the same among them. Sets are added by whoever knows what they mean. */
   readonly gossip: Gossip
+  /** What a node is called here, and may do here, right now; of this node itself too. */
+  about(peerId: PeerId): { name: string; role?: Role }
   /**
    * Before start. `handlersFor` is asked once a connection of a peer whose role includes `role`; any other stream is reset unread.
    * `whenOpen`: under `trust = "open"` unknown peers may use it too.
@@ -78,6 +80,8 @@ export interface MeshNodeOptions {
   /** This node's name: letters, digits, `.`, `_`, `-`, at most 63. */
   name: string
   peers: ConfiguredPeer[]
+  /** Ways to find addresses of peers beside the configuration's. Default: none. */
+  discovery?: ('mdns' | 'kademlia')[]
   /** `open`: unknown peers are observers that may use what is served `whenOpen`. */
   trust: 'known' | 'open'
   /** Of qmtcode, told to peers. */

@@ -31,10 +31,10 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
   const peerId = peerIdFromPrivateKey(key).toString() as PeerId
   const timings = { ...DEFAULT_TIMINGS, ...options.timings }
   const parts = await createMeshParts({ ...components, key, self: peerId, file }, { ...options, timings })
-  const { events, trust, services, links, own, directory, gossip, heard, keeper, listenAddresses } = parts
+  const { events, trust, services, links, own, directory, gossip, heard, keeper, discovery, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
-    { trust, links, keeper, directory, own, heard, gossip, addresses: listenAddresses, follow: events.follow },
+    { trust, links, keeper, directory, own, heard, gossip, discovery, addresses: listenAddresses, follow: events.follow },
     { self, configured: options.peers },
   )
   let state: 'new' | 'started' | 'stopped' = 'new'
@@ -50,6 +50,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
       await listenOn(parts.host, listen)
       const moved = options.defaultListen === true ? await listenOnDefault(parts.host) : undefined
       keeper.start()
+      await parts.discovery.start()
       parts.upkeep.start()
       heard.start()
       return { listenAddresses: listenAddresses(), moved }
@@ -69,6 +70,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
     peers,
     trust: trustPort({ ...parts, clock: components.clock }, { self: peerId, addressMs: timings.addressDial }),
     gossip,
+    about: (id) => (id === peerId ? { name: options.name, role: 'admin' } : { name: trust.nameOf(id), role: trust.standing(id).role }),
     serve(contract, service) {
       if (state !== 'new') throw new AppError('internal', `serve(${contract.service}) of a node that was ${state}`)
       services.add(contract, service)
@@ -108,6 +110,7 @@ async function stopParts({
   upkeep,
   bans,
   keeper,
+  discovery,
   directory,
   gossip,
   heard,
@@ -121,6 +124,7 @@ async function stopParts({
 }: MeshParts): Promise<void> {
   own.stop()
   await upkeep.stop()
+  await discovery.stop()
   await keeper.stop()
   server.stop()
   links.stop()

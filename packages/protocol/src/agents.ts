@@ -17,5 +17,7 @@ export const agentSpecSchema = z.object({
   target: routeTargetSchema,
   /** Model calls of one turn; absent: the loop's default. */
   maxSteps: z.int().positive().optional(),
+  /** An agent of another maker, with tools and models of its own. */
+  foreign: z.literal(true).optional(),
 })
 export interface AgentSpec extends z.infer<typeof agentSpecSchema> {}

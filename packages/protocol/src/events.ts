@@ -124,6 +124,8 @@ const durableEventSchemas = [
     peerId: peerIdSchema.optional(),
     reason: z.string(),
     tried: z.array(routeAttemptSchema),
+    /** Of an agent of another maker: how it knows this session, to go on with it after a restart. */
+    foreignSessionId: z.string().max(1_000).optional(),
   }),
   z.object({
     ...durable,

@@ -36,6 +36,9 @@ export const LIMITS = {
   pageSize: 1_000,
   /** Events a local follower may lag behind before live deltas are dropped for it. */
   followerBufferedDeltas: 1_000,
+  /** A note of the board, and notes of one node; the oldest beyond go. */
+  noteBytes: 4_096,
+  notesPerNode: 1_000,
   /** A directory record. */
   recordBytes: 65_536,
   /** What one gossip entry says. */

@@ -62,6 +62,8 @@ export const meshStatusSchema = z.object({
   connectedPeers: z.int().nonnegative(),
   /** Configured peers that were never reached, so that no id is known of them. */
   unmet: z.array(z.object({ name: z.string(), address: z.string(), problem: z.string().optional() })).optional(),
+  /** What does not work here, for people: a way of discovery that finds nobody. */
+  problems: z.array(z.string()).optional(),
 })
 export interface MeshStatus extends z.infer<typeof meshStatusSchema> {}
 

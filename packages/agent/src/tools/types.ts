@@ -45,6 +45,8 @@ export interface Tool<Input = unknown> {
   permission: ToolPermission
   /** Its work is to ask people: nobody is asked whether it may. A rule that denies holds. */
   asksUser?: boolean
+  /** Only for this node's own person: not in turns on behalf of peers. */
+  ownOnly?: boolean
   /** One line for the person who decides. */
   summary(input: Input): string
   target?(input: Input): ToolTarget

@@ -93,8 +93,8 @@ const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
   (agent.tools === undefined || agent.tools.includes(tool.name)) && (mode === 'build' || tool.permission === 'read')
 
 /** Peers get the files of the workspace, and `shell` where this node says so; nothing else that it has. */
-const isForGuests = ({ permission }: Tool, shell: 'no' | 'ask'): boolean =>
-  permission === 'read' || permission === 'edit' || (permission === 'shell' && shell === 'ask')
+const isForGuests = ({ permission, ownOnly = false }: Tool, shell: 'no' | 'ask'): boolean =>
+  !ownOnly && (permission === 'read' || permission === 'edit' || (permission === 'shell' && shell === 'ask'))
 
 /**
  * What was allowed for the session holds for the prompts of whose it was asked for: nobody lends it to another node,

@@ -83,6 +83,13 @@ export interface JoinCommand {
   yes: boolean
 }
 
+export type BoardCommand =
+  | { action: 'list'; json: boolean; limit: number; match?: string; by?: string; watch: boolean }
+  /** No text: it comes from stdin. */
+  | { action: 'add'; text?: string; json: boolean }
+  | { action: 'edit'; id: string; text?: string; json: boolean }
+  | { action: 'remove'; id: string; json: boolean }
+
 /** What a command line asks for, parsed and checked. */
 export type Invocation =
   | { command: 'print'; text: string }
@@ -91,10 +98,12 @@ export type Invocation =
   | ({ command: 'run' } & RunOptions)
   | ({ command: 'attach' } & AttachOptions)
   | ({ command: 'acp' } & AcpCommand)
+  | ({ command: 'board' } & BoardCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
   | { command: 'config schema' }
   | { command: 'sessions'; json: boolean; limit: number }
-  | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; id: SessionId; json: boolean }
+  | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; node?: string; id: SessionId; json: boolean }
+  | { command: 'sessions fork'; node?: string; id: SessionId; at?: string; title?: string; json: boolean }
   /** No rights: those it has are taken. */
   | { command: 'sessions share'; node?: string; id: SessionId; peer: string; rights: Right[]; json: boolean }
   | { command: 'peers change'; change: PeerChange; json: boolean; yes: boolean }

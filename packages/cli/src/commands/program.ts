@@ -1,6 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Right, SessionId } from '@qmtcode/protocol'
 import { Command, Help } from 'commander'
+import { addBoardCommands } from './board-arguments.ts'
 import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
 import { addJoinCommands } from './join-arguments.ts'
@@ -31,7 +32,7 @@ const MESH = 'Mesh:'
 const SETUP = 'Set up:'
 
 /** Commands that are planned: named, so that they say so instead of being unknown. */
-const NOT_BUILT = ['board', 'audit', 'logs', 'top', 'doctor']
+const NOT_BUILT = ['audit', 'logs', 'top', 'doctor']
 
 /** The grammar of the command line. It runs nothing: a command only tells `invoke` what was meant. */
 export function createProgram(options: ProgramOptions): Command {
@@ -182,12 +183,13 @@ function addLook(program: Command, invoke: ProgramOptions['invoke']): void {
     list.action(() => invoke({ command, json: isJson(list) }))
   }
   addSessions(program, invoke)
+  addBoardCommands(program, invoke)
 }
 
 function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
   const sessions = program
     .command('sessions')
-    .description('sessions here and on connected nodes: list; show, resume, delete one of this node')
+    .description('sessions here and on connected nodes: list; show, resume, fork, delete, share one')
     .option('--json', 'JSON')
   sessions.option('--limit <n>', 'at most so many, the newest first', parseLimit, 100)
   sessions.action(() => invoke({ command: 'sessions', json: isJson(sessions), limit: sessions.opts<{ limit: number }>().limit }))
@@ -197,10 +199,26 @@ function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
     ['delete', 'remove it for good', 'sessions delete'],
   ] as const
   for (const [name, description, command] of one) {
-    const child = sessions.command(name).description(description).argument('<id>', 'ses_…', parseSessionId).option('--json', 'JSON')
-    child.action((id: ReturnType<typeof parseSessionId>) => invoke({ command, id, json: isJson(child) }))
+    const child = sessions.command(name).description(description).argument('<session>', PLACE, parsePlace).option('--json', 'JSON')
+    child.action((place: SessionPlace) => invoke({ command, ...sharedPlace(place), json: isJson(child) }))
   }
+  addFork(sessions, invoke)
   addShares(sessions, invoke)
+}
+
+const PLACE = 'ses_…, or NODE/ses_…'
+
+function addFork(sessions: Command, invoke: ProgramOptions['invoke']): void {
+  const fork = sessions
+    .command('fork')
+    .description('a new session of yours, on the same node, with what happened in one')
+    .argument('<session>', PLACE, parsePlace)
+    .option('--at <event>', 'up to this: the number of an event, a message (msg_…), or a prompt (prm_…) and its turn; default: all')
+    .option('--title <text>', 'default: the same')
+    .option('--json', 'JSON')
+  fork.action((place: SessionPlace, { at, title }: { at?: string; title?: string }) =>
+    invoke({ command: 'sessions fork', ...sharedPlace(place), at, title, json: isJson(fork) }),
+  )
 }
 
 function addShares(sessions: Command, invoke: ProgramOptions['invoke']): void {

@@ -42,7 +42,9 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const mesh = starting.use(meshPart && (await meshPart.startMesh({ config, version, clock, logger: logger.child('mesh') }, options)))
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
-  const sessions = starting.use(createSessionSide({ config, env, cwd, agents, clock, logger, node, log, router: models.router }))
+  const sessions = starting.use(
+    createSessionSide({ config, env, cwd, agents, clock, logger, node, log, router: models.router, board: mesh?.board }),
+  )
   await mesh?.begin({ models, sessions })
   await sessions.begin()
 
@@ -71,7 +73,7 @@ function handleOf({ agents, mesh, models, sessions, status }: Sides & Pick<NodeH
   return {
     sessions: sessions.own,
     models: models.local,
-    ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust }),
+    ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust, board: mesh.board }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),
     status,

@@ -1,5 +1,7 @@
 import type { ServedContract } from '@qmtcode/mesh'
 import {
+  boardContract,
+  boardHandlers,
   handlersForPeer,
   modelsContract,
   modelsHandlers,
@@ -22,7 +24,7 @@ const serve = <C extends Contract>(served: ServedContract<C>): ServedContract =>
 
 /** The ports of this node, for its own user's commands. */
 export function localServices(handle: NodeHandle): ServedContract[] {
-  const { peers, trust } = handle
+  const { peers, trust, board } = handle
   return [
     serve({
       contract: nodeContract,
@@ -35,6 +37,7 @@ export function localServices(handle: NodeHandle): ServedContract[] {
     serve({ contract: modelsContract, handlers: modelsHandlers(handle.models) }),
     serve({ contract: routesContract, handlers: routesHandlers(handle.routes) }),
     ...(peers ? peerServices(peers) : []),
+    ...(board ? [serve({ contract: boardContract, handlers: boardHandlers(board) })] : []),
     ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(trust) })] : []),
   ]
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { createMeshNode } from '@qmtcode/mesh'
+import { createMeshNode, openBoard } from '@qmtcode/mesh'
 import type { MeshNode, StartReport } from '@qmtcode/mesh'
 import { modelsContract, modelsHandlers, sessionsContract, sessionsHandlers } from '@qmtcode/protocol'
-import type { Clock, Logger, PeerInfo } from '@qmtcode/protocol'
+import type { Board, Clock, Logger, PeerInfo } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { duration } from '../output/format.ts'
@@ -12,6 +12,7 @@ import type { SessionSide } from './sessions.ts'
 
 export interface MeshSide extends AsyncDisposable {
   node: MeshNode
+  board: Board
   listenAddresses(): string[]
   /** Listens, dials, and offers what this node shares. */
   begin(offered: Offered): Promise<void>
@@ -42,6 +43,7 @@ export async function startMesh(
       defaultListen: mesh.defaultListen,
       name: mesh.nodeName,
       peers: mesh.peers,
+      discovery: mesh.discovery,
       trust: mesh.trust,
       version,
       requestTimeoutMs: mesh.requestTimeoutSecs * 1_000,
@@ -50,10 +52,14 @@ export async function startMesh(
   )
   await using resources = new AsyncDisposableStack()
   resources.use(node)
+  const board = resources.use(
+    await openBoard({ clock, log: logger, gossip: node.gossip, about: node.about }, { file: join(config.home, 'board.jsonl') }),
+  )
   let report: StartReport | undefined
   const owned = resources.move()
   return {
     node,
+    board,
     listenAddresses: () => report?.listenAddresses ?? [],
     begin: async ({ models, sessions }) => {
       node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })

@@ -1,5 +1,7 @@
 import type { RpcClient } from '@qmtcode/mesh'
 import {
+  boardContract,
+  boardOverRpc,
   clientForPeer,
   modelsContract,
   modelsOverRpc,
@@ -28,7 +30,11 @@ export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
   return {
     sessions: sessionsOverRpc(rpc.client(sessionsContract)),
     models: modelsOverRpc(rpc.client(modelsContract)),
-    ...(mesh && { peers: peersOverRpc(rpc.client(peersContract), peerPorts(rpc)), trust: trustOverRpc(rpc.client(trustContract)) }),
+    ...(mesh && {
+      peers: peersOverRpc(rpc.client(peersContract), peerPorts(rpc)),
+      trust: trustOverRpc(rpc.client(trustContract)),
+      board: boardOverRpc(rpc.client(boardContract)),
+    }),
     routes: await routesOverRpc(rpc.client(routesContract)),
     agents: () => node.agents({}),
     status: () => node.status({}),

@@ -1,5 +1,7 @@
 import { userInfo } from 'node:os'
 import {
+  createBoardTools,
+  createForeignAgents,
   createPeerBounds,
   createPeerSessions,
   createPermissions,
@@ -9,12 +11,13 @@ import {
   createWorkspaceFiles,
   isSharedAgent,
 } from '@qmtcode/agent'
-import type { AgentCatalog, EventLog, Router } from '@qmtcode/agent'
+import type { AgentCatalog, EventLog, ForeignAgent, Router, RunTurn } from '@qmtcode/agent'
 import type { CallerPeer } from '@qmtcode/mesh'
-import type { AgentSpec, Author, Clock, Logger, PeerId, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, Author, Board, Clock, Logger, PeerId, SessionId, Sessions } from '@qmtcode/protocol'
 import { defaultAgentId } from '../config/agents.ts'
-import type { Config } from '../config/config.ts'
+import type { AcpAgentConfig, Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
+import { VERSION } from '../version.ts'
 
 /** The sessions that this node holds, for its own person and for peers. */
 export interface SessionSide extends AsyncDisposable {
@@ -39,22 +42,40 @@ export interface SessionSideComponents {
   /** Started and stopped by its owner. */
   log: EventLog
   router: Router
+  /** Absent: the mesh is not enabled. */
+  board?: Board
 }
 
 export function createSessionSide(components: SessionSideComponents): SessionSide {
-  const { config, env, cwd, agents, clock, logger, node, log, router } = components
+  const { config, env, cwd, agents, clock, logger, node, log, router, board } = components
   const { share } = config.mesh
   const secrets = [config.file, config.mesh.identityFile, config.server.tlsKey].filter((file) => file !== undefined)
-  const tools = createTools({ env }, { qmtHome: config.home, closed: secrets })
+  const tools = createTools({ env }, { qmtHome: config.home, closed: secrets, extra: board && createBoardTools(board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
-  const runTurn = createTurnRunner(
-    { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
-    { guestShell: share.shell === 'ask' ? 'ask' : 'no' },
+  const guestShell = share.shell === 'ask' ? 'ask' : 'no'
+  const ownTurn = createTurnRunner({ router, tools, permissions, clock, log: logger.child('turn'), node: node.name }, { guestShell })
+  const foreign = createForeignAgents(
+    {
+      agents: config.acpAgents.map(foreignOf),
+      tools,
+      permissions,
+      clock,
+      env,
+      log: logger.child('agents'),
+      node: node.name,
+      version: VERSION,
+    },
+    { forGuests: share.agents, guestShell },
   )
+  const runTurn: RunTurn = (turn) => (foreign.has(turn.agent.id) ? foreign.runTurn(turn) : ownTurn(turn))
+  const discard = async (id: SessionId): Promise<void> => {
+    await foreign.discard(id)
+    await tools.discard(id)
+  }
   const files = createWorkspaceFiles({ tools, permissions, env })
   const catalog = catalogOf(config, agents)
   const sessions = createSessions(
-    { log, runTurn, files, agents: catalog, discard: tools.discard, clock, logger: logger.child('sessions'), node },
+    { log, runTurn, files, agents: catalog, discard, clock, logger: logger.child('sessions'), node },
     { defaultWorkspace: cwd },
   )
   const bounds = createPeerBounds({ sessions, clock, node })
@@ -64,7 +85,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
     own: sessions.as(personAt(node)),
     forPeer: (caller) => createPeerSessions({ sessions, agents: catalog, bounds, node, ready: started.promise }, { caller, share }),
     sharedAgents:
-      share.workspaces.length === 0 ? [] : agents.filter(({ id, target }) => target.kind === 'local' && isSharedAgent(id, share)),
+      share.workspaces.length === 0 ? [] : agents.filter((agent) => agent.target.kind === 'local' && isSharedAgent(agent, share)),
     begin: async () => {
       try {
         await sessions.start()
@@ -74,9 +95,14 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
         throw error
       }
     },
-    [Symbol.asyncDispose]: () => sessions.stop(),
+    [Symbol.asyncDispose]: async () => {
+      await sessions.stop()
+      await foreign.stop()
+    },
   }
 }
+
+const foreignOf = ({ id, acp, idleSecs }: AcpAgentConfig): ForeignAgent => ({ id, command: acp, idleMs: idleSecs * 1_000 })
 
 function catalogOf(config: Config, agents: readonly AgentSpec[]): AgentCatalog {
   const byId = new Map(agents.map((agent) => [agent.id, agent]))

@@ -1,4 +1,4 @@
-import { BUILTIN_PROVIDER, BUILT_IN_TOOLS, KNOWN_PROVIDERS } from '@qmtcode/agent/vocabulary'
+import { BUILTIN_PROVIDER, BUILT_IN_TOOLS, KNOWN_PROVIDERS, MESH_TOOLS } from '@qmtcode/agent/vocabulary'
 import { readPeerId } from '@qmtcode/mesh/addresses'
 import { didYouMean, parseModelRef } from '@qmtcode/protocol'
 import { finding } from '../diagnostics.ts'
@@ -7,6 +7,7 @@ import { modelRefOf } from '../model-ref.ts'
 import { errorAt, repeated, warningAt } from './view.ts'
 import type { Check, Table, View } from './view.ts'
 
+const TOOLS = [...BUILT_IN_TOOLS, ...MESH_TOOLS]
 const DEFAULT_IDS: Record<string, string> = { agent: 'default', planner: 'planner' }
 
 /** Tables with a model: `[agent]`, `[planner]`, `[[delegates]]`. */
@@ -91,9 +92,9 @@ export const checkMcpRefs: Check = (view) => {
 export const checkTools: Check = (view) =>
   thinkers(view).flatMap((table) =>
     table.texts('tools').flatMap((tool, at) => {
-      if (BUILT_IN_TOOLS.some((known) => known === tool) || tool.includes('.')) return []
+      if (TOOLS.some((known) => known === tool) || tool.includes('.')) return []
       const path = [...table.path, 'tools', at]
-      const hint = didYouMean(tool, BUILT_IN_TOOLS)
-      return [finding('warning', path, `no tool is called ${view.shown(path)}${hint}; there are ${BUILT_IN_TOOLS.join(', ')}`)]
+      const hint = didYouMean(tool, TOOLS)
+      return [finding('warning', path, `no tool is called ${view.shown(path)}${hint}; there are ${TOOLS.join(', ')}`)]
     }),
   )

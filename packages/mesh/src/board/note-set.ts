@@ -1,0 +1,107 @@
+import { LIMITS } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import type { GossipEntry, GossipSet } from '../gossip/types.ts'
+import { noteOfKey, readNoteEntry } from './note-entry.ts'
+import type { NoteEntry } from './note-entry.ts'
+
+/**
+ * The entries of all boards' notes. Merging takes no order: of each key the greatest version stays, of each speaker the
+ * newest 1,000 notes that it speaks of. So sides of a partition that meet again hold the same.
+ */
+export interface NoteSet extends GossipSet {
+  all(): Iterable<NoteEntry>
+  /** Everything that is said of one note. */
+  of(noteId: string): NoteEntry[]
+  /** An entry of this node; told to others. */
+  put(entry: GossipEntry): void
+}
+
+export interface NoteSetOptions {
+  /** What was kept from before. */
+  entries: readonly GossipEntry[]
+  /** Resolves when it is on disk. */
+  keep(entry: GossipEntry): Promise<void>
+  /** What of the set a person sees may be another now. */
+  changed(): void
+}
+
+export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteSet {
+  const byKey = new Map<string, NoteEntry>()
+  const byNote = new Map<string, Map<string, NoteEntry>>()
+  /** Of each speaker the notes it speaks of, as they sort. */
+  const bySpeaker = new Map<PeerId, string[]>()
+  const listeners = new Set<(key: string) => void>()
+
+  function drop(held: NoteEntry): void {
+    byKey.delete(held.entry.key)
+    const said = byNote.get(held.noteId)
+    said?.delete(held.entry.key)
+    if (said?.size === 0) byNote.delete(held.noteId)
+    const keys = bySpeaker.get(held.entry.author) ?? []
+    const left = keys.filter((key) => key !== held.entry.key)
+    if (left.length === 0) bySpeaker.delete(held.entry.author)
+    else bySpeaker.set(held.entry.author, left)
+  }
+  function take(note: NoteEntry): void {
+    const { key, author } = note.entry
+    const before = byKey.get(key)
+    if (before) drop(before)
+    byKey.set(key, note)
+    byNote.set(note.noteId, (byNote.get(note.noteId) ?? new Map<string, NoteEntry>()).set(key, note))
+    const keys = [...(bySpeaker.get(author) ?? []), key].sort((a, b) => compare(numberOf(a), numberOf(b)))
+    bySpeaker.set(author, keys)
+    const oldest = keys.length > LIMITS.notesPerNode ? byKey.get(keys[0] ?? '') : undefined
+    if (oldest) drop(oldest)
+    if (byKey.size > LIMITS.gossipEntries) dropOfTheLongest()
+  }
+  function dropOfTheLongest(): void {
+    const [, keys] = [...bySpeaker].reduce((longest, next) => (next[1].length > longest[1].length ? next : longest))
+    const oldest = byKey.get(keys[0] ?? '')
+    if (oldest) drop(oldest)
+  }
+  function isKept(key: string, author: PeerId): boolean {
+    const keys = bySpeaker.get(author) ?? []
+    return byKey.has(key) || keys.length < LIMITS.notesPerNode || compare(numberOf(key), numberOf(keys[0] ?? '')) > 0
+  }
+
+  for (const entry of entries) take(readNoteEntry(entry))
+  return {
+    name: 'board',
+    maxEntries: LIMITS.gossipEntries,
+    digest: function* () {
+      for (const [key, { entry }] of byKey) yield [key, entry.version] as const
+    },
+    get: (key) => byKey.get(key)?.entry,
+    wants(key, version) {
+      if (!noteOfKey(key) || !isKept(key, key.split('/', 1)[0] as PeerId)) return false
+      return version > (byKey.get(key)?.entry.version ?? -1)
+    },
+    async merge(entry) {
+      const note = readNoteEntry(entry)
+      if (!isKept(entry.key, entry.author) || entry.version <= (byKey.get(entry.key)?.entry.version ?? -1)) return 'known'
+      await keep(entry)
+      if (entry.version <= (byKey.get(entry.key)?.entry.version ?? -1)) return 'known' // another came meanwhile
+      take(note)
+      changed()
+      return 'news'
+    },
+    put(entry) {
+      take(readNoteEntry(entry))
+      for (const listener of listeners) listener(entry.key)
+      changed()
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    forget(author) {
+      for (const note of byKey.values()) if (note.entry.author === author || note.noteAuthor === author) drop(note)
+      changed()
+    },
+    all: () => byKey.values(),
+    of: (noteId) => [...(byNote.get(noteId)?.values() ?? [])],
+  }
+}
+
+const numberOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1)
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
