@@ -1,3 +1,4 @@
+export { acpAgentCommand } from './acp-agent/command.ts'
 export { startCutProxy } from './cut-proxy.ts'
 export type { CutProxy, CutProxyOptions } from './cut-proxy.ts'
 export { eventually } from './eventually.ts'

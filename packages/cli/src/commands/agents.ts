@@ -11,6 +11,8 @@ interface AgentRow extends Pick<AgentSpec, 'id' | 'name' | 'description' | 'capa
   /** Where its model calls go; null: this node. */
   peer: string | null
   model: string | null
+  /** Of another maker: its models are its own. */
+  foreign: boolean
 }
 
 export async function agents(context: CommandContext, { json }: { json: boolean }): Promise<number> {
@@ -23,7 +25,7 @@ export async function agents(context: CommandContext, { json }: { json: boolean 
 }
 
 function rowOf(agent: AgentSpec, own: string): AgentRow {
-  const { id, name, description, kind, capabilities, target } = agent
+  const { id, name, description, kind, capabilities, target, foreign = false } = agent
   const peer = target.kind === 'local' ? null : target.kind === 'peer' ? target.peer : 'any'
   return {
     id,
@@ -34,6 +36,7 @@ function rowOf(agent: AgentSpec, own: string): AgentRow {
     capabilities,
     kind,
     model: agent.model ?? null,
+    foreign,
   }
 }
 
@@ -47,7 +50,8 @@ const agentColumns = (defaultModel: NodeStatus['defaultModel']) => [
 ]
 
 /** Of an agent that names none: a peer's has its node's default, which is not told here. */
-function modelOf({ peer }: AgentRow, defaultModel: NodeStatus['defaultModel']): string {
+function modelOf({ peer, foreign }: AgentRow, defaultModel: NodeStatus['defaultModel']): string {
+  if (foreign) return 'its own'
   if (peer !== null || defaultModel === undefined) return 'default'
   return 'model' in defaultModel ? `${defaultModel.model} (default)` : 'none'
 }

@@ -1,5 +1,5 @@
 import type { AgentSpec, RouteTarget } from '@qmtcode/protocol'
-import type { AgentConfig, Config, RemoteAgentConfig } from './config.ts'
+import type { AcpAgentConfig, AgentConfig, Config, RemoteAgentConfig } from './config.ts'
 import { modelRefOf } from './model-ref.ts'
 
 const BUILT_IN: AgentSpec = {
@@ -11,12 +11,13 @@ const BUILT_IN: AgentSpec = {
   target: { kind: 'local' },
 }
 
-/** The default agent first, then delegates, then agents of peers. */
+/** The default agent first, then delegates, agents of other makers, and agents of peers. */
 export function agentSpecsOf(config: Config): AgentSpec[] {
   const main = config.planner ?? config.agent
   return [
     main ? specOf(main, 'local', BUILT_IN) : BUILT_IN,
     ...config.delegates.map((delegate) => specOf(delegate, 'delegate')),
+    ...config.acpAgents.map(acpSpecOf),
     ...config.remoteAgents.map(remoteSpecOf),
   ]
 }
@@ -47,6 +48,16 @@ const remoteSpecOf = ({ id, name, description, peer, capabilities }: RemoteAgent
   kind: 'remote',
   capabilities,
   target: targetOf(peer),
+})
+
+const acpSpecOf = ({ id, name, description }: AcpAgentConfig): AgentSpec => ({
+  id,
+  name: name ?? id,
+  description,
+  kind: 'local',
+  capabilities: ['acp'],
+  target: { kind: 'local' },
+  foreign: true,
 })
 
 function targetOf(peer: string | undefined): RouteTarget {

@@ -61,7 +61,7 @@ export interface MeshPeerConfig {
 
 export interface AgentConfig extends Camel<z.output<typeof delegateSchema>> {}
 export interface RemoteAgentConfig extends Camel<z.output<typeof remoteAgentSchema>> {}
-interface AcpAgentConfig extends Camel<z.output<typeof acpAgentSchema>> {}
+export interface AcpAgentConfig extends Camel<z.output<typeof acpAgentSchema>> {}
 interface McpConfig extends Camel<z.output<typeof mcpSchema>> {}
 
 type PermissionsTable = Camel<z.output<typeof permissionsSchema>>

@@ -33,7 +33,7 @@ export async function sharedInit({ agents, node }: ShareComponents, share: Share
   if (firstWorkspace === undefined) throw refuse('shares no workspace: peers cannot have sessions there', 'workspaces = ["/directory"]')
   if (share.agents.length === 0) throw refuse('shares no agent: peers cannot have sessions there', 'agents = ["AGENT"]')
   const agent = init.agent ?? defaultAgent(agents, share)
-  if (agent === undefined || !isSharedAgent(agent, share)) {
+  if (agent === undefined || !isSharedAgent({ id: agent, foreign: agents.get(agent)?.foreign }, share)) {
     throw refuse(
       agent === undefined ? 'does not share its default agent: name one' : `does not share the agent ${agent}`,
       sharedList('agents', share.agents),
@@ -63,8 +63,9 @@ export function checkModel({ node }: Pick<ShareComponents, 'node'>, share: Share
   })
 }
 
-export const isSharedAgent = (id: string, share: Pick<SharedSessions, 'agents'>): boolean =>
-  share.agents.some((pattern) => matchesPattern(pattern, id))
+/** An agent of another maker has tools of its own: it is shared by its whole id, and by no pattern. */
+export const isSharedAgent = ({ id, foreign }: Pick<AgentSpec, 'id' | 'foreign'>, share: Pick<SharedSessions, 'agents'>): boolean =>
+  share.agents.some((pattern) => (foreign ? pattern === id : matchesPattern(pattern, id)))
 
 const sharedList = (key: string, values: readonly string[]): string => `${key} = ${JSON.stringify(values)}`
 
@@ -72,8 +73,8 @@ const sharedList = (key: string, values: readonly string[]): string => `${key} =
 const namesNode = (model: string): boolean => /^[^/]*:/.test(model)
 
 function defaultAgent(agents: AgentCatalog, share: SharedSessions): AgentSpec['id'] | undefined {
-  const { id } = agents.default()
-  return isSharedAgent(id, share) ? id : share.agents.find((pattern) => agents.get(pattern))
+  const { id, foreign } = agents.default()
+  return isSharedAgent({ id, foreign }, share) ? id : share.agents.find((pattern) => agents.get(pattern))
 }
 
 /**

@@ -44,5 +44,8 @@ export const remoteAgentSchema = z.strictObject({
 
 export const acpAgentSchema = z.strictObject({
   id: agentId().describe('What it is called here.'),
+  name: text().optional().describe('What people read. Default: the id.'),
+  description: z.string().default('').describe('What it is good for.'),
   acp: z.array(text()).min(1).describe('Command that speaks the Agent Client Protocol on stdio, and its arguments.'),
+  idle_secs: count(1, 604_800).default(900).describe('How long it may say nothing while a prompt runs.'),
 })

@@ -1,0 +1,146 @@
+import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
+import type { DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
+import type { Environment } from '../tools/environment.ts'
+import type { ToolSet } from '../tools/types.ts'
+import { isAnswered } from '../turn/answered.ts'
+import type { RunTurn, TurnContext } from '../turn/types.ts'
+import { noUsage } from '../turn/usage.ts'
+import { openAgentSession } from './agent-session.ts'
+import type { AgentSession } from './agent-session.ts'
+import { runForeignTurn } from './foreign-turn.ts'
+import type { ForeignTurnComponents } from './foreign-turn.ts'
+import type { ForeignAgent } from './types.ts'
+
+export interface ForeignAgentsComponents extends Omit<ForeignTurnComponents, 'guestShell'> {
+  agents: readonly ForeignAgent[]
+  tools: ToolSet
+  /** Of this process; agents get all of it but what is qmtcode's own. */
+  env: Environment
+  log: Logger
+  /** Of qmtcode. */
+  version: string
+}
+
+export interface ForeignAgentsOptions {
+  /** Ids that sessions of peers may use. */
+  forGuests: readonly string[]
+  guestShell?: ForeignTurnComponents['guestShell']
+  /** How long an unused process is kept. Default: 10 min. */
+  keepMs?: number
+  /** Processes at once; one that is not in use makes room. Default: 16. */
+  maxProcesses?: number
+}
+
+/** Agents of other makers as sessions see them: a way to run turns. Each session has a process of its own, while it is used. */
+export interface ForeignAgents {
+  has(agentId: string): boolean
+  runTurn: RunTurn
+  /** Ends the process of a session that is deleted. */
+  discard(id: SessionId): Promise<void>
+  /** Ends all processes. After the sessions' stop. */
+  stop(): Promise<void>
+}
+
+const KEEP_MS = 600_000
+const MAX_PROCESSES = 16
+
+interface Slot {
+  session: AgentSession
+  isBusy: boolean
+  timer?: NodeJS.Timeout
+}
+
+export function createForeignAgents(components: ForeignAgentsComponents, options: ForeignAgentsOptions): ForeignAgents {
+  const { agents, tools, env, log, version } = components
+  const { keepMs = KEEP_MS, maxProcesses = MAX_PROCESSES, guestShell = 'no' } = options
+  const slots = new Map<SessionId, Slot>() // the longest unused first
+  const opening = new Set<Promise<AgentSession>>()
+  let isStopped = false
+
+  const end = async (id: SessionId): Promise<void> => {
+    const slot = slots.get(id)
+    slots.delete(id)
+    clearTimeout(slot?.timer)
+    await slot?.session.stop()
+  }
+  const makeRoom = async (): Promise<void> => {
+    if (slots.size + opening.size < maxProcesses) return
+    const [unused] = Array.from(slots).filter(([, { isBusy }]) => !isBusy)
+    if (!unused)
+      throw new AppError('busy', `${maxProcesses} foreign agents work here already`, { hint: 'try again when one of them is done' })
+    await end(unused[0])
+  }
+  const take = async (turn: TurnContext, agent: ForeignAgent, cwd: string): Promise<Slot> => {
+    const found = slots.get(turn.sessionId)
+    clearTimeout(found?.timer)
+    if (found && !found.session.isGone()) {
+      found.isBusy = true
+      return found
+    }
+    await end(turn.sessionId)
+    await makeRoom()
+    if (isStopped) throw new AppError('interrupted', 'this node is stopping')
+    const earlierId = foreignIdIn(turn.events)
+    const work = openAgentSession({ agent, env, log, version }, { cwd, earlierId, signal: turn.signal })
+    opening.add(work)
+    try {
+      const slot = { session: await work, isBusy: true }
+      slots.set(turn.sessionId, slot)
+      return slot
+    } finally {
+      opening.delete(work)
+    }
+  }
+  const release = (id: SessionId, slot: Slot): void => {
+    slot.isBusy = false
+    if (slots.get(id) !== slot) return
+    slots.delete(id)
+    slots.set(id, slot) // the last used last
+    slot.timer = setTimeout(() => {
+      end(id).catch((error: unknown) => log.warn('a foreign agent could not be ended', { error: String(error) }))
+    }, keepMs).unref()
+  }
+
+  const run = async (turn: TurnContext, agent: ForeignAgent): ReturnType<RunTurn> => {
+    if (turn.guest !== undefined && !options.forGuests.includes(agent.id)) {
+      throw new AppError('forbidden', `${components.node} does not share the agent ${agent.id} with peers`, {
+        hint: `on ${components.node}: agents = [${JSON.stringify(agent.id)}] in [mesh.share], by its id`,
+      })
+    }
+    const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId)
+    const slot = await take(turn, agent, workspace.root)
+    try {
+      return await runForeignTurn({ ...components, guestShell }, turn, { agent, session: slot.session, workspace })
+    } finally {
+      release(turn.sessionId, slot)
+    }
+  }
+  return {
+    has: (id) => agents.some((agent) => agent.id === id),
+    runTurn: async (turn) => {
+      const agent = agents.find(({ id }) => id === turn.agent.id)
+      if (isAnswered(turn)) return { stopReason: 'completed', usage: noUsage }
+      try {
+        if (!agent) throw new AppError('internal', `${turn.agent.id} is no foreign agent`)
+        return await run(turn, agent)
+      } catch (error) {
+        if (turn.signal.aborted) return { stopReason: 'cancelled', usage: noUsage }
+        return { stopReason: 'failed', usage: noUsage, error: toWireError(toAppError(error)) }
+      }
+    },
+    discard: end,
+    stop: async () => {
+      isStopped = true
+      await Promise.allSettled(opening)
+      await Promise.all(Array.from(slots.keys(), end))
+    },
+  }
+}
+
+/** The session of the agent that this one was last in. What a fork took over does not count: two would write into one. */
+function foreignIdIn(events: readonly DurableEvent[]): string | undefined {
+  const fork = events.find((event) => event.type === 'session.created' && event.forkedFrom !== undefined)
+  const inherited = fork?.type === 'session.created' ? Math.max(fork.seq, fork.forkedFrom?.seq ?? 0) : 0
+  const last = events.findLast((event) => event.type === 'route.chosen' && event.seq > inherited)
+  return last?.type === 'route.chosen' ? last.foreignSessionId : undefined
+}

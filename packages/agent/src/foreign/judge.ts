@@ -1,0 +1,138 @@
+import { fileURLToPath } from 'node:url'
+import type { DurableEvent, Json } from '@qmtcode/protocol'
+import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
+import type { ToolPermission } from '../tools/types.ts'
+import type { Workspace } from '../tools/workspace.ts'
+import type { CallUpdate } from './updates.ts'
+
+/** What a call of the agent's own would do, as far as it says; what it does not say counts as a command. */
+export interface Claim {
+  name: string
+  permission: ToolPermission
+  paths: string[]
+  command?: string
+}
+
+const MAX_PATHS = 100
+const MAX_DEPTH = 4
+const PATH_KEY = /(?:^|_)(?:path|file|filename|dir|directory|source|destination|cwd|uri)s?$|(?:Path|File|Dir|Uri)s?$/
+const COMMAND_KEYS = ['command', 'cmd', 'script']
+
+export function claimOf(call: CallUpdate, name: string): Claim {
+  const told = [
+    ...(call.locations ?? []).map(({ path }) => path),
+    ...(call.content ?? []).flatMap((item) => (item.type === 'diff' ? [item.path] : [])),
+  ]
+  const paths = [...new Set([...told, ...pathsIn(call.rawInput, 0)].map(plainPath))]
+  const command = commandIn(call.rawInput)
+  const isUnclear = paths.length === 0 || paths.length > MAX_PATHS
+  const permission = command !== undefined ? 'shell' : permissionOf(call.kind ?? 'other', isUnclear)
+  return { name, permission, paths: paths.slice(0, MAX_PATHS), ...(command !== undefined && { command }) }
+}
+
+function permissionOf(kind: string, isUnclear: boolean): ToolPermission {
+  switch (kind) {
+    case 'search':
+      return 'read'
+    case 'read':
+      return isUnclear ? 'shell' : 'read'
+    case 'edit':
+    case 'delete':
+    case 'move':
+      return isUnclear ? 'shell' : 'edit'
+    case 'fetch':
+      return 'web'
+    default:
+      return 'shell'
+  }
+}
+
+/** As it is asked for; grants are read from it again. */
+export interface ClaimInput extends Record<string, Json | undefined> {
+  paths: string[]
+}
+
+export interface JudgeOptions {
+  forGuest: boolean
+  mode: 'build' | 'plan'
+  /** Whether commands of peers' sessions are asked of this node's person, or not run at all. */
+  guestShell: 'no' | 'ask'
+}
+
+/** By our rules, the strictest of all that a call touches. */
+export async function judge(
+  claim: Claim,
+  { workspace, permissions }: { workspace: Workspace; permissions: SessionPermissions },
+  { forGuest, mode, guestShell }: JudgeOptions,
+): Promise<PermissionDecision & { subjects: PermissionSubject[] }> {
+  const { name: tool, permission, command } = claim
+  const resolved = await Promise.all(claim.paths.map((path) => workspace.resolve(path)))
+  const subjects: PermissionSubject[] = resolved.length === 0 || permission === 'shell' ? [{ tool, permission, command }] : []
+  for (const path of resolved) subjects.push({ tool, permission: permission === 'shell' ? 'read' : permission, path })
+  const deny = (reason: string) => ({ action: 'deny' as const, reason, needs: [], subjects })
+  if (mode === 'plan' && permission !== 'read') return deny('plan mode: nothing is changed or run')
+  if (forGuest && guestShell === 'no' && permission !== 'read' && permission !== 'edit') {
+    return deny('sessions of peers run no commands on this node (shell = "no" in [mesh.share])')
+  }
+  const decisions = subjects.map((subject) => permissions.decide(subject))
+  const denied = decisions.find(({ action }) => action === 'deny')
+  if (denied) return { ...denied, subjects }
+  const asked = decisions.filter(({ action }) => action === 'ask')
+  if (asked.length === 0) return { action: 'allow', reason: 'allowed', needs: [], subjects }
+  const needs = [...new Set(asked.flatMap((decision) => decision.needs))]
+  const reason = [...new Set(asked.map((decision) => decision.reason))].filter((text) => text !== '').join('; ')
+  return { action: 'ask', reason, needs, subjects, ...(asked.some(({ reserved }) => reserved) && { reserved: true }) }
+}
+
+/** What the log says was allowed for the session, to whoever `peerId` is: nobody lends it to another node. */
+export function grantedBefore(events: readonly DurableEvent[], peerId: string | undefined, workspace: Workspace): PermissionSubject[] {
+  const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
+  return events.flatMap((event) => {
+    if (event.type === 'permission.requested' && event.author.peerId === peerId) asked.set(event.id, event)
+    const request = event.type === 'permission.answered' && event.answer === 'allow_session' ? asked.get(event.id) : undefined
+    if (!request) return []
+    const paths = pathsOfInput(request.input)
+    const own = (request.needs ?? []).filter((need): need is ToolPermission => need !== 'outside' && isPermission(need))
+    const permissions: ToolPermission[] = own.length > 0 ? own : ['read']
+    return permissions.flatMap((permission): PermissionSubject[] => {
+      const base = { tool: request.tool, permission }
+      return paths.length === 0 ? [base] : paths.map((path) => ({ ...base, path: workspace.locate(path) }))
+    })
+  })
+}
+
+const isPermission = (word: string): boolean => ['read', 'edit', 'shell', 'web', 'mcp'].includes(word)
+
+function pathsOfInput(input: Json): string[] {
+  if (typeof input !== 'object' || input === null || Array.isArray(input) || !Array.isArray(input['paths'])) return []
+  return input['paths'].filter((path): path is string => typeof path === 'string').slice(0, MAX_PATHS)
+}
+
+function pathsIn(value: unknown, depth: number): string[] {
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return []
+  if (Array.isArray(value)) return value.slice(0, MAX_PATHS + 1).flatMap((item) => pathsIn(item, depth + 1))
+  return Object.entries(value).flatMap(([key, item]: [string, unknown]) => {
+    if (!PATH_KEY.test(key)) return pathsIn(item, depth + 1)
+    if (typeof item === 'string') return item === '' ? [] : [item]
+    if (Array.isArray(item))
+      return item.slice(0, MAX_PATHS + 1).flatMap((one: unknown) => (typeof one === 'string' ? [one] : pathsIn(one, depth + 1)))
+    return pathsIn(item, depth + 1)
+  })
+}
+
+function commandIn(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null) return undefined
+  const values: unknown[] = COMMAND_KEYS.map((key) => (input as Record<string, unknown>)[key])
+  const found = values.find((value) => value !== undefined && value !== null && value !== '')
+  if (found === undefined) return undefined
+  return typeof found === 'string' ? found : Array.isArray(found) ? found.join(' ') : JSON.stringify(found)
+}
+
+function plainPath(path: string): string {
+  if (!path.startsWith('file:')) return path
+  try {
+    return fileURLToPath(path)
+  } catch {
+    return path
+  }
+}
