@@ -134,7 +134,7 @@ test('help names the commands, examples, exit codes and files, and what is not b
   const { invocation } = parse('--help')
   assert.equal(invocation.command, 'print')
   const text = invocation.command === 'print' ? invocation.text : ''
-  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: board', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
+  for (const part of ['Examples:', 'Exit codes:', 'QMT_HOME', 'Not built yet: ', 'Work:', 'Mesh:', '--mesh [=multiaddr]'])
     assert.ok(text.includes(part), part)
   assert.doesNotMatch(text, /^ {2}(start|top) /m)
   assert.equal(parse('run --help').invocation.command, 'print')
