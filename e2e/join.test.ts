@@ -67,3 +67,46 @@ test('two commands: an invite here, a join there, and the other machine is an ad
   assert.deepEqual([listed?.usesLeft, listed?.state], [0, 'used'])
   assert.ok(!(await readFile(join(a.home, 'qmtcode.log'), 'utf8')).includes(made.url))
 })
+
+test('a invites b as admin, b invites c, a admits c by its chain; a ban for the whole mesh cuts c at b', async () => {
+  await using first = await createMachine()
+  await using second = await createMachine()
+  await using third = await createMachine()
+  const a = await startNode(first, 'a')
+  const b = await startNode(second, 'b')
+  ok(await second.run(['join', (await invite(a, '--role', 'admin')).url, '--yes']))
+  await sees(b, a.peerId, (row) => row.state === 'connected' && row.roleThere === 'admin')
+
+  // c joins at its start, by the flag; and dials a, which never heard of it.
+  const { url } = await invite(b)
+  const c = await startNode(third, 'c', `[[mesh.peers]]\nname = "root"\naddr = "${a.address}"\n`, [`--mesh-join=${url}`])
+  await sees(a, c.peerId, (row) => row.trust === 'admitted' && row.role === 'client')
+  await sees(b, c.peerId, (row) => row.state === 'connected')
+  assert.ok(!c.node.output().includes(url))
+
+  ok(await first.run(['peers', 'ban', c.peerId, '--mesh', '--yes']))
+  const since = performance.now()
+  await sees(b, c.peerId, (row) => row.trust === 'banned' && row.state !== 'connected')
+  assert.ok(performance.now() - since < 20_000) // 5 s is the promise; a busy machine takes a second for each look
+})
+
+test('three machines race for an invite of one use: one is in, two are told why not', async () => {
+  await using first = await createMachine()
+  await using second = await createMachine()
+  await using third = await createMachine()
+  await using fourth = await createMachine()
+  const host = await startNode(first, 'host')
+  const { id, url } = await invite(host)
+  const racing = [second, third, fourth]
+  for (const machine of racing) await machine.writeConfig(CONFIG('guest'))
+  const ends = await Promise.all(racing.map((machine) => machine.run(['join', url, '--yes'])))
+  assert.deepEqual(ends.map(({ code }) => code).toSorted((a, b) => a - b), [0, 1, 1])
+  for (const { code, stderr } of ends) if (code === 1) assert.match(stderr, /error\[conflict\]: .* used up\n.*qmtcode invite/s)
+  assert.match(ok(await first.run(['invites'])).stdout, new RegExp(`${id} +used +0 of 1`))
+
+  const late = await invite(host)
+  ok(await first.run(['invites', 'revoke', late.id, '--yes']))
+  const refused = await second.run(['join', late.url, '--yes'])
+  assert.equal(refused.code, 4)
+  assert.match(refused.stderr, /revoked/)
+})

@@ -49,6 +49,8 @@ export interface MeshFlags {
   addresses: string[]
   listen: string[]
   connect: string[]
+  /** An invite, redeemed at the start. */
+  join?: string
 }
 
 export interface OpenNodeOptions {

@@ -177,6 +177,8 @@ export interface JoinOptions {
   name?: string
   /** Whether prompts may go to the inviter. Default: true. */
   use?: boolean
+  /** Redeems nothing where this node is a member of that mesh already. */
+  unlessMember?: boolean
   signal?: AbortSignal
 }
 
@@ -217,6 +219,13 @@ export const peersContract = defineContract('peers', 1, {
   offers: unary(one, z.array(modelOfferSchema)),
 })
 
+const joinInputSchema = z.object({
+  url: z.string().max(8_192),
+  name: z.string().max(63).optional(),
+  use: z.boolean().optional(),
+  unlessMember: z.boolean().optional(),
+})
+
 export const trustContract = defineContract('trust', 1, {
   list: unary(z.object({}), z.array(knownPeerSchema)),
   admit: unary(one.extend({ role: roleSchema.optional(), name: z.string().max(63).optional() }), knownPeerSchema),
@@ -227,5 +236,5 @@ export const trustContract = defineContract('trust', 1, {
   invite: unary(inviteInitSchema, newInviteSchema),
   invites: unary(z.object({}), z.array(inviteInfoSchema)),
   revoke: unary(z.object({ inviteId: z.string().max(80) }), inviteInfoSchema),
-  join: unary(z.object({ url: z.string().max(8_192), name: z.string().max(63).optional(), use: z.boolean().optional() }), joinedSchema),
+  join: unary(joinInputSchema, joinedSchema),
 })

@@ -63,6 +63,13 @@ const meanings: [string, object, object?][] = [
   ['peers use gpu', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: true }, json: false, yes: false }],
   ['peers use gpu --off --json', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: false }, json: true, yes: false }],
   ['peers ban gpu', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: false }, json: false, yes: false }],
+  ['peers ban gpu --mesh', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: true }, json: false, yes: false }],
+  ['invites', { command: 'invites', json: false }],
+  ['join qmt://mesh/join/a.b --no-use --yes', { command: 'join', url: 'qmt://mesh/join/a.b', use: false, json: false, yes: true }],
+  [
+    'invite --role admin --ttl 30m --uses 3 --label gpu,big --no-qr',
+    { command: 'invite', role: 'admin', ttlMs: 1_800_000, uses: 3, labels: ['gpu', 'big'], qr: false, json: false, yes: false },
+  ],
   ['peers forget gpu', { command: 'peers change', change: { kind: 'forget', peer: 'gpu' }, json: false, yes: false }],
   ['identity --json', { command: 'identity', json: true }],
   ['config check', { command: 'config check', json: false }],

@@ -14,7 +14,7 @@ export interface ParseOptions {
 
 /** What a command line means. Throws bad_request for one that means nothing. */
 export function parseArguments(argv: readonly string[], options: ParseOptions): Parsed {
-  const { args, configPath } = takeConfigFile(acpAsCommand(argv.map(explicitValue)))
+  const { args, configPath } = takeConfigFile(acpAsCommand(meshWideBan(argv).map(explicitValue)))
   let invocation: Invocation | undefined
   const io = { out: '', error: '' }
   const program = createProgram({ ...options, io, invoke: (parsed) => (invocation = parsed) })
@@ -32,6 +32,12 @@ export function parseArguments(argv: readonly string[], options: ParseOptions): 
 }
 
 const defaults: GlobalOptions = { mesh: { enabled: false, addresses: [], listen: [], connect: [] }, headless: false, waitMs: 5_000 }
+
+/** `--mesh` behind `peers ban` is that command's, not the mesh to be started. */
+function meshWideBan(argv: readonly string[]): string[] {
+  const at = argv.findIndex((arg, index) => arg === 'ban' && argv[index - 1] === 'peers')
+  return argv.map((arg, index) => (at !== -1 && index > at && arg === '--mesh' ? '--mesh-wide' : arg))
+}
 
 /** Flags whose value needs `=`: a bare one never swallows the word after it. */
 const OPTIONAL_VALUE = ['--mesh', '--dashboard']
@@ -66,7 +72,7 @@ function acpAsCommand(argv: readonly string[]): string[] {
   return [...rest, 'acp', ...own]
 }
 
-const TAKES_VALUE = ['-c', '--config', '--wait', '--mesh-listen', '--mesh-connect', '--agent', '--model', '--session']
+const TAKES_VALUE = ['-c', '--config', '--wait', '--mesh-listen', '--mesh-connect', '--mesh-join', '--agent', '--model', '--session']
 
 /** Takes out the configuration: the first word, where it ends in `.toml`. Without any word, the command is `start`. */
 function takeConfigFile(argv: readonly string[]): { args: string[]; configPath?: string } {
@@ -100,10 +106,11 @@ function globalsOf(values: RootValues, word: string | undefined): GlobalOptions 
   return {
     configPath: word ?? values.config,
     mesh: {
-      enabled: values.mesh.length > 0 || values.meshListen.length > 0 || values.meshConnect.length > 0,
+      enabled: values.mesh.length > 0 || values.meshListen.length > 0 || values.meshConnect.length > 0 || values.meshJoin !== undefined,
       addresses,
       listen: values.meshListen,
       connect: values.meshConnect,
+      ...(values.meshJoin !== undefined && { join: values.meshJoin }),
     },
     headless: values.headless,
     waitMs: values.wait,

@@ -30,8 +30,8 @@ export function addPeersCommands(program: Command, invoke: (invocation: Invocati
   use.action((peer: string, values: { off?: boolean }) => changes(use, { kind: 'use', peer, use: values.off !== true }))
   const ban = change('ban', 'cut it, and never speak with it again')
     .argument('<peer>', 'name or whole peer id')
-    .option('--mesh', 'everywhere: signed, and told to every member')
-  ban.action((peer: string, values: { mesh?: boolean }) => changes(ban, { kind: 'ban', peer, mesh: values.mesh === true }))
+    .option('--mesh-wide', 'or --mesh: signed, and told to every member')
+  ban.action((peer: string, values: { meshWide?: boolean }) => changes(ban, { kind: 'ban', peer, mesh: values.meshWide === true }))
   const forget = change('forget', 'drop every decision on a peer: it is unknown again').argument('<peer>', 'name or whole peer id')
   forget.action((peer: string) => changes(forget, { kind: 'forget', peer }))
 }

@@ -13,6 +13,7 @@ export interface RootValues {
   mesh: string[]
   meshListen: string[]
   meshConnect: string[]
+  meshJoin?: string
   dashboard?: string
   headless: boolean
   wait: number
@@ -109,6 +110,7 @@ function addRootOptions(program: Command): void {
     )
     .option('--mesh-listen <multiaddr>', 'listen there; repeatable', collectAddress, [])
     .option('--mesh-connect <multiaddr>', 'dial it; repeatable', collectAddress, [])
+    .option('--mesh-join <url>', 'join by this invite, if not done already (see: qmtcode invite)')
     .option('--headless', 'no chat: run the node until SIGINT or SIGTERM', false)
     .optionsGroup('Options for other programs:')
     .option('--acp', 'ACP on stdio, for editors; with --node NAME for the sessions of that node, --agent ID for new sessions')

@@ -37,6 +37,7 @@ export function applyFlags(config: Config, flags: ConfigFlags, { localAddresses 
     enabled: config.mesh.enabled || (flags.mesh?.enabled ?? false),
     ...(listen.length > 0 && { listen, defaultListen: false }),
     peers: withConnects(config.mesh.peers, connect),
+    ...(flags.mesh?.join !== undefined && { invite: flags.mesh.join }),
   }
   const notices = flags.dashboard === undefined ? [] : [notBuilt('--dashboard')]
   return { config: { ...config, mesh, server: dashboard ? { ...config.server, dashboard } : config.server }, notices, dialling }

@@ -24,7 +24,6 @@ const NOT_BUILT: NotBuilt[] = [
   { path: 'mesh.discovery', values: isOneOf('mdns', 'kademlia') },
   { path: 'mesh.discovery.*', values: isOneOf('mdns', 'kademlia') },
   { path: 'mesh.auto_fallback', values: isOn },
-  { path: 'mesh.invite' },
   { path: 'mesh.nat' },
   { path: 'mesh.share.shell', values: isOneOf('sandbox') },
   { path: 'mesh.share.mcp', values: isOn },

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { duration } from '../output/format.ts'
 import { startAdvertising } from './advertise.ts'
+import { startJoining } from './joining.ts'
 import type { ModelSide } from './models.ts'
 import type { SessionSide } from './sessions.ts'
 
@@ -67,6 +68,7 @@ export async function startMesh(
       report = await node.start()
       await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
+      if (mesh.invite !== undefined) owned.use(await startJoining({ trust: node.trust, logger, notice: options.notice }, mesh.invite))
       owned.use(startAdvertising({ node, models, agents: sessions.sharedAgents, config, logger }))
     },
     settled: (waitMs) => settled(node, waitMs, options),

@@ -70,7 +70,7 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     rttMs: link?.rttMs,
     bytesIn: link?.meter.bytesIn ?? 0,
     bytesOut: link?.meter.bytesOut ?? 0,
-    labels: configured?.labels ?? [],
+    labels: [...new Set([...(configured?.labels ?? []), ...(trust.grants.grantOf(peerId)?.labels ?? [])])],
     models: record?.models.map((offer) => offer.id) ?? [],
     agents: record?.agents.map((agent) => agent.id) ?? [],
     sessions: record?.sessions ?? 0,

@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { Logger, MeshEvent, Models, PeerId, Role } from '@qmtcode/protocol'
+import type { Clock, Logger, MeshEvent, Models, PeerId, Role } from '@qmtcode/protocol'
 import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { createMeshNode } from '../node.ts'
@@ -26,6 +26,7 @@ export interface TestNodeOptions extends Partial<Omit<MeshNodeOptions, 'peers'>>
   models?: Models
   role?: Role
   log?: Logger
+  clock?: Clock
 }
 
 export const newHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'qmt-mesh-'))
@@ -34,9 +35,9 @@ export const newHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'qmt-mesh-'
 const TIMINGS = { redialMin: 50, redialMax: 400, addressDial: 5_000, dialWait: 5_000, handshake: 5_000, ping: 2_500, load: 20 }
 
 export async function makeNode(options: TestNodeOptions = {}): Promise<{ node: MeshNode; home: string }> {
-  const { home = await newHome(), peers = [], models, timings, role = 'client', log = silentLogger, ...rest } = options
+  const { home = await newHome(), peers = [], models, timings, role = 'client', log = silentLogger, clock = systemClock, ...rest } = options
   const node = await createMeshNode(
-    { clock: systemClock, log },
+    { clock, log },
     {
       identityFile: join(home, 'mesh_identity.key'),
       knownPeersFile: join(home, 'known_peers.json'),

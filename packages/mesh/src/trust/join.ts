@@ -7,6 +7,7 @@ import { parseDialAddress } from '../addresses/multiaddrs.ts'
 import type { Greeter } from '../handshake/greeter.ts'
 import type { Hello } from '../handshake/hello.ts'
 import { endOf, readChain } from './grant.ts'
+import type { Chain } from './grant.ts'
 import { openInviteLink, proofOf } from './invite-link.ts'
 import type { InviteLink } from './invite-link.ts'
 import type { Membership } from './membership.ts'
@@ -24,10 +25,12 @@ export interface JoinComponents {
 export async function joinMesh(
   url: string,
   components: JoinComponents,
-  { self, addressMs, name, use = true, signal }: JoinOptions & { self: PeerId; addressMs: number },
+  { self, addressMs, name, use = true, unlessMember, signal }: JoinOptions & { self: PeerId; addressMs: number },
 ): Promise<Joined> {
   const { clock, trust, membership } = components
   const link = await openInviteLink(url)
+  const member = unlessMember === true ? trust.grants.own().find(({ root }) => root === link.root) : undefined
+  if (member) return joinedOf(link, member.chain, trust)
   requireOpen(link, self, clock.now())
   const given = name === undefined ? undefined : requireName(trust, name, link.inviter)
   const { hello, connection } = await askInviter(link, components, { self, addressMs, signal })
@@ -37,14 +40,19 @@ export async function joinMesh(
   }
   if (!hello.granted)
     throw new AppError('unsupported', `${link.inviter} knows no invites`, { hint: 'run the same version of qmtcode on both' })
-  const grant = await membership.joined(link, hello.granted, { name: given ?? hello.name, use })
+  await membership.joined(link, hello.granted, { name: given ?? hello.name, use })
+  return joinedOf(link, hello.granted, trust)
+}
+
+function joinedOf({ root, inviter, role }: InviteLink, chain: Chain, trust: TrustBook): Joined {
+  const grants = readChain(chain)
   return {
-    root: link.root,
-    inviter: link.inviter,
-    name: trust.nameOf(link.inviter),
-    role: grant.role,
-    expiresAt: endOf(readChain(hello.granted)),
-    use: trust.standing(link.inviter).use,
+    root,
+    inviter,
+    name: trust.nameOf(inviter),
+    role: grants.at(-1)?.role ?? role,
+    expiresAt: endOf(grants),
+    use: trust.standing(inviter).use,
   }
 }
 

@@ -3,7 +3,7 @@ import { AppError, inviteInitSchema, isAppError, nodeNameSchema, roleIncludes, t
 import type { Clock, InviteInfo, InviteInit, KnownPeer, Logger, NewInvite, PeerId } from '@qmtcode/protocol'
 import type { Hello } from '../handshake/hello.ts'
 import { RENEW_BELOW_MS, endOf, issueGrant, openChain, readChain } from './grant.ts'
-import type { Chain, Grant, GrantTerms } from './grant.ts'
+import type { Chain, GrantTerms } from './grant.ts'
 import { createInviteBook } from './invite-book.ts'
 import { MAX_INVITE_ADDRESSES, writeInviteLink } from './invite-link.ts'
 import type { InviteLink } from './invite-link.ts'
@@ -23,7 +23,7 @@ export interface Membership {
   /** Takes what a peer's answer shows. Never throws. */
   heard(peerId: PeerId, hello: Hello): Promise<void>
   /** Keeps the grant that `link` brought, and what it says of its inviter. Throws bad_request, forbidden. */
-  joined(link: InviteLink, granted: Chain, about: { name?: string; use: boolean }): Promise<Grant>
+  joined(link: InviteLink, granted: Chain, about: { name?: string; use: boolean }): Promise<void>
   invite(init?: InviteInit): Promise<NewInvite>
   invites(): Promise<InviteInfo[]>
   revoke(inviteId: string): Promise<InviteInfo>
@@ -32,6 +32,8 @@ export interface Membership {
   /** Keeps a ban that a peer told. False: it is known, or of a mesh that is not ours. Throws where it does not count. */
   takeBan(ban: MeshBan): Promise<boolean>
   onBan(listener: () => void): void
+  /** This node's own grants changed: whoever is connected is to see them. */
+  onOwn(listener: () => void): void
   /** Whether `peerId` should be asked to renew a grant of this node. */
   wantsRenewal(peerId: PeerId): boolean
 }
@@ -51,6 +53,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
   const { grants } = trust
   const book = createInviteBook({ clock, invites: content.invites }, { self })
   const banListeners: (() => void)[] = []
+  const ownListeners: (() => void)[] = []
 
   /** The mesh that this node may invite into: the first that it is an admin of, else its own. */
   function place(root?: PeerId): { root: PeerId; chain: Chain } {
@@ -131,6 +134,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
     if (!mine || opened.at(-1)?.to !== self || opened.at(-1)?.id !== mine.grants.at(-1)?.id) return
     if (endOf(opened) <= endOf(mine.grants)) return
     await trust.update(() => grants.keepOwn(root, chain))
+    for (const listener of ownListeners) listener()
     log.info('a grant of this node was renewed', { by: peerId, root })
   }
 
@@ -171,7 +175,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
         if (above.length > 0) grants.keep(link.inviter, above)
         trust.introduce(link.inviter, { name, use: use ? true : undefined, addresses: link.addresses })
       })
-      return last
+      for (const listener of ownListeners) listener()
     },
     async invite(init = {}) {
       const { name, role, ttlMs, uses, labels } = parseInit(init)
@@ -207,6 +211,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
       return true
     },
     onBan: (listener) => banListeners.push(listener),
+    onOwn: (listener) => ownListeners.push(listener),
     wantsRenewal: (peerId) =>
       grants.own().some(({ root, grants: chain }) => {
         const isAbove = root === peerId || chain.some(({ by }) => by === peerId)

@@ -5,7 +5,7 @@ import type { Links } from '../links/links.ts'
 import type { Membership } from './membership.ts'
 import type { TrustBook } from './trust-book.ts'
 
-/** What time alone changes: grants end, and are renewed by whoever stands above this node and is connected. */
+/** What time alone changes: grants end, and are renewed by whoever stands above this node and is connected. Shows new ones to everybody. */
 export interface Upkeep {
   start(): void
   stop(): Promise<void>
@@ -23,21 +23,25 @@ export function createUpkeep({ log, trust, membership, greeter, links }: UpkeepC
   let timer: NodeJS.Timeout | undefined
   const running = new Set<Promise<void>>()
 
-  async function renew(peerId: PeerId, connection: Connection): Promise<void> {
+  async function greet(peerId: PeerId, connection: Connection): Promise<void> {
     try {
       await greeter.greet(connection)
     } catch (error) {
-      log.debug('not renewed', { peerId, error: String(error) })
+      log.debug('could not greet again', { peerId, error: String(error) })
     }
   }
-  function look(): void {
-    trust.review()
+  function greetAll(wants: (peerId: PeerId) => boolean): void {
     for (const { peerId, lines } of links.all()) {
       const [line] = lines
-      if (!line || !membership.wantsRenewal(peerId)) continue
-      const run = renew(peerId, line.connection).finally(() => running.delete(run))
+      if (!line || !wants(peerId)) continue
+      const run = greet(peerId, line.connection).finally(() => running.delete(run))
       running.add(run)
     }
+  }
+  membership.onOwn(() => greetAll(() => true))
+  function look(): void {
+    trust.review()
+    greetAll((peerId) => membership.wantsRenewal(peerId))
   }
   return {
     start() {

@@ -14,7 +14,7 @@ export function trustOverRpc(client: ContractClient<typeof trustContract>): Trus
     invite: async (init = {}) => client.invite(init),
     invites: async () => client.invites({}),
     revoke: async (inviteId) => client.revoke({ inviteId }),
-    join: async (url, { name, use, signal } = {}) => client.join({ url, name, use }, { signal }),
+    join: async (url, { signal, ...options } = {}) => client.join({ url, ...options }, { signal }),
   }
 }
 
@@ -32,6 +32,6 @@ export function trustHandlers(trust: Trust): ContractHandlers<typeof trustContra
     invite: async (init) => trust.invite(init),
     invites: async () => trust.invites(),
     revoke: async ({ inviteId }) => trust.revoke(inviteId),
-    join: async ({ url, name, use }, { signal }) => trust.join(url, { name, use, signal }),
+    join: async ({ url, ...options }, { signal }) => trust.join(url, { ...options, signal }),
   }
 }

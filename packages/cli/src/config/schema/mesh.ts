@@ -78,7 +78,7 @@ export const meshSchema = z.strictObject({
     .enum(['known', 'open'])
     .default('known')
     .describe('`known`: only admitted peers. `open`: any peer becomes an observer that may call shared models.'),
-  invite: text().optional().describe('Invite to join a mesh by; better as `${VAR}`.'),
+  invite: text().optional().describe('Invite to join a mesh by, redeemed at a start that is no member yet; better as `${VAR}`.'),
   timeouts: timeoutsSchema.prefault({}).describe('Bounds of model streams over the mesh.'),
   nat: natSchema.prefault({}).describe('How this node is reached from outside its network.'),
   share: shareSchema.prefault({}).describe('What peers get from this node.'),
