@@ -18,6 +18,19 @@ const TIMEOUT_MS = 7_200_000
 const SOAKS: Soak[] = [
   { name: 'log', what: '500 × kill -9 of a process that appends', file: 'packages/agent/src/log/crash.test.ts', env: { QMT_KILLS: '500' } },
   { name: 'node', what: '500 × kill -9 of a node in a conversation', file: 'e2e/kill.test.ts', env: { QMT_KILLS: '500' } },
+  {
+    name: 'sessions',
+    what: '500 × kill -9 of the host or the follower of a session',
+    file: 'e2e/faults-kill.test.ts',
+    env: { QMT_KILLS: '500' },
+  },
+  {
+    name: 'sleep',
+    what: 'a host and a follower that sleep for 20 s',
+    file: 'e2e/faults-host-stop.test.ts',
+    env: { QMT_SLEEP_MS: '20000' },
+  },
+  { name: 'cuts', what: 'links cut at every frame boundary of a turn', file: 'e2e/faults-cuts.test.ts', env: { QMT_CUTS: 'all' } },
   { name: 'rpc', what: 'calls cut at random on shared streams, 20 seeds', file: 'packages/mesh/src/rpc/crosstalk.test.ts', seeds: 20 },
 ]
 

@@ -14,6 +14,8 @@ export interface CutProxy extends AsyncDisposable {
   cutAfter(bytes: number): Promise<void>
   /** Takes the last `cutAfter` back; it resolves. */
   disarm(): void
+  /** `hear` gets all that the target says from now on, with the number of its connection, as it passes. */
+  tap(hear: (connection: number, bytes: Buffer) => void): void
   stop(): Promise<void>
 }
 
@@ -34,6 +36,7 @@ export async function startCutProxy({ target, delayMs = 0 }: CutProxyOptions): P
   let isCut = false
   let connections = 0
   let fuse: Fuse | undefined
+  let tapped: ((connection: number, bytes: Buffer) => void) | undefined
 
   const cut = (): void => {
     isCut = true
@@ -66,12 +69,14 @@ export async function startCutProxy({ target, delayMs = 0 }: CutProxyOptions): P
   const server = createServer((caller) => {
     if (isCut) return caller.resetAndDestroy()
     connections += 1
+    const connection = connections
     const host = connect(target(), '127.0.0.1')
     caller.setNoDelay(true)
     host.setNoDelay(true)
     relay(caller, host, (bytes) => host.write(bytes))
     relay(host, caller, (bytes) => {
       if (isCut) return
+      tapped?.(connection, bytes)
       const passed = passing(bytes)
       if (delayMs === 0) caller.write(passed)
       else setTimeout(() => caller.write(passed), delayMs)
@@ -103,6 +108,9 @@ export async function startCutProxy({ target, delayMs = 0 }: CutProxyOptions): P
     disarm() {
       fuse?.burnt()
       fuse = undefined
+    },
+    tap(hear) {
+      tapped = hear
     },
     stop,
     [Symbol.asyncDispose]: stop,
