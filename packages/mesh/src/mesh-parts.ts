@@ -9,6 +9,10 @@ import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
 import { createHeardRecords } from './directory/heard-records.ts'
 import { createOwnRecord } from './directory/own-record.ts'
+import { createDiscovery } from './discovery/discovery.ts'
+import { createKademlia } from './discovery/kademlia.ts'
+import { createMdns } from './discovery/mdns.ts'
+import type { DiscoveryWay, WayComponents } from './discovery/way.ts'
 import type { NodeRecord } from './directory/record.ts'
 import { gossipContract } from './gossip/contract.ts'
 import { GOSSIP_TIMINGS, createGossip } from './gossip/gossip.ts'
@@ -18,7 +22,7 @@ import { createLibp2pHost } from './libp2p-host.ts'
 import { createArrivals } from './links/arrivals.ts'
 import { dialTarget } from './links/dialler.ts'
 import { createKeeper } from './links/keeper.ts'
-import { newLink } from './links/link.ts'
+import { isConnected, newLink } from './links/link.ts'
 import type { Link } from './links/link.ts'
 import { createLinks } from './links/links.ts'
 import { meteredStream } from './links/meter.ts'
@@ -102,8 +106,21 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     canDial: host.canDial,
     lookUpName: systemLookup,
     learntAddresses,
-    find: () => Promise.resolve([]),
+    find: (peerId: PeerId, signal: AbortSignal) => discovery.find(peerId, signal),
   }
+  const discovery = createDiscovery(
+    {
+      clock,
+      log: log.child('discovery'),
+      isKnown: (peerId) => trust.known().includes(peerId),
+      isMissed,
+      dial: dialFound,
+      addresses: listenAddresses,
+      onAddressChange: () => own.advertise(own.advert),
+      makeWay,
+    },
+    { self, ways: options.discovery ?? [] },
+  )
   const gossip = createGossip(
     {
       clock,
@@ -146,6 +163,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     heard,
     host,
     keeper,
+    discovery,
     listenAddresses,
   }
 
@@ -157,6 +175,26 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
       (address) => `${withoutPeerId(address).toString()}/p2p/${self}`,
     )
+  }
+  function makeWay(way: string, given: WayComponents): DiscoveryWay {
+    if (way === 'mdns') return createMdns({ ...given, logger: host.libp2p.logger })
+    return createKademlia({
+      ...given,
+      libp2p: host.libp2p,
+      key,
+      isAdmitted: (peerId) => trust.standing(peerId).state === 'admitted',
+      connectionOf: (peerId) => links.get(peerId)?.lines[0]?.connection,
+      addressesOf: (peerId) => [...learntAddresses(peerId), ...trust.addressesOf(peerId)],
+    })
+  }
+  function isMissed(peerId: PeerId): boolean {
+    const { state, use } = trust.standing(peerId)
+    return (state === 'admitted' || (use && state !== 'banned')) && !isConnected(links.get(peerId))
+  }
+  /** A peer that is kept is dialled by its keeper, any other admitted one here. */
+  async function dialFound(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    if (keeper.stateOf(peerId).isWanted) return await keeper.reach(peerId, signal)
+    await dialTarget({ name: trust.nameOf(peerId), peerId }, diallerComponents, { addressMs: timings.addressDial, signal })
   }
   function rpcFor(connection: Connection, meter: Meter): RpcClient {
     const peer = trust.pins.configuredAs(connection.remotePeer.toString() as PeerId)
@@ -198,7 +236,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   }
   /** Whoever is not admitted here is not dialled because another told of it. */
   function learntAddresses(peerId: PeerId): string[] {
-    return trust.standing(peerId).state === 'admitted' ? (directory.recordOf(peerId)?.addresses ?? []) : []
+    return trust.standing(peerId).state === 'admitted'
+      ? [...discovery.addressesOf(peerId), ...(directory.recordOf(peerId)?.addresses ?? [])]
+      : []
   }
   function changed(peerId: PeerId): void {
     events.emit({ type: 'peer.changed', at: clock.now(), peerId, name: trust.nameOf(peerId) })
@@ -228,6 +268,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     const isMember = link.isUp && roleIncludes(trust.standing(peerId).role, 'member')
     if (isMember && there?.services.includes(gossipContract.service)) gossip.join(peerId)
     else gossip.leave(peerId)
+    if (link.isUp) discovery.linked(peerId)
     const isUsed = link.isUp && trust.standing(peerId).use && there?.services.includes(modelsContract.service)
     if (isUsed)
       lines[0]?.rpc.warm(modelsContract, WARM_STREAMS).catch((error: unknown) => log.debug('not warmed', { peerId, error: String(error) }))

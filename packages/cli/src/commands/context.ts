@@ -85,7 +85,9 @@ export function requirePerson({ components }: CommandContext, { yes, what }: { y
 
 /** Says on stderr which configured peers no list can show yet: nobody ever answered at their address. */
 export async function tellUnmet({ err, errStyle }: CommandContext, peers: Peers | undefined): Promise<void> {
-  for (const { name, address, problem } of (await peers?.status())?.unmet ?? []) {
+  const { unmet = [], problems = [] } = (await peers?.status()) ?? {}
+  for (const problem of problems) err.line(errStyle.yellow(printableLine(problem, 300)))
+  for (const { name, address, problem } of unmet) {
     const why = problem === undefined ? '' : `: ${printableLine(problem, 300)}`
     err.line(errStyle.yellow(`${printableLine(name, 80)} at ${printableLine(address)} was never reached${why}`))
   }

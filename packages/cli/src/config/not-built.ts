@@ -21,8 +21,6 @@ const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.len
 /** The one list: what an issue builds, it deletes here. */
 const NOT_BUILT: NotBuilt[] = [
   { path: 'mesh.peers.*.addr', values: isRelayed },
-  { path: 'mesh.discovery', values: isOneOf('mdns', 'kademlia') },
-  { path: 'mesh.discovery.*', values: isOneOf('mdns', 'kademlia') },
   { path: 'mesh.auto_fallback', values: isOn },
   { path: 'mesh.nat' },
   { path: 'mesh.share.shell', values: isOneOf('sandbox') },

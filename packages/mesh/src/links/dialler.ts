@@ -58,7 +58,9 @@ export async function dialTarget(
   }
   const found = target.peerId === undefined ? [] : await components.find(target.peerId, options.signal)
   options.signal.throwIfAborted()
-  const others = learnt(target, found, components).filter((address) => !known.some((tried) => tried.equals(address)))
+  const others = learnt(target, found, components)
+    .filter((address) => !known.some((tried) => tried.equals(address)))
+    .slice(0, MAX_ADDRESSES)
   if (others.length > 0) return await dialAll(target, others, components, options)
   throw failure ?? noAddress(target)
 }
@@ -92,13 +94,14 @@ async function dialAll(
     }
   }
   if (resolved.length === 0) throw failure ?? noAddress(target)
-  await staggered(resolved.slice(0, MAX_ADDRESSES), (address, race) => dialOne(target, address, components, { addressMs, signal: race }), {
+  await staggered(resolved, (address, race) => dialOne(target, address, components, { addressMs, signal: race }), {
     staggerMs: STAGGER_MS,
     signal,
     worse: (before: AppError | undefined, error, address) => {
       const described = describe(target, address, error)
       // Whoever answers at an address that was only heard of says nothing about the peer.
-      const failed = written.has(address.toString()) || described.code !== 'conflict' ? described : unreachable(described)
+      const failed =
+        written.has(address.toString()) || !['conflict', 'bad_config'].includes(described.code) ? described : unreachable(described)
       components.log.debug('dial failed', { name: target.name, address: address.toString(), error: failed.message })
       return worse(before, failed)
     },
@@ -143,7 +146,10 @@ function addressesOf(target: Target, components: DiallerComponents): Multiaddr[]
   const { trust, learntAddresses } = components
   const written = target.configured?.addr === undefined ? [] : [withoutPeerId(parseDialAddress(target.configured.addr))]
   const told = target.peerId === undefined ? [] : [...learntAddresses(target.peerId), ...trust.addressesOf(target.peerId)]
-  return unique([...written.filter((address) => hostOf(address) !== undefined), ...learnt(target, told, components)])
+  return unique([...written.filter((address) => hostOf(address) !== undefined), ...learnt(target, told, components)]).slice(
+    0,
+    MAX_ADDRESSES,
+  )
 }
 
 /** What others tell may be anything: an address that cannot be dialled, or names somebody else, is left out. */

@@ -2,6 +2,7 @@ import type { PeerId, PeerInfo } from '@qmtcode/protocol'
 import type { Directory } from '../directory/directory.ts'
 import type { HeardRecords } from '../directory/heard-records.ts'
 import type { OwnRecord } from '../directory/own-record.ts'
+import type { Discovery } from '../discovery/discovery.ts'
 import type { Gossip } from '../gossip/types.ts'
 import type { Keeper } from '../links/keeper.ts'
 import { isConnected } from '../links/link.ts'
@@ -17,6 +18,7 @@ export interface PeerInfoComponents {
   own: OwnRecord
   heard: HeardRecords
   gossip: Gossip
+  discovery: Discovery
 }
 
 const NO_LOAD = { inFlight: 0, slots: 0, queued: 0 }
@@ -50,7 +52,7 @@ export function selfInfo(
 }
 
 export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerInfo {
-  const { trust, links, keeper, directory } = components
+  const { trust, links, keeper, directory, discovery } = components
   const link = links.get(peerId)
   const { state: trustState, role, use } = trust.standing(peerId)
   const record = directory.recordOf(peerId)
@@ -66,7 +68,14 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     roleThere: link?.there?.state === 'admitted' ? link.there.role : undefined,
     use,
     relayed: false,
-    addresses: [...new Set([...(configured?.addr ? [configured.addr] : []), ...(record?.addresses ?? []), ...trust.addressesOf(peerId)])],
+    addresses: [
+      ...new Set([
+        ...(configured?.addr ? [configured.addr] : []),
+        ...(record?.addresses ?? []),
+        ...trust.addressesOf(peerId),
+        ...discovery.addressesOf(peerId),
+      ]),
+    ],
     rttMs: link?.rttMs,
     bytesIn: link?.meter.bytesIn ?? 0,
     bytesOut: link?.meter.bytesOut ?? 0,
@@ -78,7 +87,10 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     version: record?.software ?? link?.there?.version,
     hasRecord: record !== undefined,
     ...(!isConnected(link) && heardOf(peerId, components)),
-    problem: (link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem)) ?? nameProblem(peerId, record?.name, trust),
+    problem:
+      (link && link.lines.length > 0 ? link.problem : (problem ?? link?.problem)) ??
+      nameProblem(peerId, record?.name, trust) ??
+      nearbyProblem(peerId, components),
   }
 }
 
@@ -98,6 +110,12 @@ function heardOf(peerId: PeerId, { heard, gossip }: PeerInfoComponents): Pick<Pe
 function stateOf(link: Link | undefined, isWanted: boolean): PeerInfo['state'] {
   if (isConnected(link)) return link.isSuspect ? 'suspect' : 'connected'
   return isWanted ? 'connecting' : 'offline'
+}
+
+/** Found on this network, and nothing more: what a person may do about it. */
+function nearbyProblem(peerId: PeerId, { links, discovery }: PeerInfoComponents): string | undefined {
+  if (links.get(peerId) || !discovery.nearby().includes(peerId)) return undefined
+  return `found nearby, unknown here; to let it in: qmtcode peers admit ${peerId}`
 }
 
 /** A name that another id bore first is not its: prompts for the name still go to the first. */

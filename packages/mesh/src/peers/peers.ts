@@ -53,9 +53,15 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
         listenAddresses: addresses(),
         connectedPeers: links.all().filter((link) => link.isUp).length,
         unmet: keeper.unmet(),
+        problems: components.discovery.problems(),
       }),
     list(): Promise<PeerInfo[]> {
-      const ids = new Set([...trust.known(), ...links.all().map((link) => link.peerId), ...components.heard.ids()])
+      const ids = new Set([
+        ...trust.known(),
+        ...links.all().map((link) => link.peerId),
+        ...components.heard.ids(),
+        ...components.discovery.nearby(),
+      ])
       return Promise.resolve([
         selfInfo({ ...self, addresses: addresses() }, components),
         ...[...ids].map((peerId) => peerInfo(peerId, components)),

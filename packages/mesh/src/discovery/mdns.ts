@@ -1,0 +1,96 @@
+import { mdns } from '@libp2p/mdns'
+import type { ComponentLogger, PeerDiscovery, PeerInfo, Startable } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createBell } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
+import { isLoopbackHost, isPrivateHost } from '../addresses/ip-ranges.ts'
+import { hostOf } from '../addresses/multiaddrs.ts'
+import type { DiscoveryWay, WayComponents } from './way.ts'
+
+/** Ours alone: nodes of other libp2p programs are neither asked nor told. */
+export const SERVICE_TAG = '_qmt-mesh._udp.local'
+const INTERVAL_MS = 10_000
+/** Packets get lost: the first questions are asked again. */
+const FIRST_QUESTIONS_MS = [300, 1_000, 2_000]
+const ANSWER_MS = 800
+const HEARD_WITHIN_MS = 3_000
+
+type Question = { name: string; type: 'PTR' }
+interface Service extends PeerDiscovery, Startable {
+  mdns?: {
+    query(packet: { questions: Question[] }): void
+    on(event: 'query', listener: (packet: { questions: { name: string }[] }) => void): void
+    on(event: 'error' | 'warning', listener: (error: Error) => void): void
+  }
+}
+
+/**
+ * Multicast DNS on the interface of the default route. Told to everybody there: the peer id and private addresses, under a name that is
+ * random each time; nothing else. Our own question comes back by multicast too: where it does not, nobody hears us, and that is said.
+ */
+export function createMdns(components: WayComponents & { logger: ComponentLogger }): DiscoveryWay {
+  const { addresses, onFound, log } = components
+  const heard = createBell()
+  const timers: NodeJS.Timeout[] = []
+  let isHeard = false
+  let problem: string | undefined
+  const service = mdns({ serviceTag: SERVICE_TAG, interval: INTERVAL_MS })({
+    logger: components.logger,
+    addressManager: { getAddresses: () => onThisNetwork(addresses()).map((text) => multiaddr(text)) } as never,
+  }) as Service
+
+  const ask = (): void => service.mdns?.query({ questions: [{ name: SERVICE_TAG, type: 'PTR' }] })
+  function fail(reason: string): void {
+    if (problem !== undefined) return
+    problem = `mdns finds nobody: ${reason}`
+    log.warn(problem)
+  }
+  service.addEventListener('peer', ({ detail }: CustomEvent<PeerInfo>) => {
+    const told = detail.multiaddrs.slice(0, 32).map(String)
+    const own = addresses().map((text) => hostOf(multiaddr(text)) ?? '')
+    const near = told.filter((text) => isNear(text, own.every(isLoopbackHost)))
+    if (near.length > 0) onFound(detail.id.toString() as PeerId, near)
+    heard.ring()
+  })
+
+  return {
+    name: 'mdns',
+    async start() {
+      await service.start?.()
+      service.mdns?.on('query', ({ questions }) => {
+        if (!questions.some(({ name }) => name === SERVICE_TAG)) return
+        isHeard = true
+        problem = undefined
+      })
+      service.mdns?.on('error', (error) => fail(error.message.slice(0, 200)))
+      for (const ms of FIRST_QUESTIONS_MS) timers.push(setTimeout(ask, ms).unref())
+      const onSilence = (): void => {
+        if (!isHeard) fail('multicast does not pass here (no default route, or a firewall on UDP 5353)')
+      }
+      timers.push(setTimeout(onSilence, HEARD_WITHIN_MS).unref())
+    },
+    async find(_, signal) {
+      ask()
+      await heard.heard({ timeoutMs: ANSWER_MS, signal })
+      return []
+    },
+    problem: () => problem,
+    async stop() {
+      for (const timer of timers) clearTimeout(timer)
+      await service.stop?.()
+    },
+  }
+}
+
+/** What a neighbour can use: private addresses; loopback only of a node that listens on nothing else. */
+function onThisNetwork(addresses: readonly string[]): string[] {
+  const hosts = addresses.map((text) => ({ text, host: hostOf(multiaddr(text)) ?? '' }))
+  const outside = hosts.filter(({ host }) => !isLoopbackHost(host))
+  return (outside.length > 0 ? outside.filter(({ host }) => isPrivateHost(host)) : hosts).map(({ text }) => text)
+}
+
+/** A neighbour's loopback is ours: it means something only where all nodes are on this machine. */
+function isNear(text: string, onLoopback: boolean): boolean {
+  const host = hostOf(multiaddr(text)) ?? ''
+  return isPrivateHost(host) || (onLoopback && isLoopbackHost(host))
+}
