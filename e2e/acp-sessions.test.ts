@@ -268,6 +268,20 @@ test('sessions are listed with their directory, and closed and deleted', async (
   await assert.rejects(sessions.get(sessionId), (error) => isAppError(error, 'not_found'))
 })
 
+test('a fork is a session of its own, which the editor has open', async () => {
+  await using editor = await edit()
+  const sessionId = await open(editor)
+  await editor.agent.request('session/prompt', { sessionId, prompt: text('say one') })
+  const fork = (await editor.agent.request('session/fork', { sessionId, cwd: host.workspace, mcpServers: [] })) as { sessionId: SessionId }
+  assert.notEqual(fork.sessionId, sessionId)
+  assert.equal(
+    (await editor.agent.request('session/prompt', { sessionId: fork.sessionId, prompt: text('say two') })).stopReason,
+    'end_turn',
+  )
+  const [first] = (await sessions.history(fork.sessionId)).items
+  assert.equal(first?.type === 'session.created' && first.forkedFrom?.sessionId, sessionId)
+})
+
 test('what cannot be is refused with its reason', async () => {
   await using editor = await edit()
   const { agent } = editor
@@ -276,7 +290,8 @@ test('what cannot be is refused with its reason', async () => {
   await refusal(agent.request('session/new', { cwd: 'work', mcpServers: [] }), -32_602, /not an absolute path/)
   await refusal(agent.request('session/new', { cwd: '/no/such/directory', mcpServers: [] }), -32_602, /cannot be used/)
   await refusal(agent.request('session/new', { cwd: '/', mcpServers: [], additionalDirectories: ['/x'] }), -32_602, /one directory/)
-  await refusal(agent.request('session/fork', { sessionId: 'ses_abcdef', cwd: '/', mcpServers: [] }), -32_601, /not built yet/)
+  await refusal(agent.request('session/fork', { sessionId: 'ses_abcdef', cwd: '/', mcpServers: [] }), -32_002, /no session/)
+  await refusal(agent.request('session/fork', { sessionId: 'ses_abcdef', cwd: '/', mcpServers }), -32_602, /files.*not built yet/)
   await refusal(agent.request('session/prompt', { sessionId: '../../etc', prompt: text('x') }), -32_002, /no session/)
   await refusal(agent.request('session/load', { sessionId: 'ses_abcdef', cwd: '/', mcpServers: [] }), -32_002, /no session/)
   await refusal(agent.request('session/prompt', { sessionId: await open(editor), prompt: text('throw') }), -32_603, /broken/)

@@ -48,6 +48,10 @@ const meanings: [string, object, object?][] = [
   ['agents', { command: 'agents', json: false }],
   ['routes', { command: 'routes', json: false }],
   ['sessions --json --limit 5', { command: 'sessions', json: true, limit: 5 }],
+  [
+    `sessions fork gpu-server/${session} --at msg_1 --title other`,
+    { command: 'sessions fork', node: 'gpu-server', id: session, at: 'msg_1', title: 'other', json: false },
+  ],
   [`sessions show ${session} --json`, { command: 'sessions show', id: session, json: true }],
   [`sessions --json delete ${session}`, { command: 'sessions delete', id: session, json: true }],
   [`sessions resume ${session}`, { command: 'sessions resume', id: session, json: false }],
@@ -110,8 +114,8 @@ const errors: [string, string, string?][] = [
   ['nodes x', "too many arguments for 'nodes'. Expected 0 arguments but got 1: x."],
   ['config', 'config needs to know what: check or schema', 'qmtcode config check'],
   ['run --allow edti x', 'Expected permissions (read, edit, shell, web, mcp, outside), with commas between (did you mean "edit"?).'],
-  ['sessions show abc', 'Expected a session id (ses_…); to list them: qmtcode sessions'],
-  ['sessions show', "missing required argument 'id'"],
+  ['sessions show abc', 'abc is not a session'],
+  ['sessions show', "missing required argument 'session'"],
   [
     'attach gpu/ses_',
     "command-argument value 'gpu/ses_' is invalid for argument 'node'. Expected a session id (ses_…); to list them: qmtcode sessions",

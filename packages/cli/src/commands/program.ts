@@ -215,7 +215,7 @@ function addFork(sessions: Command, invoke: ProgramOptions['invoke']): void {
     .command('fork')
     .description('a new session of yours, on the same node, with what happened in one')
     .argument('<session>', PLACE, parsePlace)
-    .option('--at <event>', 'up to this: the number of an event, a message (msg_…), or a prompt (prm_…) and its turn; default: all')
+    .option('--at <event>', 'up to this: the number of an event, a message (msg_…), or a prompt (pr_…) and its turn; default: all')
     .option('--title <text>', 'default: the same')
     .option('--json', 'JSON')
   fork.action((place: SessionPlace, { at, title }: { at?: string; title?: string }) =>

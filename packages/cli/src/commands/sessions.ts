@@ -9,6 +9,8 @@ import { withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import { printList } from './list.ts'
 import { showTurn } from './run.ts'
+import { ALL_TIMEOUT_MS, rejectAfter, usablePeers, withSession } from './session-place.ts'
+import type { SessionAt } from './session-place.ts'
 
 const PAGE = 100
 
@@ -23,20 +25,16 @@ export async function sessions(context: CommandContext, { json, limit }: { json:
   })
 }
 
-/** How long a peer may take to list its sessions, before it is left out. */
-const LIST_TIMEOUT_MS = 5_000
-
 /** The newest sessions here and on connected peers, under the names that this node knows them by. What a peer does not let us list is left out. */
 async function sessionsOfAll(
-  { sessions: own, peers }: NodeHandle,
+  handle: NodeHandle,
   limit: number,
 ): Promise<{ rows: SessionInfo[]; failed: { name: string; error: AppError }[] }> {
-  const others = ((await peers?.list()) ?? []).filter(
-    ({ self, use, state }) => !self && use && (state === 'connected' || state === 'suspect'),
-  )
+  const { sessions: own, peers } = handle
+  const others = await usablePeers(handle)
   const failed: { name: string; error: AppError }[] = []
   const ofPeers = others.map(async ({ name, peerId }): Promise<SessionInfo[]> => {
-    using timeout = rejectAfter(LIST_TIMEOUT_MS, new AppError('timeout', `did not list its sessions within ${LIST_TIMEOUT_MS / 1_000} s`))
+    using timeout = rejectAfter(ALL_TIMEOUT_MS, new AppError('timeout', `did not list its sessions within ${ALL_TIMEOUT_MS / 1_000} s`))
     try {
       const rows = await Promise.race([peers ? newest(peers.sessions(peerId), limit) : [], timeout.promise])
       return rows.map((row) => ({ ...row, node: name, peerId }))
@@ -47,13 +45,6 @@ async function sessionsOfAll(
   })
   const rows = (await Promise.all([newest(own, limit), ...ofPeers])).flat()
   return { rows: rows.toSorted((a, b) => b.updatedAt - a.updatedAt).slice(0, limit), failed }
-}
-
-function rejectAfter(ms: number, error: AppError): { promise: Promise<never> } & Disposable {
-  const { promise, reject } = Promise.withResolvers<never>()
-  promise.catch(() => {}) // nobody may be waiting any more
-  const timer = setTimeout(() => reject(error), ms)
-  return { promise, [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 /** The newest sessions, at most `limit`. */
@@ -80,11 +71,14 @@ export const sessionColumns = (now: number) => [
   { title: 'WORKSPACE', value: (row: SessionInfo) => printableLine(row.workspace), min: 12, spare: 1 },
 ]
 
-export async function showSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
-  return await withNode(context, {}, async (node) => {
-    const events = await wholeHistory(node.sessions, id)
+type OneSession = SessionAt & { json: boolean }
+
+export async function showSession(context: CommandContext, { json, ...place }: OneSession): Promise<number> {
+  return await withSession(context, place, async ({ sessions: port }) => {
+    const { id } = place
+    const events = await wholeHistory(port, id)
     if (json) for (const event of events) context.out.line(jsonLine(event))
-    else printHistory(context, await node.sessions.get(id), events)
+    else printHistory(context, await port.get(id), events)
     return 0
   })
 }
@@ -113,6 +107,7 @@ export function printHistory(context: CommandContext, session: SessionInfo, even
       `${state} · ${printableLine(agent)} on ${printableLine(node)} in ${printableLine(workspace)} · ${ago(session.updatedAt, components.clock.now())}`,
     ),
   )
+  if (session.followers.length > 0) out.line(style.dim(`here now: ${session.followers.map((name) => printableLine(name, 80)).join(', ')}`))
   for (const event of events) {
     if (event.type === 'prompt.accepted') {
       const text = event.content.map((part) => (part.type === 'text' ? part.text : `[${part.mediaType}]`)).join('\n')
@@ -125,19 +120,21 @@ export function printHistory(context: CommandContext, session: SessionInfo, even
   }
 }
 
-export async function deleteSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
-  return await withNode(context, {}, async (node) => {
-    await node.sessions.delete(id)
+export async function deleteSession(context: CommandContext, { json, ...place }: OneSession): Promise<number> {
+  return await withSession(context, place, async ({ sessions: port }) => {
+    const { id } = place
+    await port.delete(id)
     context.out.line(json ? jsonLine({ id, deleted: true }, 2) : `${id} deleted`)
     return 0
   })
 }
 
 /** Continues the turn that a crash cut, and shows it as `run` does. */
-export async function resumeSession(context: CommandContext, { id, json }: { id: SessionId; json: boolean }): Promise<number> {
-  return await withNode(context, {}, async (node) => {
-    const { seq } = await node.sessions.get(id)
-    const begin = () => node.sessions.resume(id)
-    return await showTurn(context, { sessions: node.sessions, id, after: seq, begin }, { json })
+export async function resumeSession(context: CommandContext, { json, ...place }: OneSession): Promise<number> {
+  return await withSession(context, place, async ({ sessions: port }) => {
+    const { id } = place
+    const { seq } = await port.get(id)
+    const begin = () => port.resume(id)
+    return await showTurn(context, { sessions: port, id, after: seq, begin }, { json })
   })
 }

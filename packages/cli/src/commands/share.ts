@@ -1,18 +1,17 @@
 import { AppError } from '@qmtcode/protocol'
 import { jsonLine, printableLine } from '../output/printable.ts'
-import { meshOf, withNode } from './context.ts'
+import { meshOf } from './context.ts'
 import type { CommandContext } from './context.ts'
 import type { Invocation } from './invocation.ts'
-import { sessionsOf } from './run.ts'
+import { withSession } from './session-place.ts'
 
 /** Gives a node rights on a session, or takes them. */
 export async function shareSession(
   context: CommandContext,
   { node: written, id, peer, rights, json }: Extract<Invocation, { command: 'sessions share' }>,
 ): Promise<number> {
-  return await withNode(context, { needsPeers: written !== undefined }, async (node) => {
-    const sessions = await sessionsOf(node, written)
-    const { peerId, name, self } = await meshOf(node).peers.resolve(peer)
+  return await withSession(context, { node: written, id }, async ({ handle, sessions }) => {
+    const { peerId, name, self } = await meshOf(handle).peers.resolve(peer)
     if (self) throw new AppError('bad_request', `${name} is this node`)
     if (rights.length === 0) await sessions.unshare(id, peerId)
     else await sessions.share(id, { peerId, node: name, rights })

@@ -75,7 +75,7 @@ async function answers(node: NodeHandle): Promise<boolean> {
 
 type LastingSessions = Pick<
   Sessions,
-  'create' | 'list' | 'get' | 'prompt' | 'answer' | 'cancel' | 'configure' | 'history' | 'follow' | 'delete'
+  'create' | 'list' | 'get' | 'prompt' | 'answer' | 'cancel' | 'configure' | 'fork' | 'history' | 'follow' | 'delete'
 >
 
 /** Sessions that `of` finds on whichever node it is. */
@@ -89,6 +89,7 @@ export function lastingSessions(lasting: LastingNode, of: (node: NodeHandle) => 
     answer: (id, answer) => on((sessions) => sessions.answer(id, answer)),
     cancel: (id, promptId) => on((sessions) => sessions.cancel(id, promptId)),
     configure: (id, change) => on((sessions) => sessions.configure(id, change)),
+    fork: (id, options) => on((sessions) => sessions.fork(id, options)), // twice: one more
     history: (id, range) => on((sessions) => sessions.history(id, range)),
     follow: (id, options) => lasting.stream((node) => of(node).follow(id, options)),
     delete: (id) => on((sessions) => sessions.delete(id)),

@@ -32,11 +32,6 @@ function rpcCodeOf(code: ErrorCode): number {
   }
 }
 
-const NO_METHOD = -32_601
-
-export const notBuiltYet = (method: string): RequestError =>
-  new RequestError(NO_METHOD, `${method}: not built yet`, { code: 'unsupported' satisfies ErrorCode })
-
 /** Whether the client itself took a request back with `$/cancel_request`; a connection that closed aborts requests too. */
 export const isTakenBack = (signal: AbortSignal): boolean =>
   signal.aborted && signal.reason instanceof RequestError && signal.reason.code === CANCELLED

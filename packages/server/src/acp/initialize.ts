@@ -1,5 +1,8 @@
-import type { InitializeRequest, InitializeResponse } from '@agentclientprotocol/sdk'
+import type { InitializeRequest, InitializeResponse, SessionCapabilities } from '@agentclientprotocol/sdk'
 import { PROTOCOL_VERSION } from '@agentclientprotocol/sdk'
+
+/** `fork` is in the unstable part of the schema. */
+const sessionCapabilities: SessionCapabilities & { fork: object } = { list: {}, resume: {}, fork: {}, close: {}, delete: {} }
 
 /** A client of a newer protocol is told ours, as the protocol has it: it then speaks that, or leaves. */
 export const initializeResponse = (version: string): InitializeResponse => ({
@@ -10,7 +13,7 @@ export const initializeResponse = (version: string): InitializeResponse => ({
     loadSession: true,
     promptCapabilities: { image: true, audio: false, embeddedContext: true },
     mcpCapabilities: { http: false, sse: false },
-    sessionCapabilities: { list: {}, resume: {}, close: {}, delete: {} },
+    sessionCapabilities,
   },
 })
 

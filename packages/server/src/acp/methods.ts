@@ -1,6 +1,7 @@
 import type * as acp from '@agentclientprotocol/sdk'
 import { AppError, sessionIdSchema } from '@qmtcode/protocol'
 import type { SessionId, SessionInfo } from '@qmtcode/protocol'
+import { z } from 'zod'
 import type { AcpSessions } from './acp-sessions.ts'
 import { changeOf, modeOf, modesOf } from './config-options.ts'
 import type { OpenSessions } from './open-sessions.ts'
@@ -47,6 +48,13 @@ export function createMethods(components: MethodsComponents, { host, agent }: Me
     },
     load: (request: acp.LoadSessionRequest): Promise<acp.LoadSessionResponse> => reopen(request, true),
     resume: (request: acp.ResumeSessionRequest): Promise<acp.ResumeSessionResponse> => reopen(request, false),
+    /** The editor's directory is not looked at: a fork works where its session does. */
+    fork: async (request: ForkRequest): Promise<acp.NewSessionResponse> => {
+      checkSetup(request, host)
+      const info = await sessions.fork(idOf(request))
+      await open.open(info, { replay: false })
+      return { sessionId: info.id, ...(await stateOf(info)) }
+    },
     list: async ({ cwd, cursor }: acp.ListSessionsRequest): Promise<acp.ListSessionsResponse> => {
       const page = await sessions.list({ cursor: cursor ?? undefined })
       const wanted = page.items.filter((info) => !isLocal || typeof cwd !== 'string' || info.workspace === cwd)
@@ -81,6 +89,22 @@ export function createMethods(components: MethodsComponents, { host, agent }: Me
     },
   }
 }
+
+/** `session/fork` stands in the unstable part of ACP's schema only. */
+export const forkRequestSchema = z.object({
+  sessionId: z.string(),
+  cwd: z.string(),
+  additionalDirectories: z.array(z.string()).max(100).optional(),
+  mcpServers: z
+    .array(
+      z.custom<acp.McpServer>(
+        (server) => typeof server === 'object' && server !== null && 'name' in server && typeof server.name === 'string',
+      ),
+    )
+    .max(100)
+    .optional(),
+})
+type ForkRequest = z.infer<typeof forkRequestSchema>
 
 function idOf({ sessionId }: { sessionId: string }): SessionId {
   const parsed = sessionIdSchema.safeParse(sessionId)

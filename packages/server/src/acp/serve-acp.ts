@@ -4,10 +4,10 @@ import type { Clock, Logger, SessionInfo } from '@qmtcode/protocol'
 import type { AcpSessions } from './acp-sessions.ts'
 import { configOptionsOf } from './config-options.ts'
 import type { AcpAgent } from './config-options.ts'
-import { notBuiltYet, toRequestError } from './errors.ts'
+import { toRequestError } from './errors.ts'
 import { guardStream } from './guard-stream.ts'
 import { initializeResponse, takesNotices } from './initialize.ts'
-import { createMethods, timeOf } from './methods.ts'
+import { createMethods, forkRequestSchema, timeOf } from './methods.ts'
 import { createModelList } from './model-list.ts'
 import { createOpenSessions } from './open-sessions.ts'
 import type { AcpHost } from './session-setup.ts'
@@ -70,11 +70,7 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
     .onRequest('session/set_config_option', ({ params }) => answer(methods.setOption(params)))
     .onRequest('session/close', ({ params }) => answer(methods.close(params)))
     .onRequest('session/delete', ({ params }) => answer(methods.remove(params)))
-    .onRequest(
-      'session/fork',
-      (params) => params,
-      () => answer(Promise.reject(notBuiltYet('session/fork'))),
-    )
+    .onRequest('session/fork', forkRequestSchema, ({ params }) => answer(methods.fork(params)))
     .onNotification('session/cancel', ({ params }) => answer(methods.cancel(params)))
   const connection = app.connect(guardStream(options.stream))
 

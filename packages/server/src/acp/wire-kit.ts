@@ -3,17 +3,25 @@ import { fileURLToPath } from 'node:url'
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk'
 import { z } from 'zod'
 
-const FILE = fileURLToPath(import.meta.resolve('@agentclientprotocol/sdk/schema/v1/schema.json'))
-const { $schema, $defs } = JSON.parse(readFileSync(FILE, 'utf8')) as {
+interface Published {
   $schema: string
   $defs: Record<string, { 'x-method'?: string; 'x-side'?: string }>
 }
+
+const read = (name: string): Published =>
+  JSON.parse(readFileSync(fileURLToPath(import.meta.resolve(`@agentclientprotocol/sdk/schema/v1/${name}`)), 'utf8')) as Published
+const stable = read('schema.json')
+/** Of methods that the stable one does not have. */
+const unstable = read('schema.unstable.json')
 
 const schemas = new Map<string, z.ZodType>()
 
 /** The published JSON schema's own word on a message: `undefined`, or what is wrong with it. */
 export function violation(kind: 'Request' | 'Response' | 'Notification', method: string, value: unknown): string | undefined {
-  const name = Object.keys($defs).find((key) => key.endsWith(kind) && $defs[key]?.['x-method'] === method)
+  const nameIn = ({ $defs }: Published): string | undefined =>
+    Object.keys($defs).find((key) => key.endsWith(kind) && $defs[key]?.['x-method'] === method)
+  const { $schema, $defs } = nameIn(stable) === undefined ? unstable : stable
+  const name = nameIn({ $schema, $defs })
   if (name === undefined) return `the schema has no ${kind} of ${method}`
   const schema = schemas.get(name) ?? z.fromJSONSchema({ $schema, $defs, ...$defs[name] } as Parameters<typeof z.fromJSONSchema>[0])
   schemas.set(name, schema)
