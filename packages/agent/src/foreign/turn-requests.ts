@@ -65,7 +65,7 @@ export function createTurnRequests(components: RequestComponents, options: Judge
   }
   const permission = async (request: RequestPermissionRequest): Promise<RequestPermissionResponse> => {
     try {
-      const { callId, name, call } = await recorder.begun(readCall(request.toolCall as Parameters<typeof readCall>[0]))
+      const { callId, name, call } = await recorder.begun(readCall(request.toolCall))
       const title = call.title ?? name
       const refusal = await permit(claimOf(call, name), { callId, title, diff: diffsOf(call) })
       return { outcome: outcomeOf(request.options, refusal === undefined ? 'allow' : 'deny') }
