@@ -1,4 +1,4 @@
-// The full numbers of the tests that `npm test` runs small: kills, crosstalk. Prints each figure as it comes; takes about an hour.
+// The full numbers of the tests that `npm test` runs small: kills, crosstalk, bad lines. Prints each figure as it comes; takes about an hour.
 // Usage: node scripts/soak.ts [name …]     QMT_SEED changes the seed (default 1).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -32,6 +32,12 @@ const SOAKS: Soak[] = [
   },
   { name: 'cuts', what: 'links cut at every frame boundary of a turn', file: 'e2e/faults-cuts.test.ts', env: { QMT_CUTS: 'all' } },
   { name: 'rpc', what: 'calls cut at random on shared streams, 20 seeds', file: 'packages/mesh/src/rpc/crosstalk.test.ts', seeds: 20 },
+  {
+    name: 'lab',
+    what: 'detection of lost peers, bad lines for 10 minutes',
+    file: 'e2e/lab/detection.test.ts',
+    env: { QMT_LAB_SECS: '600' },
+  },
 ]
 
 const wanted = process.argv.slice(2)

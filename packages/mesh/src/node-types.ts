@@ -104,7 +104,7 @@ export interface MeshTimings {
   redialMax: number
   /** The whole exchange. Default: 2,000. */
   handshake: number
-  /** Between pings. A link is suspect when nothing came for 2.4 intervals, and closed after 3.6. Default: 2,500. */
+  /** Between pings. A link is suspect when nothing came for 2.4 intervals, and closed after 3.2. Default: 2,500. */
   ping: number
   /** Between loads told to peers. Default: 250. */
   load: number

@@ -43,17 +43,18 @@ export function createSlowWire(switchNamespace: string, wireNamespace: string): 
   }
   return {
     async lay({ namespace, device, port }) {
+      count += 1
+      const id = count
       isBuilt ??= build()
       await isBuilt
-      count += 1
-      const [hostIn, lanIn, hostOut, lanOut] = [20_000, 30_000, 40_000, 50_000].map((base) => base + count) as [
+      const [hostIn, lanIn, hostOut, lanOut] = [20_000, 30_000, 40_000, 50_000].map((base) => base + id) as [
         number,
         number,
         number,
         number,
       ]
-      await tunnel(device, count, [hostOut, hostIn], namespace)
-      await tunnel(port, count, [lanOut, lanIn], switchNamespace)
+      await tunnel(device, id, [hostOut, hostIn], namespace)
+      await tunnel(port, id, [lanOut, lanIn], switchNamespace)
       const ports = [hostIn, lanIn, hostOut, lanOut].map(String)
       const child = spawn('ip', ['netns', 'exec', wireNamespace, process.execPath, WORKER, NEAR, ...ports], {
         stdio: ['pipe', 'pipe', 'inherit'],

@@ -9,10 +9,14 @@ export interface SpawnedLlm extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** The scripted server in a child process. `always` answers every call alike; `script` as `startScriptedLlm`. */
-export async function spawnScriptedLlm(order: { script: Script } | { always: Answer }): Promise<SpawnedLlm> {
+/** The scripted server in a child process, on a host of a network lab if `on` is one. `always` answers every call alike; `script` as `startScriptedLlm`. */
+export async function spawnScriptedLlm(
+  order: { script: Script } | { always: Answer },
+  { on }: { on?: { enter: readonly string[] } } = {},
+): Promise<SpawnedLlm> {
   const worker = fileURLToPath(new URL('./llm-worker.ts', import.meta.url))
-  const child = spawn(process.execPath, [worker, JSON.stringify(order)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [command, ...words] = [...(on?.enter ?? []), process.execPath, worker, JSON.stringify(order)]
+  const child = spawn(command ?? process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })
   const url = await Promise.race([
