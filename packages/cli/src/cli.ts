@@ -15,6 +15,7 @@ import { nodes } from './commands/nodes.ts'
 import { changePeer, peers } from './commands/peers.ts'
 import { run } from './commands/run.ts'
 import { serve } from './commands/serve.ts'
+import { watchSessions } from './commands/sessions-watch.ts'
 import { deleteSession, resumeSession, sessions, showSession } from './commands/sessions.ts'
 import { shareSession } from './commands/share.ts'
 import { configCheck, configSchema, identity } from './commands/setup.ts'
@@ -86,6 +87,7 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
     case 'join':
       return await join(context, invocation)
     case 'sessions':
+      if (invocation.watch) return await watchSessions(context, invocation)
       return await sessions(context, invocation)
     case 'sessions fork':
       return await forkSession(context, invocation)

@@ -1,10 +1,12 @@
-import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
+import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, SessionRows, Sessions, Trust } from '@qmtcode/protocol'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
 export interface NodeHandle {
   sessions: Sessions
   models: Models
+  /** Sessions here and on nodes that members tell of. */
+  rows: SessionRows
   /** Absent: the mesh is not enabled. */
   peers?: Peers
   trust?: Trust

@@ -67,6 +67,7 @@ export type { LinkChange, OpenAgain, ResumedOptions } from './over-rpc/resumed.t
 export { resumingSessions } from './over-rpc/resuming-sessions.ts'
 export type { ResumingSessionsOptions } from './over-rpc/resuming-sessions.ts'
 export { routesHandlers, routesOverRpc } from './over-rpc/routes-over-rpc.ts'
+export { sessionRowsHandlers, sessionRowsOverRpc } from './over-rpc/session-rows-over-rpc.ts'
 export { sessionsHandlers, sessionsOverRpc } from './over-rpc/sessions-over-rpc.ts'
 export { trustHandlers, trustOverRpc } from './over-rpc/trust-over-rpc.ts'
 export {
@@ -92,6 +93,8 @@ export { didYouMean, nearest } from './nearest.ts'
 export { nodeNameSchema } from './node-name.ts'
 export { routeTargetSchema, routesContract, routingPolicySchema } from './routing.ts'
 export type { RouteTarget, Routes, RoutingPolicy, RoutingSnapshot } from './routing.ts'
+export { meshSessionRowSchema, rowKeyOf, sessionRowSchema, sessionRowsContract } from './session-rows.ts'
+export type { MeshSessionRow, SessionRow, SessionRowEvent, SessionRows } from './session-rows.ts'
 export {
   promptReceiptSchema,
   sessionChangeSchema,

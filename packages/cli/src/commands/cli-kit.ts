@@ -89,6 +89,7 @@ export function fakeNode(options: FakeNodeOptions = {}): FakeNode {
   const withMesh = options.mesh !== false
   const node: FakeNode = {
     sessions,
+    rows: { list: () => Promise.resolve([]), follow: async function* () {} },
     changes,
     closed: 0,
     watchers: events.followers,

@@ -101,7 +101,7 @@ export type Invocation =
   | ({ command: 'board' } & BoardCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
   | { command: 'config schema' }
-  | { command: 'sessions'; json: boolean; limit: number }
+  | { command: 'sessions'; json: boolean; limit: number; watch?: boolean }
   | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; node?: string; id: SessionId; json: boolean }
   | { command: 'sessions fork'; node?: string; id: SessionId; at?: string; title?: string; json: boolean }
   /** No rights: those it has are taken. */

@@ -191,10 +191,14 @@ function addLook(program: Command, invoke: ProgramOptions['invoke']): void {
 function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {
   const sessions = program
     .command('sessions')
-    .description('sessions here and on connected nodes: list; show, resume, fork, delete, share one')
+    .description('sessions here, on connected nodes, and those that members tell of: list; show, resume, fork, delete, share one')
     .option('--json', 'JSON')
   sessions.option('--limit <n>', 'at most so many, the newest first', parseLimit, 100)
-  sessions.action(() => invoke({ command: 'sessions', json: isJson(sessions), limit: sessions.opts<{ limit: number }>().limit }))
+  sessions.option('--watch', 'each session now, then each that changes, a line each, until Ctrl-C')
+  sessions.action(() => {
+    const { limit, watch } = sessions.opts<{ limit: number; watch?: boolean }>()
+    invoke({ command: 'sessions', json: isJson(sessions), limit, ...(watch && { watch }) })
+  })
   const one = [
     ['show', 'what happened in it', 'sessions show'],
     ['resume', 'continue a turn that was interrupted', 'sessions resume'],

@@ -1,9 +1,10 @@
-import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
-import type { DurableEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { AppError, isAppError, rowKeyOf, toAppError } from '@qmtcode/protocol'
+import type { DurableEvent, MeshSessionRow, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { createEventView } from '../output/event-view.ts'
 import { ago } from '../output/format.ts'
 import { jsonLine, printable, printableLine } from '../output/printable.ts'
+import type { Column } from '../output/table.ts'
 import { stopText, turnError } from '../output/turn-end.ts'
 import { withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
@@ -29,8 +30,8 @@ export async function sessions(context: CommandContext, { json, limit }: { json:
 async function sessionsOfAll(
   handle: NodeHandle,
   limit: number,
-): Promise<{ rows: SessionInfo[]; failed: { name: string; error: AppError }[] }> {
-  const { sessions: own, peers } = handle
+): Promise<{ rows: ListedSession[]; failed: { name: string; error: AppError }[] }> {
+  const { sessions: own, peers, rows: told } = handle
   const others = await usablePeers(handle)
   const failed: { name: string; error: AppError }[] = []
   const ofPeers = others.map(async ({ name, peerId }): Promise<SessionInfo[]> => {
@@ -43,9 +44,29 @@ async function sessionsOfAll(
       return []
     }
   })
-  const rows = (await Promise.all([newest(own, limit), ...ofPeers])).flat()
+  const listed = (await Promise.all([newest(own, limit), ...ofPeers])).flat().map((row) => listedSession(row))
+  const seen = new Set(listed.map(rowKeyOf))
+  const heard = (await told.list()).filter((row) => !seen.has(rowKeyOf(row))).map(heardSession)
+  const rows = [...listed, ...heard]
   return { rows: rows.toSorted((a, b) => b.updatedAt - a.updatedAt).slice(0, limit), failed }
 }
+
+/** A session as `sessions` shows it: asked of its host, or heard of. */
+export interface ListedSession extends Omit<SessionInfo, 'mode' | 'private'>, Pick<MeshSessionRow, 'live' | 'heard'> {
+  mode?: SessionInfo['mode']
+  private?: boolean
+  followerCount: number
+}
+
+const listedSession = (row: SessionInfo): ListedSession => ({ ...row, live: true, followerCount: row.followers.length })
+
+/** Members are told how many follow, not who. */
+export const heardSession = ({ workspace = '', followers, ...row }: MeshSessionRow): ListedSession => ({
+  ...row,
+  workspace,
+  followers: [],
+  followerCount: followers,
+})
 
 /** The newest sessions, at most `limit`. */
 export async function newest(port: Sessions, limit: number): Promise<SessionInfo[]> {
@@ -59,16 +80,26 @@ export async function newest(port: Sessions, limit: number): Promise<SessionInfo
   return rows.slice(0, limit)
 }
 
-const sessionJson = ({ peerId, model, ...rest }: SessionInfo): unknown => ({ ...rest, peerId: peerId ?? null, model: model ?? null })
+export const sessionJson = ({ peerId, model, heard, ...rest }: ListedSession): Record<string, unknown> => ({
+  ...rest,
+  peerId: peerId ?? null,
+  model: model ?? null,
+  heard: heard ?? null,
+})
 
-export const sessionColumns = (now: number) => [
-  { title: 'ID', value: (row: SessionInfo) => row.id },
-  { title: 'STATE', value: (row: SessionInfo) => row.state },
-  { title: 'AGENT', value: (row: SessionInfo) => printableLine(row.agent), spare: 2 },
-  { title: 'NODE', value: (row: SessionInfo) => printableLine(row.node, 63), spare: 3 },
-  { title: 'UPDATED', value: (row: SessionInfo) => ago(row.updatedAt, now) },
-  { title: 'TITLE', value: (row: SessionInfo) => printableLine(row.title), min: 12 },
-  { title: 'WORKSPACE', value: (row: SessionInfo) => printableLine(row.workspace), min: 12, spare: 1 },
+/** `heard 2 min ago, via B`. */
+export const heardText = (heard: MeshSessionRow['heard'], now: number): string =>
+  heard === undefined ? '' : `heard ${ago(heard.at, now)}, via ${printableLine(heard.via, 63)}`
+
+export const sessionColumns = <Row extends SessionInfo | ListedSession>(now: number): Column<Row>[] => [
+  { title: 'ID', value: (row) => row.id },
+  { title: 'STATE', value: (row) => row.state },
+  { title: 'AGENT', value: (row) => printableLine(row.agent), spare: 2 },
+  { title: 'NODE', value: (row) => printableLine(row.node, 63), spare: 3 },
+  { title: 'UPDATED', value: (row) => ago(row.updatedAt, now) },
+  { title: 'HEARD', value: (row) => ('heard' in row ? heardText(row.heard, now) : ''), spare: 2 },
+  { title: 'TITLE', value: (row) => printableLine(row.title), min: 12 },
+  { title: 'WORKSPACE', value: (row) => printableLine(row.workspace), min: 12, spare: 1 },
 ]
 
 type OneSession = SessionAt & { json: boolean }

@@ -2,6 +2,7 @@ import type { MeshNode } from '@qmtcode/mesh'
 import type { AgentSpec, Logger } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { ModelSide } from './models.ts'
+import type { RowsSide } from './rows/start-rows.ts'
 
 const REFRESH_MS = 30_000 // a model server that starts later is seen within this
 const LOAD_MS = 250 // design §7: load at most this often
@@ -9,6 +10,7 @@ const LOAD_MS = 250 // design §7: load at most this often
 interface AdvertisingComponents {
   node: MeshNode
   models: ModelSide
+  rows: RowsSide
   agents: readonly AgentSpec[]
   config: Config
   logger: Logger
@@ -16,23 +18,25 @@ interface AdvertisingComponents {
 
 /** Keeps this node's record true: the models and agents it shares now, and how busy it is. */
 export function startAdvertising(components: AdvertisingComponents): AsyncDisposable {
-  const { node, models, config, logger } = components
+  const { node, models, rows, config, logger } = components
   const agents = components.agents.map(({ id, name, description, capabilities }) => ({ id, name, description, capabilities }))
   const stop = new AbortController()
   let running = Promise.resolve()
   const refresh = (): void => {
-    running = advertise().catch((error: unknown) => logger.warn('cannot tell peers what is offered', { error: String(error) }))
+    running = running.then(advertise).catch((error: unknown) => logger.warn('cannot tell peers what is offered', { error: String(error) }))
   }
   const advertise = async (): Promise<void> => {
     const offers = await models.shared()
     if (stop.signal.aborted) return
-    node.advertise({ models: offers, agents, labels: config.mesh.labels, sessions: 0 })
+    node.advertise({ models: offers, agents, labels: config.mesh.labels, sessions: rows.toldCount() })
   }
   const refreshing = setInterval(refresh, REFRESH_MS).unref()
   const loading = setInterval(() => node.setLoad(models.load()), LOAD_MS).unref()
   refresh()
+  const leave = rows.onCount(refresh)
   return {
     [Symbol.asyncDispose]: async () => {
+      leave()
       clearInterval(refreshing)
       clearInterval(loading)
       stop.abort()

@@ -17,6 +17,8 @@ import { createModelSide } from './models.ts'
 import type { ModelSide } from './models.ts'
 import type { OpenNodeComponents } from './open-node.ts'
 import { resumingPeers } from './resuming-peers.ts'
+import { startRows } from './rows/start-rows.ts'
+import type { RowsSide } from './rows/start-rows.ts'
 import { createSessionSide } from './sessions.ts'
 import type { SessionSide } from './sessions.ts'
 
@@ -42,13 +44,15 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const mesh = starting.use(meshPart && (await meshPart.startMesh({ config, version, clock, logger: logger.child('mesh') }, options)))
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
+  const rows = starting.use(startRows({ config, clock, logger: logger.child('rows'), log, node, mesh: mesh?.node }))
   const sessions = starting.use(
-    createSessionSide({ config, env, cwd, agents, clock, logger, node, log, router: models.router, board: mesh?.board }),
+    createSessionSide({ config, env, cwd, agents, clock, logger, node, log: rows.log, router: models.router, board: mesh?.board }),
   )
-  await mesh?.begin({ models, sessions })
+  await mesh?.begin({ models, sessions, rows })
   await sessions.begin()
+  await rows.begin(sessions.own)
 
-  const handle = handleOf({ agents, mesh, models, sessions, status: statusOf(components, { node, mesh, models }) }, config)
+  const handle = handleOf({ agents, mesh, models, rows, sessions, status: statusOf(components, { node, mesh, models }) }, config)
   const socket = socketPathOf(home)
   const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
@@ -64,15 +68,17 @@ interface Sides {
   agents: AgentSpec[]
   mesh: MeshSide | undefined
   models: ModelSide
+  rows: RowsSide
   sessions: SessionSide
 }
 
 /** The ports of the node; its owner closes it. */
-function handleOf({ agents, mesh, models, sessions, status }: Sides & Pick<NodeHandle, 'status'>, config: Config): NodeHandle {
+function handleOf({ agents, mesh, models, rows, sessions, status }: Sides & Pick<NodeHandle, 'status'>, config: Config): NodeHandle {
   const graceMs = config.mesh.streamReconnectGraceSecs * 1_000
   return {
     sessions: sessions.own,
     models: models.local,
+    rows: rows.port,
     ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust, board: mesh.board }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),

@@ -9,6 +9,7 @@ import { duration } from '../output/format.ts'
 import { startAdvertising } from './advertise.ts'
 import { startJoining } from './joining.ts'
 import type { ModelSide } from './models.ts'
+import type { RowsSide } from './rows/start-rows.ts'
 import type { SessionSide } from './sessions.ts'
 
 export interface MeshSide extends AsyncDisposable {
@@ -27,6 +28,7 @@ const TELL_AFTER_MS = 1_000 // a wait that a person notices is explained
 export interface Offered {
   models: ModelSide
   sessions: SessionSide
+  rows: RowsSide
 }
 
 export async function startMesh(
@@ -62,14 +64,14 @@ export async function startMesh(
     node,
     board,
     listenAddresses: () => report?.listenAddresses ?? [],
-    begin: async ({ models, sessions }) => {
+    begin: async ({ models, sessions, rows }) => {
       node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
       node.serve(sessionsContract, { role: 'observer', handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
       report = await node.start()
       await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
       if (mesh.invite !== undefined) owned.use(await startJoining({ trust: node.trust, logger, notice: options.notice }, mesh.invite))
-      owned.use(startAdvertising({ node, models, agents: sessions.sharedAgents, config, logger }))
+      owned.use(startAdvertising({ node, models, rows, agents: sessions.sharedAgents, config, logger }))
     },
     settled: (waitMs) => settled(node, waitMs, options),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -11,6 +11,8 @@ import {
   peersOverRpc,
   routesContract,
   routesOverRpc,
+  sessionRowsContract,
+  sessionRowsOverRpc,
   sessionsContract,
   sessionsOverRpc,
   trustContract,
@@ -30,6 +32,7 @@ export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
   return {
     sessions: sessionsOverRpc(rpc.client(sessionsContract)),
     models: modelsOverRpc(rpc.client(modelsContract)),
+    rows: sessionRowsOverRpc(rpc.client(sessionRowsContract)),
     ...(mesh && {
       peers: peersOverRpc(rpc.client(peersContract), peerPorts(rpc)),
       trust: trustOverRpc(rpc.client(trustContract)),

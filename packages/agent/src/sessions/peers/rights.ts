@@ -1,5 +1,5 @@
 import { expandRights, roleIncludes } from '@qmtcode/protocol'
-import type { PeerId, Right, Role, Sessions } from '@qmtcode/protocol'
+import type { PeerId, Right, Role, SessionInfo, Sessions } from '@qmtcode/protocol'
 import type { SessionRow } from '../../log/types.ts'
 import type { SharedSessions } from './share.ts'
 
@@ -46,7 +46,8 @@ export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSess
   return rights
 }
 
-function seesRow(row: SessionRow, { sessions }: Pick<SharedSessions, 'sessions'>): boolean {
+/** Whether any member may know that this session exists. */
+export function seesRow(row: Pick<SessionInfo, 'private' | 'shares'>, { sessions }: Pick<SharedSessions, 'sessions'>): boolean {
   if (row.private || sessions === 'none') return false
-  return sessions === 'all' || row.shares.length > 0
+  return sessions === 'all' || (row.shares ?? []).length > 0
 }
