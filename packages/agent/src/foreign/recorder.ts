@@ -25,6 +25,8 @@ interface Call {
   callId: string
   told: CallUpdate
   startedAt?: number
+  /** Told of before: some agents tell the input in a second word, while it is pending still. */
+  isKnown?: boolean
   hasEnded: boolean
 }
 
@@ -64,7 +66,8 @@ export function createRecorder(turn: TurnContext, { node, clock }: { node: strin
     const { status } = call.told
     const isOver = status === 'completed' || status === 'failed'
     if (call.hasEnded) return
-    if (isOver || status === 'in_progress' || hasInput(call.told)) await start(call)
+    if (isOver || status === 'in_progress' || (call.isKnown && hasInput(call.told))) await start(call)
+    call.isKnown = true
     if (!isOver) return progress(call)
     call.hasEnded = true
     const { callId, told, startedAt = 0 } = call
