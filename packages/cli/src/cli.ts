@@ -18,7 +18,7 @@ import { serve } from './commands/serve.ts'
 import { watchSessions } from './commands/sessions-watch.ts'
 import { deleteSession, resumeSession, sessions, showSession } from './commands/sessions.ts'
 import { shareSession } from './commands/share.ts'
-import { configCheck, configSchema, identity } from './commands/setup.ts'
+import { configCheck, configSchema, identity, rotateIdentity } from './commands/setup.ts'
 import type { Components } from './node-handle.ts'
 import { errorLines } from './output/errors.ts'
 import { styleFor } from './output/style.ts'
@@ -101,6 +101,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await resumeSession(context, invocation)
     case 'identity':
       return await identity(context, invocation)
+    case 'identity rotate':
+      return await rotateIdentity(context, invocation)
     case 'config check':
       return await configCheck(context, invocation)
     case 'config schema':

@@ -1,4 +1,6 @@
 import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, SessionRows, Sessions, Trust } from '@qmtcode/protocol'
+import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
+import type { Rotated } from '@qmtcode/mesh'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
@@ -97,6 +99,8 @@ export interface Components {
   configSchema(): Promise<Json>
   /** Reads this node's key, makes it where there is none. Starts nothing. */
   identity(options: { configPath?: string }): Promise<NodeIdentity>
+  /** A new key, signed by the old one. Throws conflict (with the pid) where a node runs. */
+  rotateIdentity(options: { configPath?: string }): Promise<Rotated>
   version: string
   stdin: InputStream
   stdout: OutputStream

@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import process from 'node:process'
-import { systemClock } from '@qmtcode/protocol'
+import { AppError, systemClock } from '@qmtcode/protocol'
 import { qmtHomeOf } from './config/file-paths.ts'
 import type { Components } from './node-handle.ts'
 import { VERSION } from './version.ts'
@@ -24,6 +25,24 @@ export function systemComponents(): Components {
       const { config } = await loadConfig({ argvFile: configPath, home, env, cwd })
       const file = config.mesh.identityFile
       return { peerId: await loadPeerId(file), file }
+    },
+    rotateIdentity: async ({ configPath }) => {
+      const [{ loadConfig }, { rotateIdentity }] = await Promise.all([import('./config/load.ts'), import('@qmtcode/mesh')])
+      const { acquireHomeLock, readNodeFile } = await import('./local/home-lock.ts')
+      const { config } = await loadConfig({ argvFile: configPath, home, env, cwd })
+      const lock = acquireHomeLock(home)
+      if (!lock) {
+        const pid = readNodeFile(home)?.pid
+        throw new AppError('conflict', `a running qmtcode${pid === undefined ? '' : ` (process ${pid})`} uses this identity`, {
+          hint: `stop it, then rotate${pid === undefined ? '' : `: kill ${pid}`}`,
+        })
+      }
+      try {
+        const files = { identityFile: config.mesh.identityFile, knownPeersFile: join(home, 'known_peers.json') }
+        return await rotateIdentity({ clock: systemClock }, files)
+      } finally {
+        lock.release()
+      }
     },
     version: VERSION,
     stdin,

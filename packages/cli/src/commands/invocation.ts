@@ -107,6 +107,7 @@ export type Invocation =
   /** No rights: those it has are taken. */
   | { command: 'sessions share'; node?: string; id: SessionId; peer: string; rights: Right[]; json: boolean }
   | { command: 'peers change'; change: PeerChange; json: boolean; yes: boolean }
+  | { command: 'identity rotate'; json: boolean; yes: boolean }
   | ({ command: 'invite' } & InviteOptions)
   | { command: 'invites'; json: boolean }
   | { command: 'invites revoke'; id: string; json: boolean; yes: boolean }

@@ -257,8 +257,13 @@ function sharedPlace({ node, session }: SessionPlace): { node?: string; id: Sess
 
 function addSetup(program: Command, invoke: ProgramOptions['invoke']): void {
   program.commandsGroup(SETUP)
-  const identity = program.command('identity').description("this node's peer id").option('--json', 'JSON')
+  const identity = program.command('identity').description("this node's peer id; rotate: a new one").option('--json', 'JSON')
   identity.action(() => invoke({ command: 'identity', json: isJson(identity) }))
+  const show = identity.command('show').description('the same').option('--json', 'JSON')
+  show.action(() => invoke({ command: 'identity', json: isJson(show) }))
+  const rotate = identity.command('rotate').description('a new key, signed by the old one: peers follow').option('--json', 'JSON')
+  rotate.option('--yes', 'without a person at a terminal')
+  rotate.action(() => invoke({ command: 'identity rotate', json: isJson(rotate), yes: rotate.opts<{ yes?: boolean }>().yes === true }))
   const config = program.command('config').description('check the configuration, or print its JSON schema')
   config.action(() => {
     throw new AppError('bad_request', 'config needs to know what: check or schema', { hint: 'qmtcode config check' })

@@ -3,11 +3,25 @@ import { CONFIG_HINT, countOf, diagnosticsJson, formatDiagnostic } from '../conf
 import type { Diagnostic } from '../config/diagnostics.ts'
 import type { ConfigReport } from '../node-handle.ts'
 import { jsonLine, printable } from '../output/printable.ts'
+import { requirePerson } from './context.ts'
 import type { CommandContext } from './context.ts'
 
 export async function identity(context: CommandContext, { json }: { json: boolean }): Promise<number> {
   const found = await context.components.identity({ configPath: context.globals.configPath })
   context.out.line(json ? jsonLine(found, 2) : found.peerId)
+  return 0
+}
+
+/** A new key for this node. */
+export async function rotateIdentity(context: CommandContext, { json, yes }: { json: boolean; yes: boolean }): Promise<number> {
+  requirePerson(context, { yes, what: 'identity rotate' })
+  const rotated = await context.components.rotateIdentity({ configPath: context.globals.configPath })
+  if (json) context.out.line(jsonLine(rotated, 2))
+  else {
+    context.out.line(`${rotated.before} is now ${rotated.after}`)
+    context.err.line(`peers that knew the old id follow at their next contact, within 30 days; where peer_id is written, change it`)
+    context.err.line(`the old key is in ${rotated.backup}: delete it when all have followed`)
+  }
   return 0
 }
 

@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { multiaddr } from '@multiformats/multiaddr'
-import { AppError, toAppError } from '@qmtcode/protocol'
+import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, PeerId } from '@qmtcode/protocol'
 import { hostOf, parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/multiaddrs.ts'
 import { byReach } from '../addresses/reach.ts'
@@ -125,13 +125,24 @@ async function dialOne(
   const connection = await components.dial(withoutPeerId(address), { signal: AbortSignal.any([signal, AbortSignal.timeout(addressMs)]) })
   try {
     signal.throwIfAborted()
-    await requireTarget(target, connection, components.trust)
+    await meetTarget(target, connection, components)
     await components.greeter.greet(connection)
     signal.throwIfAborted()
     components.trust.seen(connection.remotePeer.toString() as PeerId, [withoutPeerId(address).toString()])
   } catch (error) {
     connection.abort(error instanceof Error ? error : new Error(String(error)))
     throw error
+  }
+}
+
+/** Another id than expected answers: it may show that the expected one signed itself over to it. */
+async function meetTarget(target: Target, connection: Connection, { trust, greeter }: DiallerComponents): Promise<void> {
+  try {
+    await requireTarget(target, connection, trust)
+  } catch (error) {
+    if (!isAppError(error, 'conflict')) throw error
+    await greeter.greet(connection)
+    await requireTarget(target, connection, trust)
   }
 }
 

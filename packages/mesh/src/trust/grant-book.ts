@@ -18,6 +18,7 @@ export interface GrantBook {
   /** This node's own grants, the current ones, by their mesh. */
   own(): { root: PeerId; chain: Chain; grants: Grant[] }[]
   keepOwn(root: PeerId, chain: Chain): void
+  dropOwn(root: PeerId): void
   isBanned(peerId: PeerId): boolean
   bans(): readonly MeshBan[]
   /** False: it is known, or there are too many of its signer's. */
@@ -87,6 +88,9 @@ export function createGrantBook(components: { clock: Clock; content: KnownPeersC
         .flatMap(({ chain, grants }) => (grants[0] && holds(grants) ? [{ root: grants[0].root, chain, grants }] : [])),
     keepOwn(root, chain) {
       content.own[root] = [...chain]
+    },
+    dropOwn(root) {
+      delete content.own[root]
     },
     isBanned: (peerId) => [...(banned.get(peerId) ?? [])].some(isPinned),
     bans: () => content.bans,

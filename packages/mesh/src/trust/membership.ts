@@ -2,8 +2,8 @@ import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError, inviteInitSchema, isAppError, nodeNameSchema, roleIncludes, toAppError } from '@qmtcode/protocol'
 import type { Clock, InviteInfo, InviteInit, KnownPeer, Logger, NewInvite, PeerId } from '@qmtcode/protocol'
 import type { Hello } from '../handshake/hello.ts'
-import { RENEW_BELOW_MS, endOf, issueGrant, openChain, readChain } from './grant.ts'
-import type { Chain, GrantTerms } from './grant.ts'
+import { MAX_DEPTH, RENEW_BELOW_MS, endOf, issueGrant, openChain, readChain } from './grant.ts'
+import type { Chain, Grant, GrantTerms } from './grant.ts'
 import { createInviteBook } from './invite-book.ts'
 import { MAX_INVITE_ADDRESSES, writeInviteLink } from './invite-link.ts'
 import type { InviteLink } from './invite-link.ts'
@@ -11,7 +11,7 @@ import type { StoredInvite } from './invite-book.ts'
 import type { KnownPeersContent } from './known-peers-file.ts'
 import { openBan, signBan } from './mesh-ban.ts'
 import type { MeshBan } from './mesh-ban.ts'
-import { openRotations, shownRotations } from './rotation.ts'
+import { earlierSelves, openRotations, shownRotations } from './rotation.ts'
 import type { TrustBook } from './trust-book.ts'
 
 /** What this node is in its meshes: it invites, redeems, renews, bans, and keeps what others show. */
@@ -54,12 +54,13 @@ export function createMembership(components: MembershipComponents, { self }: { s
   const book = createInviteBook({ clock, invites: content.invites }, { self })
   const banListeners: (() => void)[] = []
   const ownListeners: (() => void)[] = []
+  const selves = new Set<PeerId>([self, ...earlierSelves(content.rotations)])
 
+  const isAdmin = (chain: readonly Grant[]): boolean =>
+    chain.at(-1)?.role === 'admin' && chain.at(-1)?.to === self && chain.length < MAX_DEPTH
   /** The mesh that this node may invite into: the first that it is an admin of, else its own. */
   function place(root?: PeerId): { root: PeerId; chain: Chain } {
-    const admin = grants
-      .own()
-      .find(({ root: own, grants: chain }) => (root ?? own) === own && chain.at(-1)?.role === 'admin' && chain.length < 3)
+    const admin = grants.own().find(({ root: own, grants: chain }) => (root ?? own) === own && isAdmin(chain))
     if (admin && root !== self) return admin
     if (root !== undefined && root !== self) throw new AppError('forbidden', `this node is no admin of the mesh ${root} any more`)
     return { root: self, chain: [] }
@@ -101,7 +102,10 @@ export function createMembership(components: MembershipComponents, { self }: { s
   async function follow(peerId: PeerId, tokens: readonly string[]): Promise<PeerId[]> {
     const steps = await openRotations(tokens, peerId, clock.now())
     for (const { before, after } of steps) {
-      if (await trust.move(before, after)) log.warn('a peer has a new id, signed by the old one', { before, after })
+      if (!(await trust.move(before, after))) continue
+      log.warn('a peer has a new id, signed by the old one', { before, after })
+      // It may stand above this node: what its old key granted is to be renewed by the new one.
+      for (const listener of ownListeners) listener()
     }
     return steps.map(({ before }) => before)
   }
@@ -117,11 +121,17 @@ export function createMembership(components: MembershipComponents, { self }: { s
   async function renewed(peerId: PeerId): Promise<Chain | undefined> {
     const chain = grants.chainOf(peerId)
     const grant = grants.grantOf(peerId)
-    if (!chain || grant?.until === undefined || grant.until - clock.now() >= RENEW_BELOW_MS) return undefined
+    if (!chain || grant?.until === undefined) return undefined
     const old = readChain(chain)
     const last = old.at(-1)
-    if (!last || trust.standing(peerId).state !== 'admitted' || !old.some(({ by }) => by === self)) return undefined
-    const fresh = await issue({ to: peerId, role: last.role, labels: last.labels, id: last.id }, last.root)
+    if (!last || trust.standing(peerId).state !== 'admitted' || !old.some(({ by }) => selves.has(by))) return undefined
+    const isOfOldKeys = last.to !== peerId || old.some(({ by }) => by !== self && selves.has(by))
+    if (!isOfOldKeys && grant.until - clock.now() >= RENEW_BELOW_MS) return undefined
+    const fresh = await issue({ to: peerId, role: last.role, labels: last.labels, id: last.id }, selves.has(last.root) ? self : last.root)
+    if (isOfOldKeys) {
+      await trust.update(() => grants.keep(peerId, fresh))
+      return fresh
+    }
     if (endOf(readChain(fresh)) <= grant.until) return undefined
     await trust.update(() => grants.keep(peerId, fresh))
     log.info('renewed a grant', { peerId, grant: last.id })
@@ -130,9 +140,12 @@ export function createMembership(components: MembershipComponents, { self }: { s
   async function takeRenewal(peerId: PeerId, chain: Chain): Promise<void> {
     const opened = await openChain(chain)
     const [{ root }] = opened
-    const mine = grants.own().find((own) => own.root === root)
-    if (!mine || opened.at(-1)?.to !== self || opened.at(-1)?.id !== mine.grants.at(-1)?.id) return
-    if (endOf(opened) <= endOf(mine.grants)) return
+    const last = opened.at(-1)
+    const mine = grants.own().find((own) => own.grants.at(-1)?.id === last?.id)
+    if (!mine || last?.to !== self || !grants.isPinned(root)) return
+    const isMoved = root !== mine.root || mine.grants.at(-1)?.to !== self
+    if (!isMoved && endOf(opened) <= endOf(mine.grants)) return
+    if (root !== mine.root) grants.dropOwn(mine.root)
     await trust.update(() => grants.keepOwn(root, chain))
     for (const listener of ownListeners) listener()
     log.info('a grant of this node was renewed', { by: peerId, root })
@@ -140,7 +153,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
 
   return {
     shown: () => ({
-      rotated: shownRotations(content.rotations, clock.now()),
+      rotated: shownRotations(content.rotations, self, clock.now()),
       chains: grants.own().map(({ chain }) => chain),
     }),
     async asked(peerId, hello) {
@@ -215,7 +228,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
     wantsRenewal: (peerId) =>
       grants.own().some(({ root, grants: chain }) => {
         const isAbove = root === peerId || chain.some(({ by }) => by === peerId)
-        return isAbove && endOf(chain) - clock.now() < RENEW_BELOW_MS
+        return isAbove && (chain.at(-1)?.to !== self || endOf(chain) - clock.now() < RENEW_BELOW_MS)
       }),
   }
 

@@ -33,6 +33,16 @@ export async function openRotations(tokens: readonly Token[], bearer: PeerId, no
   return steps.filter(({ at }) => at <= now + SKEW_MS && now - at < SHOWN_MS + SKEW_MS)
 }
 
-/** Those of this node that are shown still: the latest, within their time. */
-export const shownRotations = (tokens: readonly Token[], now: number): Token[] =>
-  tokens.filter((token) => now - readToken(token, statementSchema, 'rotation').at < SHOWN_MS).slice(-MAX_SHOWN)
+/** Those that led to `self` and are shown still. None where the last one did not come to be: a crash left the old key. */
+export function shownRotations(tokens: readonly Token[], self: PeerId, now: number): Token[] {
+  const steps = tokens.map((token) => ({ token, ...readToken(token, statementSchema, 'rotation') }))
+  if (steps.at(-1)?.after !== self) return []
+  return steps
+    .filter(({ at }) => now - at < SHOWN_MS)
+    .flatMap(({ token }) => token)
+    .slice(-MAX_SHOWN)
+}
+
+/** Who this node was, whether it still says so or not. */
+export const earlierSelves = (tokens: readonly Token[]): PeerId[] =>
+  tokens.map((token) => readToken(token, statementSchema, 'rotation').before)

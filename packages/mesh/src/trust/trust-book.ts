@@ -154,6 +154,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       const entry = entryOf(old)
       if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
       pins.move(old, now)
+      if (grants.isPinned(old)) grants.pinRoot(now)
       content.peers[old] = { addresses: [], trust: 'banned' }
       tellChanges(before)
       await save()
