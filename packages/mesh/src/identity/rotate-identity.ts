@@ -35,7 +35,7 @@ export async function rotateIdentity(
   ]
   // Grants that the old key gave count until they end; whoever still holds the old key gets nothing.
   content.roots = [...new Set([...content.roots, before])]
-  content.peers[before] = { addresses: [], trust: 'banned' }
+  content.peers[before] = { addresses: [], trust: 'banned', movedTo: after }
   await file.save()
   const backup = `${identityFile}.bak`
   await replaceKey(identityFile, backup, privateKeyToProtobuf(newKey))

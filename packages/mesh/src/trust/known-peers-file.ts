@@ -12,6 +12,8 @@ const entrySchema = z.object({
   /** What its person's admission called it. */
   name: z.string().optional(),
   trust: z.enum(['admitted', 'banned']).optional(),
+  /** Its new id, which it signed. Only the first counts: whoever stole the old key is too late. */
+  movedTo: peerIdSchema.optional(),
   role: roleSchema.optional(),
   use: z.boolean().optional(),
   addresses: z.array(z.string()).default([]),

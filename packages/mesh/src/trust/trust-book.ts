@@ -23,7 +23,7 @@ export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' |
   review(): void
   /** Keeps addresses and, where it is free, a name for a peer that a mesh brought. Within `update`. */
   introduce(peerId: PeerId, about: { name?: string; addresses?: string[]; use?: boolean }): void
-  /** A peer has a new id: its decisions and pins are the new one's, the old one is banned. False: nothing is known of the old one. */
+  /** A peer has a new id: its decisions and pins are the new one's, the old one is banned. False: nothing is known of the old one, or it has moved already. */
   move(before: PeerId, after: PeerId): Promise<boolean>
   standing(peerId: PeerId): Standing
   /** Configured name, else the one a person gave, else the advertised and pinned one, else the short id. */
@@ -150,12 +150,13 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     },
     async move(old, now) {
       if (old === options.self || now === options.self || !known().includes(old)) return false
-      const before = snapshot()
       const entry = entryOf(old)
+      if (entry?.movedTo !== undefined) return false
+      const before = snapshot()
       if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
       pins.move(old, now)
       if (grants.isPinned(old)) grants.pinRoot(now)
-      content.peers[old] = { addresses: [], trust: 'banned' }
+      content.peers[old] = { addresses: [], trust: 'banned', movedTo: now }
       tellChanges(before)
       await save()
       return true
