@@ -1,6 +1,5 @@
-import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, SessionRows, Sessions, Trust } from '@qmtcode/protocol'
-import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, Sessions, Trust } from '@qmtcode/protocol'
 import type { Rotated } from '@qmtcode/mesh'
+import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, SessionRows, Sessions, Trust } from '@qmtcode/protocol'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */

@@ -17,11 +17,11 @@ export function createAdmissions({ trust, questions, print }: AdmissionComponent
     const { role } = await trust.admit(peerId)
     print(`admitted as ${role}; to undo it: qmtcode peers forget ${peerId}`)
   }
-  const question = ({ name, peerId }: Extract<MeshEvent, { type: 'peer.knocked' }>): Question => {
+  const question = ({ name, peerId, address }: Extract<MeshEvent, { type: 'peer.knocked' }>): Question => {
     const refuse = async (): Promise<void> => print(`not admitted; to do it later: qmtcode peers admit ${peerId}`)
     return {
       id: idOf(peerId),
-      prompt: `let ${printableLine(name, 40)} use the models of this node? type admit or no › `,
+      prompt: `let ${printableLine(name, 40)} (${peerId}, from ${printableLine(address, 60)}) use the models of this node? type admit or no › `,
       take: byWord({ admit: () => admit(peerId), no: refuse, n: refuse, '': refuse }, 'admit or no'),
     }
   }
