@@ -87,7 +87,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
   }
   function silent(link: Link, connection: Connection, intervals: number): void {
     if (intervals >= LOST_AFTER) {
-      const reason = `no answer for ${(intervals * options.pingMs) / 1_000} s`
+      const reason = `no answer for ${((intervals * options.pingMs) / 1_000).toFixed(1)} s`
       reasons.set(connection, reason)
       connection.abort(new Error(reason))
     } else if (intervals >= SUSPECT_AFTER && !link.isSuspect) {

@@ -41,6 +41,8 @@ const BEATS_PER_INTERVAL = 5
 /** While an answer is missing more pings follow: where packets get lost, what comes after one lets TCP send it again at once. */
 const BEATS_PER_REPEAT = 2
 const MAX_UNANSWERED = 16
+/** A late beat counts for the time since the one before, up to this many beats. */
+const MAX_LATE_BEATS = 2
 
 /**
  * Pings every `intervalMs`. Silence is counted in beats, not in time, so that a machine that slept does not find all its links dead.
@@ -54,6 +56,8 @@ export function createPinger(connection: Connection, components: { clock: Clock;
   let received = 0
   let sinceSent = 0
   let silent = 0
+  let beatAt = clock.monotonic()
+  const beatMs = intervalMs / BEATS_PER_INTERVAL
 
   function onMessage({ data }: StreamMessageEvent): void {
     received += data.byteLength
@@ -94,7 +98,9 @@ export function createPinger(connection: Connection, components: { clock: Clock;
   }
   async function beat(): Promise<void> {
     const isWaiting = opening || (stream !== undefined && unanswered.length > 0)
-    silent = listener.hasTraffic() ? 0 : silent + 1
+    const now = clock.monotonic()
+    silent = listener.hasTraffic() ? 0 : silent + Math.min((now - beatAt) / beatMs, MAX_LATE_BEATS)
+    beatAt = now
     sinceSent += 1
     // Between pings silence is nothing, once the last was answered.
     if (isWaiting && silent > 0) listener.onSilence(silent / BEATS_PER_INTERVAL)
@@ -106,7 +112,7 @@ export function createPinger(connection: Connection, components: { clock: Clock;
 
   const beats = setInterval(() => {
     beat().catch(() => undefined)
-  }, intervalMs / BEATS_PER_INTERVAL)
+  }, beatMs)
   open().catch(() => undefined)
   return {
     stop() {
