@@ -9,6 +9,7 @@ import { printableLine } from '../output/printable.ts'
 import { createAdmissions } from './admission-question.ts'
 import { createCancelKey } from './cancel-key.ts'
 import type { CancelKey } from './cancel-key.ts'
+import { completePath } from './complete-path.ts'
 import { createConversation } from './conversation.ts'
 import type { Conversation } from './conversation.ts'
 import { createEventPrinter } from './event-printer.ts'
@@ -49,11 +50,22 @@ export interface ChatSubject {
 /** Until the person leaves; returns the exit code. */
 export async function converse(context: CommandContext, node: NodeHandle, subject: ChatSubject): Promise<number> {
   const { components, outStyle: style } = context
+  const { peerId: self } = await node.status()
   const { promise: ended, resolve: end } = Promise.withResolvers<number>()
   const stop = new AbortController()
   const terminal = createChatTerminal(
     { input: components.stdin, output: components.stdout },
-    { onLine: (line) => takeLine(line, chat), onInterrupt: () => cancelKey.press(), onEnd: () => end(0) },
+    {
+      onLine: (line) => takeLine(line, chat),
+      onInterrupt: () => cancelKey.press(),
+      onEnd: () => end(0),
+      complete: (line) =>
+        completePath(line, {
+          sessions: subject.sessions,
+          session: () => conversation.begun(),
+          show: (text) => terminal.print(style.dim(text)),
+        }),
+    },
   )
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
   const prompt = (): string => `${conversation.busy() ? style.dim('working ') : ''}${style.bold('› ')}`
@@ -64,13 +76,18 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     style,
     isHost: subject.sessions === node.sessions,
     isOurs: (promptId) => conversation.isOurs(promptId),
+    isSelf: (author) => author.peerId === self,
     answer: (given) => conversation.answer(given),
   })
   const onEvent = (event: SessionEvent): void => {
     if (event.type === 'turn.started') cancelKey.disarm() // what was cancelled is over: the next press is for this one
     showEvent(event)
   }
-  const conversation = createConversation(subject.sessions, subject.init, { onEvent, onLost: onError })
+  const conversation = createConversation(subject.sessions, subject.init, {
+    onEvent,
+    onLost: onError,
+    onNotice: (line) => terminal.print(style.dim(line)),
+  })
   const cancelKey = createCancelKey({
     conversation,
     terminal,

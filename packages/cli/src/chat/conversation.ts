@@ -1,5 +1,6 @@
 import { AppError, newPromptId } from '@qmtcode/protocol'
 import type { PromptId, SessionAnswer, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
+import { readMentions } from '../commands/mentions.ts'
 
 const SHOWN_EVENTS = 200 // enough to see what a session is about; all of them: attach --no-follow
 
@@ -15,7 +16,9 @@ export interface Conversation {
   attach(session: { id: SessionId; after: number }): void
   /** A turn runs or waits. */
   busy(): boolean
-  /** Resolves when the prompt is durable, with its place in the queue. */
+  /** The session's id; begins it where there is none yet. */
+  begun(): Promise<SessionId>
+  /** Resolves when the prompt is durable, with its place in the queue. Files that it names are read from the host. */
   prompt(text: string): Promise<number>
   answer(answer: SessionAnswer): Promise<void>
   cancel(): Promise<void>
@@ -31,6 +34,8 @@ export interface ConversationListeners {
   onEvent(event: SessionEvent): void
   /** The events ended though nobody asked: the next prompt follows again. */
   onLost(error: unknown): void
+  /** A line for the person. */
+  onNotice(line: string): void
 }
 
 interface Current {
@@ -94,14 +99,17 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
       current = { id, lastSeq: after, stop: new AbortController() }
       current.following = follow(current)
     },
+    begun: async () => (await open()).id,
     busy: () => running || waiting.size > 0,
     prompt: async (text) => {
       const { id } = await open()
+      const { content, notices } = await readMentions(sessions, id, text)
+      for (const notice of notices) listeners.onNotice(notice)
       const promptId = newPromptId()
       ours.add(promptId)
       waiting.add(promptId)
       try {
-        return (await sessions.prompt(id, { promptId, content: [{ type: 'text', text }] })).position
+        return (await sessions.prompt(id, { promptId, content })).position
       } catch (error) {
         waiting.delete(promptId)
         throw error

@@ -7,8 +7,11 @@ import type { CommandContext } from '../commands/context.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { printableLine } from '../output/printable.ts'
 import { renderTable } from '../output/table.ts'
+import { seqOf } from '../commands/fork.ts'
 import { recentSeq } from './conversation.ts'
 import type { Conversation } from './conversation.ts'
+import { personName, queueText, waitingPrompts, withdraw } from './waiting-prompts.ts'
+import type { WaitingPrompt } from './waiting-prompts.ts'
 
 export interface SlashComponents {
   context: CommandContext
@@ -26,10 +29,13 @@ const HELP = `  /model [provider/model]  the model from now on; node:provider/mo
   /sessions                the newest sessions
   /open <id>               goes on with one of them; the beginning of its id is enough
   /nodes                   nodes of the mesh
+  /fork [seq]              goes on in a session of your own, with what happened here (up to that event)
+  /queue                   prompts that wait
+  /withdraw <n>            takes one of them back
   /quit                    the end, as Ctrl-D
   Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.`
 
-const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/open', '/nodes', '/quit']
+const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/open', '/nodes', '/fork', '/queue', '/withdraw', '/quit']
 
 /** A line that begins with `/`. Throws bad_request for a command it does not know. */
 export async function slash(line: string, components: SlashComponents): Promise<void> {
@@ -51,6 +57,12 @@ export async function slash(line: string, components: SlashComponents): Promise<
       return await open(value, components)
     case '/nodes':
       return await nodes(components)
+    case '/fork':
+      return await fork(value, components)
+    case '/queue':
+      return await queue(components)
+    case '/withdraw':
+      return await takeBack(value, components)
     case '/quit':
       return components.quit()
     default:
@@ -110,6 +122,31 @@ async function meant(written: string, port: Sessions): Promise<SessionInfo> {
   throw new AppError('ambiguous', `${printableLine(written, 40)} begins ${near.length} sessions: ${near.map(({ id }) => id).join(', ')}`, {
     hint,
   })
+}
+
+async function fork(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+  const { id } = conversation
+  if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
+  const { id: forked, seq } = await port.fork(id, { at: value === undefined ? undefined : await seqOf(port, id, value) })
+  conversation.attach({ id: forked, after: seq })
+  print(`${forked}, with what happened in ${id}`)
+}
+
+/** What `/queue` showed last, by conversation: the numbers that the person sees. */
+const shown = new WeakMap<Conversation, readonly WaitingPrompt[]>()
+
+async function queue({ sessions: port, conversation, print }: SlashComponents): Promise<void> {
+  const waiting = conversation.id === undefined ? [] : await waitingPrompts(port, conversation.id)
+  shown.set(conversation, waiting)
+  print(queueText(waiting))
+}
+
+async function takeBack(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+  const { id } = conversation
+  if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
+  const known = shown.get(conversation) ?? (await waitingPrompts(port, id))
+  const { author, text } = await withdraw(port, id, { number: value, shown: known })
+  print(`withdrawn: ${personName(author)}: ${text}`)
 }
 
 async function nodes({ context, node, print }: SlashComponents): Promise<void> {

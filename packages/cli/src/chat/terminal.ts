@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import type { Interface } from 'node:readline'
+import { callbackify } from 'node:util'
 import type { InputStream, OutputStream } from '../node-handle.ts'
 import { displayWidth } from '../output/width.ts'
 
@@ -25,6 +26,8 @@ export interface ChatTerminalListeners {
   onInterrupt(): void
   /** Ctrl-D, or the terminal went away. */
   onEnd(): void
+  /** Tab: what may stand in place of the last characters before the cursor, and these. */
+  complete?(line: string): Promise<[string[], string]>
 }
 
 interface Input extends Interface {
@@ -34,7 +37,12 @@ interface Input extends Interface {
 
 export function createChatTerminal(streams: { input: InputStream; output: OutputStream }, listeners: ChatTerminalListeners): ChatTerminal {
   const { input, output } = streams
-  const rl: Input = createInterface({ input, output, terminal: true, historySize: 200, removeHistoryDuplicates: true })
+  const complete = async (line: string): Promise<[string[], string]> => {
+    const none: [string[], string] = [[], line] // a key that completes nothing
+    return (await listeners.complete?.(line).catch(() => none)) ?? none
+  }
+  const completer = callbackify(complete)
+  const rl: Input = createInterface({ input, output, completer, terminal: true, historySize: 200, removeHistoryDuplicates: true })
   /** The last, unfinished line of what streams; it stands above the input. */
   let partial = ''
   let paint: Paint = plain

@@ -13,6 +13,7 @@ import type { CommandContext } from './context.ts'
 import { followTurn } from './follow-turn.ts'
 import type { FollowTurnOptions } from './follow-turn.ts'
 import type { RunOptions } from './invocation.ts'
+import { readMentions } from './mentions.ts'
 import { promptText } from './prompt-input.ts'
 import { canAsk, createRunQuestions } from './run-questions.ts'
 import type { RunQuestions } from './run-questions.ts'
@@ -26,7 +27,9 @@ export async function run(context: CommandContext, options: RunOptions): Promise
     const session = known ?? (await create(context, sessions, options))
     const promptId = newPromptId()
     const begin = async () => {
-      const { position } = await sessions.prompt(session.id, { promptId, content: [{ type: 'text', text }] })
+      const { content, notices } = await readMentions(sessions, session.id, text)
+      for (const notice of notices) context.err.line(context.errStyle.dim(notice))
+      const { position } = await sessions.prompt(session.id, { promptId, content })
       if (position > 0) context.err.line(`waiting behind ${position} other ${position === 1 ? 'prompt' : 'prompts'} of ${session.id}`)
     }
     const isAsked = canAsk(context) && !options.json
