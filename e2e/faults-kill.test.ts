@@ -180,7 +180,7 @@ async function beginConversation(first: Sessions, at: number): Promise<Conversat
       for (const [index, event] of log.entries()) {
         if (index < heard.length) assert.ok(isDeepStrictEqual(heard[index], event), `event ${event.seq} differs`)
       }
-      assert.equal(heard.length, log.length)
+      assert.equal(heard.length, log.length, `the host has more than was heard: ${JSON.stringify(log.slice(heard.length - 8))}`)
       for (const prompt of prompts) checkPrompt(log, prompt)
       return log
     },

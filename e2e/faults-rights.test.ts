@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isAppError, newPromptId } from '@qmtcode/protocol'
+import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
+import { createTurnScript, eventually, followUntil, startScriptedLlm } from '@qmtcode/testing'
+import { startHostAndFollower } from './support/host-and-follower.ts'
+import { startMeshSessions } from './support/mesh-sessions.ts'
+import { shareWorkspace } from './support/shared-workspace.ts'
+
+const CUT_MS = 2_000 // a second by design, and a busy machine
+
+/** A follow of which the first event was heard; `ended` is what ended it. */
+async function following(sessions: Sessions, id: SessionId): Promise<{ seen: SessionEvent[]; ended: Promise<unknown> }> {
+  const seen: SessionEvent[] = []
+  const ended = (async () => {
+    for await (const event of sessions.follow(id, { signal: AbortSignal.timeout(60_000) })) seen.push(event)
+  })().catch((error: unknown) => error)
+  await eventually('it follows', () => seen.length > 0)
+  return { seen, ended }
+}
+
+async function within(ms: number, ended: Promise<unknown>): Promise<unknown> {
+  const startedAt = performance.now()
+  const reason = await ended
+  assert.ok(performance.now() - startedAt < ms, `ended after ${performance.now() - startedAt} ms`)
+  return reason
+}
+
+test('a follow and a prompt under way end at once when the share is taken, the role lowered, the peer banned', async () => {
+  const script = createTurnScript()
+  await using mesh = await startMeshSessions(script.runTurn)
+  await mesh.connected('alice')
+  await mesh.connected('bob')
+  const host = mesh.hostNode()
+  const bobId = mesh.guests.bob.peerId
+  const [alice, bob] = [mesh.guests.alice.peers.sessions(host.peerId), mesh.guests.bob.peers.sessions(host.peerId)]
+  const { id } = await alice.create({})
+  const give = () => alice.share(id, { peerId: bobId, node: 'bob', rights: ['prompt'] })
+
+  await give()
+  const shared = await following(bob, id)
+  await bob.prompt(id, { promptId: newPromptId(), content: [{ type: 'text', text: 'wait' }] })
+  await followUntil(alice, id, ({ type }) => type === 'message.delta' || type === 'message.snapshot')
+  await alice.unshare(id, bobId)
+  const taken = await within(CUT_MS, shared.ended)
+  assert.ok(isAppError(taken, 'not_found'), String(taken))
+  assert.equal(shared.seen.at(-1)?.type, 'session.unshared')
+  script.release()
+  const end = await followUntil(alice, id, ({ type }) => type === 'turn.ended') // its prompt was taken when it might: it goes on
+  assert.ok(!shared.seen.some(({ type }) => type === 'turn.ended') && end.length > 0)
+
+  await give()
+  const { ended } = await following(bob, id)
+  await host.trust.setRole(bobId, 'observer')
+  assert.ok(isAppError(await within(CUT_MS, ended), 'link_lost', 'forbidden'))
+  await eventually('what it was given it still has', async () => (await bob.get(id)).id === id)
+  await assert.rejects(bob.create({}), { code: 'forbidden' })
+
+  const last = await following(bob, id)
+  await host.trust.ban(bobId)
+  assert.ok(isAppError(await within(CUT_MS, last.ended), 'link_lost', 'forbidden'))
+  await assert.rejects(bob.get(id))
+  await eventually('the host names it no more', async () => (await mesh.host.as('person').get(id)).followers.length === 0)
+})
+
+test('sessions share and unshare: another node sees, prompts, and is out again', async () => {
+  await using pair = await shareWorkspace()
+  const { laptop, server } = pair
+  const made = await server.run(['run', '--json', 'list files'])
+  assert.equal(made.code, 0, made.stderr)
+  const id = (JSON.parse(made.stdout.split('\n')[0] ?? '') as { sessionId: string }).sessionId
+  const look = () => laptop.run(['attach', `gpu-server/${id}`, '--no-follow', '--json'])
+  assert.equal((await look()).code, 1)
+
+  const shared = await server.run(['sessions', 'share', id, '--with', 'laptop', '--as', 'prompt'])
+  assert.equal(shared.code, 0, shared.stderr)
+  assert.match(shared.stdout, /shared with laptop: observe, prompt/)
+  const seen = await look()
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stdout, /"type":"session\.shared"/)
+  const asked = await laptop.run(['run', '--node', 'gpu-server', '--session', id, 'list files'])
+  assert.equal(asked.code, 0, asked.stderr)
+  const deleted = await laptop.run(['sessions', 'share', `gpu-server/${id}`, '--with', 'gpu-server', '--as', 'control'])
+  assert.notEqual(deleted.code, 0)
+
+  const taken = await server.run(['sessions', 'unshare', id, '--with', 'laptop'])
+  assert.equal(taken.code, 0, taken.stderr)
+  const gone = await look()
+  assert.equal(gone.code, 1)
+  assert.match(gone.stderr, /not_found/)
+})
+
+test('shell = "ask": the person at the host answers what a peer caused, and the command runs there', async () => {
+  const command = 'echo ran-at-host > proof.txt'
+  await using llm = await startScriptedLlm({ 'use the shell': [[{ tool: 'shell', input: { command } }], 'all done'] })
+  await using pair = await startHostAndFollower({ url: llm.url, share: 'shell = "ask"\n' })
+  await using there = await pair.openThere()
+  await using here = await pair.openHost()
+  const { id } = await there.sessions.create({})
+  await there.sessions.prompt(id, { promptId: newPromptId(), content: [{ type: 'text', text: 'use the shell' }] })
+  const asked = (await followUntil(here.sessions, id, ({ type }) => type === 'permission.requested')).at(-1)
+  assert.ok(asked?.type === 'permission.requested')
+  assert.equal(asked.reserved, true)
+  assert.deepEqual(asked.author, { peerId: pair.followerId, node: 'laptop' }) // whose prompt caused it
+  await assert.rejects(there.sessions.answer(id, { id: asked.id, answer: 'allow' }), {
+    code: 'forbidden',
+    message: /only the person at gpu-server/,
+  })
+  await here.sessions.answer(id, { id: asked.id, answer: 'allow' })
+  const seen = await followUntil(there.sessions, id, ({ type }) => type === 'turn.ended')
+  const answered = seen.find((event) => event.type === 'permission.answered')
+  assert.ok(answered?.type === 'permission.answered' && answered.by?.peerId === pair.hostId)
+  const ran = seen.find((event) => event.type === 'tool.ended')
+  assert.ok(ran?.type === 'tool.ended' && !ran.isError, JSON.stringify(ran))
+  const end = seen.at(-1)
+  assert.ok(end?.type === 'turn.ended' && end.stopReason === 'completed')
+})
