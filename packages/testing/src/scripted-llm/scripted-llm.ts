@@ -70,7 +70,7 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
       })
     })
     const body = JSON.parse(await textOf(incoming)) as ChatBody
-    const path = incoming.url ?? '/'
+    const path = (incoming.url ?? '/').replace(/\?.*/, '')
     remember(index, { path, headers: incoming.headers, body, aborted })
     const dialect = path.endsWith('/messages') ? anthropicDialect(body, `msg_${index}`) : openaiDialect(body, `chatcmpl-${index}`)
     const answer = handler(body, index) ?? [{ fault: { status: 500, message: `the script has no answer for call ${index}` } }]
@@ -78,7 +78,7 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
   }
 
   const server = createServer((incoming, response) => {
-    const path = incoming.url ?? '/'
+    const path = (incoming.url ?? '/').replace(/\?.*/, '')
     if (incoming.method === 'GET' && path.endsWith('/models')) {
       const data = models.map((id) => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'scripted' }))
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ object: 'list', data }))
