@@ -56,7 +56,7 @@ export interface ForkCopy {
   closing: readonly DurableEventInit[]
 }
 
-export interface OpenWork {
+interface OpenWork {
   /** Seq of the `turn.started`. */
   turn?: number
   waiting: PromptId[]
