@@ -27,7 +27,7 @@ const START_MS = 120_000 // npx may have to fetch it first
 const EXIT_MS = 1_000
 
 /** What a turn hears of its agent. Updates come in order, one at a time; all of them before the prompt's answer. */
-export interface TurnListener {
+interface TurnListener {
   update(update: unknown): Promise<void>
   /** Any message at all: it is alive. */
   heard(): void
@@ -222,7 +222,7 @@ function startError({ id, command }: ForeignAgent, error: unknown): AppError {
 }
 
 /** Rejects with `reason()` at the abort, whatever `work` does. */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, reason: () => AppError): Promise<T> {
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, reason: () => AppError): Promise<T> {
   const aborted = Promise.withResolvers<never>()
   const onAbort = (): void => aborted.reject(reason())
   work.catch(() => {})

@@ -47,11 +47,6 @@ function permissionOf(kind: string, isUnclear: boolean): ToolPermission {
   }
 }
 
-/** As it is asked for; grants are read from it again. */
-export interface ClaimInput extends Record<string, Json | undefined> {
-  paths: string[]
-}
-
 export interface JudgeOptions {
   forGuest: boolean
   mode: 'build' | 'plan'

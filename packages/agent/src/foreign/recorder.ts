@@ -163,4 +163,4 @@ const PORTABLE = /^[\w-]{1,64}$/
 const callIdOf = (id: string, index: number): string => (PORTABLE.test(id) && !id.startsWith('qmt-') ? id : `call-${index + 1}`)
 
 /** A word, as our own tools have: what the agent calls it, else what kind it is of. */
-export const nameOf = ({ name, kind }: CallUpdate): string => (name ?? kind ?? 'tool').replace(/[^\w.-]/g, '_').slice(0, 64) || 'tool'
+const nameOf = ({ name, kind }: CallUpdate): string => (name ?? kind ?? 'tool').replace(/[^\w.-]/g, '_').slice(0, 64) || 'tool'
