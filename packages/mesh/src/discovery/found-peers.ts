@@ -10,7 +10,7 @@ export interface FoundPeers {
   ids(): PeerId[]
 }
 
-export const MAX_UNKNOWN = 100
+const MAX_UNKNOWN = 100
 const MAX_ADDRESSES = 8
 const MAX_AGE_MS = 120_000 // of what nobody repeats; mDNS repeats every ten seconds
 

@@ -8,7 +8,7 @@ import { hostOf } from '../addresses/multiaddrs.ts'
 import type { DiscoveryWay, WayComponents } from './way.ts'
 
 /** Ours alone: nodes of other libp2p programs are neither asked nor told. */
-export const SERVICE_TAG = '_qmt-mesh._udp.local'
+const SERVICE_TAG = '_qmt-mesh._udp.local'
 const INTERVAL_MS = 10_000
 /** Packets get lost: the first questions are asked again. */
 const FIRST_QUESTIONS_MS = [300, 1_000, 2_000]
