@@ -138,7 +138,7 @@ export const inviteInitSchema = z.object({
 export type InviteInit = z.input<typeof inviteInitSchema>
 
 /** An invite that this node keeps count of. Its secret is only in the URL, which is told once. */
-export const inviteInfoSchema = z.object({
+const inviteInfoSchema = z.object({
   id: z.string(),
   name: z.string().optional(),
   role: roleSchema,
@@ -155,10 +155,10 @@ export const inviteInfoSchema = z.object({
   state: z.enum(['open', 'used', 'expired', 'revoked']),
 })
 export interface InviteInfo extends z.infer<typeof inviteInfoSchema> {}
-export const newInviteSchema = inviteInfoSchema.extend({ url: z.string() })
+const newInviteSchema = inviteInfoSchema.extend({ url: z.string() })
 export interface NewInvite extends z.infer<typeof newInviteSchema> {}
 
-export const joinedSchema = z.object({
+const joinedSchema = z.object({
   /** The mesh, by its root's id. */
   root: peerIdSchema,
   inviter: peerIdSchema,
