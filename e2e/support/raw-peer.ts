@@ -1,12 +1,10 @@
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
 import { protocolIdOf, sessionsContract } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { KIND, eventually, rawCall } from '@qmtcode/testing'
-import { stranger } from '../../packages/mesh/src/testing/stranger.ts'
+import { dial, stranger } from '../../packages/mesh/src/testing/stranger.ts'
 
 /** What a call of a raw peer came to: the code of its error, `reset`, or what was given. */
-export interface RawAnswer {
+interface RawAnswer {
   code?: string
   items: unknown[]
 }
@@ -21,16 +19,20 @@ export interface RawPeer extends AsyncDisposable {
 }
 
 /** One stream of the sessions service. */
-export interface RawLine {
+interface RawLine {
   /** To the call's end; `first` resolves with its first item, and leaves it open. */
   call(method: string, params: unknown, until?: 'end' | 'first'): Promise<RawAnswer>
 }
+
+type Node = Awaited<ReturnType<typeof stranger>>
+type Connection = Awaited<ReturnType<Node['dial']>>
+type Stream = Awaited<ReturnType<Connection['newStream']>>
 
 const WAIT_MS = 20_000
 const HEADER = 9
 
 export async function createRawPeer(): Promise<RawPeer> {
-  const node: Libp2p & AsyncDisposable = await stranger()
+  const node = await stranger()
   let connection: Connection | undefined
   let shared: Promise<RawLine> | undefined
   const open = async (): Promise<RawLine> => {
@@ -40,7 +42,7 @@ export async function createRawPeer(): Promise<RawPeer> {
   return {
     peerId: node.peerId.toString() as PeerId,
     async connect(address) {
-      connection = await node.dial(multiaddr(address))
+      connection = await dial(node, { address })
     },
     open,
     async call(method, params) {

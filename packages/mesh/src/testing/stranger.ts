@@ -29,7 +29,7 @@ export async function stranger(
   return Object.assign(node, { [Symbol.asyncDispose]: async () => await node.stop() })
 }
 
-export const dial = (from: Libp2p, to: TestNode): Promise<Connection> => from.dial(multiaddr(to.address))
+export const dial = (from: Libp2p, to: Pick<TestNode, 'address'>): Promise<Connection> => from.dial(multiaddr(to.address))
 export const idOf = (node: Libp2p): PeerId => node.peerId.toString() as PeerId
 
 /** How a stream that was opened ends: with what it answered, `reset`, or `silent` while it is open. */

@@ -12,12 +12,12 @@ export interface PeerBounds {
   create<Value>(caller: BoundCaller, make: () => Promise<Value>): Promise<Value>
 }
 
-export interface BoundCaller {
+interface BoundCaller {
   peerId: PeerId
   name: string
 }
 
-export type PeerLimits = Pick<typeof LIMITS, 'peerSessions' | 'peerFollows' | 'peerPrompts' | 'peersPrompts' | 'peerPromptsAMinute'>
+type PeerLimits = Pick<typeof LIMITS, 'peerSessions' | 'peerFollows' | 'peerPrompts' | 'peersPrompts' | 'peerPromptsAMinute'>
 type Limits = { [Key in keyof PeerLimits]: number }
 
 export interface PeerBoundsComponents {
