@@ -38,7 +38,7 @@ export type ScriptedRunTurn = (turn: ScriptedTurn) => Promise<{ stopReason: Stop
 /**
  * A turn that does what its prompt says: `say X`; `wait`, which says half and goes on at `release`; `ask`, which asks to run a tool
  * and says the answer; `choose`, which asks for one of two colours, or other words, and says the reply; `pick`, which takes several
- * of them and no words; `stick`, which starts a tool that never ends; `throw`.
+ * of them and no words; `wonder`, which takes words only; `stick`, which starts a tool that never ends; `throw`.
  */
 export interface TurnScript {
   runTurn: ScriptedRunTurn
@@ -57,7 +57,7 @@ export function createTurnScript(): TurnScript {
       try {
         if (verb === 'wait') await sayInHalves(turn, gate.promise)
         else if (verb === 'ask') await say(turn, `answer: ${(await turn.ask(question)).answer}`)
-        else if (verb === 'choose' || verb === 'pick') await say(turn, await choose(turn, verb === 'pick'))
+        else if (verb === 'choose' || verb === 'pick' || verb === 'wonder') await say(turn, await choose(turn, verb))
         else if (verb === 'stick') await stick(turn)
         else if (verb === 'throw') throw new Error('the turn is broken')
         else await say(turn, rest.join(' '))
@@ -72,14 +72,14 @@ export function createTurnScript(): TurnScript {
 
 const question = { callId: 'call_1', tool: 'shell', input: { command: 'true' }, summary: 'run: true' }
 
-async function choose(turn: ScriptedTurn, several: boolean): Promise<string> {
+async function choose(turn: ScriptedTurn, verb: 'choose' | 'pick' | 'wonder'): Promise<string> {
   const choices = [{ label: 'red', description: 'as a rose' }, { label: 'blue' }]
   const { reply, reason } = await turn.question({
     callId: 'call_1',
     text: 'Which colour?',
-    choices,
-    multiple: several,
-    freeText: !several,
+    choices: verb === 'wonder' ? [] : choices,
+    multiple: verb === 'pick',
+    freeText: verb !== 'pick',
   })
   return reply ? `reply: ${[...reply.choices, ...(reply.text === undefined ? [] : [`"${reply.text}"`])].join(' ')}` : `no reply: ${reason}`
 }

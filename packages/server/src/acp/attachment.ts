@@ -2,11 +2,13 @@ import type { AgentContext, PromptResponse, SessionUpdate } from '@agentclientpr
 import { AppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo } from '@qmtcode/protocol'
 import type { AcpSessions } from './acp-sessions.ts'
+import { createDialogues } from './dialogues.ts'
+import type { Question } from './dialogues.ts'
 import { createFollowing } from './following.ts'
 import { createPrompts } from './prompts.ts'
 import { createQuestions, openQuestions } from './questions.ts'
 import { interrupted } from './stop-reason.ts'
-import { askedCallOf, isKeptBack } from './tool-calls.ts'
+import { isKeptBack } from './tool-calls.ts'
 import { createUpdates } from './updates.ts'
 
 /** A session that the editor has open: its events go out as `session/update`, in order, until `stop`. */
@@ -34,12 +36,14 @@ export interface AttachmentOptions {
   replay: boolean
   isLocal: boolean
   takesNotices: boolean
+  /** The editor shows forms (elicitation). */
+  takesForms: boolean
 }
 
 /** Resolves when all that was there has been sent, and what comes is followed. */
 export async function attach(components: AttachmentComponents, options: AttachmentOptions): Promise<Attachment> {
   const { sessions, client, gone, log } = components
-  const { info, replay, isLocal, takesNotices } = options
+  const { info, replay, isLocal, takesNotices, takesForms } = options
   const { id: sessionId, workspace } = info
   let runningPrompt: PromptId | undefined
   let recovering: Promise<void> | undefined
@@ -47,6 +51,7 @@ export async function attach(components: AttachmentComponents, options: Attachme
 
   const updates = createUpdates({ workspace, isLocal, takesNotices })
   const prompts = createPrompts({ sessions, sessionId, log })
+  const isForEditor = (question: Question): boolean => question.type === 'question.asked' || !isKeptBack(question, isLocal)
   const isOurTurn = (): boolean => runningPrompt !== undefined && prompts.isOurs(runningPrompt)
   const questions = createQuestions({
     sessions,
@@ -54,11 +59,7 @@ export async function attach(components: AttachmentComponents, options: Attachme
     log,
     gone,
     isOurs: () => isOurTurn() && !prompts.isCancelling(),
-    show: (question, permissions, cancellationSignal) => {
-      const toolCall = askedCallOf(question, { workspace, isLocal, isOurs: isOurTurn() })
-      const request = { sessionId, toolCall, options: permissions }
-      return client.request('session/request_permission', request, { cancellationSignal, stopWaitingOnCancel: true })
-    },
+    show: createDialogues({ sessionId, client, view: { workspace, isLocal }, takesForms, isOurs: isOurTurn }),
   })
   const send = async (all: readonly SessionUpdate[]): Promise<void> => {
     for (const update of all) await client.notify('session/update', { sessionId, update })
@@ -72,15 +73,15 @@ export async function attach(components: AttachmentComponents, options: Attachme
     if (event.type === 'turn.started') runningPrompt = event.promptId
     const isEcho = event.type === 'prompt.accepted' && prompts.isOurs(event.promptId)
     if (!isEcho) await send(updates.of(event))
-    if (event.type === 'permission.requested' && !isKeptBack(event, isLocal)) questions.opened(event)
-    if (event.type === 'permission.answered') questions.answered(event.id)
+    if ((event.type === 'permission.requested' || event.type === 'question.asked') && isForEditor(event)) questions.opened(event)
+    if (event.type === 'permission.answered' || event.type === 'question.answered') questions.answered(event.id)
     const isNamed = event.type === 'prompt.accepted' && !hasTitle // a session is named by its first prompt
     if (!isHistory && (event.type === 'session.configured' || isNamed)) await refresh()
     prompts.heard(event)
   }
   /** What was asked before the first event that is shown. */
   const recall = async (): Promise<void> => {
-    for (const question of await openQuestions(sessions, sessionId)) if (!isKeptBack(question, isLocal)) questions.opened(question)
+    for (const question of await openQuestions(sessions, sessionId)) if (isForEditor(question)) questions.opened(question)
   }
   /** The host may be back at once, or another process in its place: what its end cut is interrupted there. */
   const recover = async (lost: unknown): Promise<void> => {

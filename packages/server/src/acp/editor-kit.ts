@@ -5,6 +5,8 @@ import type {
   ClientCapabilities,
   ClientContext,
   ContentBlock,
+  CreateElicitationRequest,
+  CreateElicitationResponse,
   RequestPermissionRequest,
   SessionUpdate,
   Stream,
@@ -31,13 +33,16 @@ export interface Editor extends AsyncDisposable {
 export interface EditorOptions {
   /** The chosen option's id, or `cancelled`. Default: fails. */
   onPermission?: (request: RequestPermissionRequest, signal: AbortSignal) => string | Promise<string>
+  /** What a form is answered with; the client has forms where this is given. */
+  onForm?: (request: CreateElicitationRequest, signal: AbortSignal) => CreateElicitationResponse | Promise<CreateElicitationResponse>
   capabilities?: ClientCapabilities
 }
 
 const DEADLINE_MS = 20_000
 
 export async function openEditor(stream: Stream, options: EditorOptions = {}): Promise<Editor> {
-  const { onPermission = () => assert.fail('a permission was asked for'), capabilities = {} } = options
+  const { onPermission = () => assert.fail('a permission was asked for'), onForm } = options
+  const capabilities = { ...options.capabilities, ...(onForm && { elicitation: { form: {} } }) }
   const updates: SessionUpdate[] = []
   const listeners = new Set<() => void>()
   const { stream: seen, wire } = watched(stream)
@@ -50,6 +55,7 @@ export async function openEditor(stream: Stream, options: EditorOptions = {}): P
       const optionId = await onPermission(params, signal)
       return { outcome: optionId === 'cancelled' ? { outcome: 'cancelled' } : { outcome: 'selected', optionId } }
     })
+    .onRequest(methods.client.elicitation.create, ({ params, signal }) => onForm?.(params, signal) ?? assert.fail('a form was shown'))
     .connect(seen)
   const until: Editor['until'] = (what, check) =>
     new Promise((resolve, reject) => {

@@ -17,4 +17,6 @@ export const initializeResponse = (version: string): InitializeResponse => ({
   },
 })
 
+export const takesForms = ({ clientCapabilities }: InitializeRequest): boolean => Boolean(clientCapabilities?.elicitation?.form)
+
 export const takesNotices = ({ clientCapabilities }: InitializeRequest): boolean => Boolean(clientCapabilities?.session?.notices)

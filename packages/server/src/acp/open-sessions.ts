@@ -27,7 +27,7 @@ export interface OpenSessionsComponents {
 
 export function createOpenSessions(
   components: OpenSessionsComponents,
-  options: { isLocal: boolean; takesNotices: () => boolean },
+  options: { isLocal: boolean; takesNotices: () => boolean; takesForms: () => boolean },
 ): OpenSessions {
   const { sessions, log, client, gone, describe } = components
   const attached = new Map<SessionId, Promise<Attachment>>()
@@ -35,7 +35,7 @@ export function createOpenSessions(
   const attachTo = (info: SessionInfo, replay: boolean): Promise<Attachment> =>
     attach(
       { sessions, client: client(), gone: gone(), log, describe },
-      { info, replay, isLocal: options.isLocal, takesNotices: options.takesNotices() },
+      { info, replay, isLocal: options.isLocal, takesNotices: options.takesNotices(), takesForms: options.takesForms() },
     )
   const keep = async (id: SessionId, attaching: Promise<Attachment>): Promise<Attachment> => {
     attached.set(id, attaching)

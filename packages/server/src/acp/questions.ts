@@ -1,17 +1,9 @@
-import type { PermissionOption, RequestPermissionResponse } from '@agentclientprotocol/sdk'
 import { isAppError, toAppError } from '@qmtcode/protocol'
-import type { Logger, PermissionAnswer, SessionEvent, SessionId } from '@qmtcode/protocol'
+import type { Logger, SessionId } from '@qmtcode/protocol'
 import type { AcpSessions } from './acp-sessions.ts'
+import type { Question, Show, Shown } from './dialogues.ts'
 
-export type Question = Extract<SessionEvent, { type: 'permission.requested' }>
-
-const OPTIONS: (PermissionOption & { optionId: PermissionAnswer })[] = [
-  { optionId: 'allow', name: 'Allow once', kind: 'allow_once' },
-  { optionId: 'allow_session', name: 'Allow in this session', kind: 'allow_always' },
-  { optionId: 'deny', name: 'Reject', kind: 'reject_once' },
-]
-
-/** A session's open permission questions, each put to the editor until somebody, there or elsewhere, has answered. */
+/** A session's open questions, each put to the editor until somebody, there or elsewhere, has answered. */
 export interface Questions {
   /** Asked at once, or by `release`. */
   opened(question: Question): void
@@ -28,8 +20,7 @@ export interface QuestionsComponents {
   log: Logger
   /** Aborts when the editor is gone: its questions stay open. */
   gone: AbortSignal
-  /** Shows the dialogue; rejects when `signal` aborts, or when the editor cannot show one. */
-  show(question: Question, options: PermissionOption[], signal: AbortSignal): Promise<RequestPermissionResponse>
+  show: Show
   /** Whether nobody else may be asked in the editor's place: it caused the question, and did not cancel meanwhile. */
   isOurs(question: Question): boolean
 }
@@ -78,11 +69,11 @@ async function ask(
   question: Question,
   signal: AbortSignal,
 ): Promise<void> {
-  let answer: PermissionAnswer | undefined
+  let answer: Shown
   try {
-    answer = answerOf(await show(question, OPTIONS, signal))
+    answer = await show(question, signal)
   } catch (error) {
-    if (!signal.aborted) log.warn('the editor cannot be asked for a permission', { error: toAppError(error).message })
+    if (!signal.aborted) log.warn('the editor cannot be asked', { error: toAppError(error).message })
   }
   if (signal.aborted) return
   if (answer === undefined && !isOurs(question)) return // others may answer
@@ -92,11 +83,6 @@ async function ask(
     const expected = isAppError(error, 'conflict', 'not_found') // somebody was faster, or the turn is over
     log[expected ? 'debug' : 'warn']('an answer was not taken', { question: question.id, error: toAppError(error).message })
   }
-}
-
-function answerOf({ outcome }: RequestPermissionResponse): PermissionAnswer | undefined {
-  if (outcome.outcome !== 'selected') return undefined
-  return OPTIONS.find(({ optionId }) => optionId === outcome.optionId)?.optionId
 }
 
 const PAGE = 200
@@ -110,8 +96,8 @@ export async function openQuestions(sessions: AcpSessions, id: SessionId): Promi
     const { items, cursor } = await sessions.history(id, { before, limit: PAGE })
     for (const event of items.toReversed()) {
       if (event.type === 'turn.started' || event.type === 'turn.ended') return open.toReversed()
-      if (event.type === 'permission.answered') answered.add(event.id)
-      if (event.type === 'permission.requested' && !answered.has(event.id)) open.push(event)
+      if (event.type === 'permission.answered' || event.type === 'question.answered') answered.add(event.id)
+      if ((event.type === 'permission.requested' || event.type === 'question.asked') && !answered.has(event.id)) open.push(event)
     }
     before = items[0]?.seq
     if (cursor === undefined || before === undefined) return open.toReversed()

@@ -6,7 +6,7 @@ import { configOptionsOf } from './config-options.ts'
 import type { AcpAgent } from './config-options.ts'
 import { toRequestError } from './errors.ts'
 import { guardStream } from './guard-stream.ts'
-import { initializeResponse, takesNotices } from './initialize.ts'
+import { initializeResponse, takesForms, takesNotices } from './initialize.ts'
 import { createMethods, forkRequestSchema, timeOf } from './methods.ts'
 import { createModelList } from './model-list.ts'
 import { createOpenSessions } from './open-sessions.ts'
@@ -41,6 +41,7 @@ export interface AcpServer extends AsyncDisposable {
 /** Serves ACP v1 to the client at the other end of `stream`, until its end. */
 export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents, options: AcpOptions): AcpServer {
   let notices = false
+  let forms = false
   const modelList = createModelList({ models, log, now: () => clock.monotonic() })
   const configOptions = async (info: SessionInfo): Promise<SessionConfigOption[]> =>
     configOptionsOf(info, await agents(), await modelList.known())
@@ -51,7 +52,7 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
   ]
   const open = createOpenSessions(
     { sessions, log, describe, client: () => connection.client, gone: () => connection.signal },
-    { isLocal: options.host === 'local', takesNotices: () => notices },
+    { isLocal: options.host === 'local', takesNotices: () => notices, takesForms: () => forms },
   )
   modelList.onLate(open.refresh)
   const methods = createMethods({ sessions, open, configOptions }, options)
@@ -59,6 +60,7 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
   const app = agent({ name: 'qmtcode' })
     .onRequest('initialize', ({ params }) => {
       notices = takesNotices(params)
+      forms = takesForms(params)
       return initializeResponse(options.version)
     })
     .onRequest('session/prompt', ({ params, signal }) => answer(methods.prompt(params, signal)))

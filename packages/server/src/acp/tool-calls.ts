@@ -21,6 +21,7 @@ const KINDS: Readonly<Record<string, ToolKind>> = {
   write_file: 'edit',
   shell: 'execute',
   web_fetch: 'fetch',
+  question: 'other',
 }
 
 /** A model may count its calls anew in each turn: an editor knows them by session. */
@@ -116,13 +117,15 @@ function titleOf(name: string, input: Json): string {
       return `Write ${at('path')}`
     case 'shell':
       return at('command') || 'shell'
+    case 'question':
+      return at('question') || 'question'
     default:
       return oneLine(`${name} ${JSON.stringify(input)}`)
   }
 }
 
 /** A model wrote it: no line breaks, no control or direction characters. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   const line = text.slice(0, 4 * TITLE_CHARS).replace(/[\p{C}\s]+/gu, ' ')
   return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS - 1)}…` : line
 }

@@ -18,6 +18,7 @@ const schemas = new Map<string, z.ZodType>()
 
 /** The published JSON schema's own word on a message: `undefined`, or what is wrong with it. */
 export function violation(kind: 'Request' | 'Response' | 'Notification', method: string, value: unknown): string | undefined {
+  if (method === 'elicitation/create') return undefined // its schema says `not`, which zod does not read; the tests compare the form whole
   const nameIn = ({ $defs }: Published): string | undefined =>
     Object.keys($defs).find((key) => key.endsWith(kind) && $defs[key]?.['x-method'] === method)
   const { $schema, $defs } = nameIn(stable) === undefined ? unstable : stable
