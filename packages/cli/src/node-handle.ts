@@ -1,5 +1,19 @@
 import type { Rotated } from '@qmtcode/mesh'
-import type { AgentSpec, Board, Clock, Json, Models, PeerId, Peers, Routes, SessionRows, Sessions, Trust } from '@qmtcode/protocol'
+import type {
+  AgentSpec,
+  Author,
+  Board,
+  Clock,
+  Diagnosis, Json,
+  Models,
+  PeerId,
+  Peers,
+  Routes,
+  SessionRows,
+  SessionId,
+  Sessions,
+  Trust,
+} from '@qmtcode/protocol'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
@@ -11,15 +25,32 @@ export interface NodeHandle {
   /** Absent: the mesh is not enabled. */
   peers?: Peers
   trust?: Trust
+  diagnosis?: Diagnosis
   board?: Board
   /** As they were when this node was opened, or newer. */
   routes: Routes
   agents(): Promise<AgentSpec[]>
+  /** Questions that wait for this node's own person: those that are open, then each change. */
+  reserved(options?: { signal?: AbortSignal }): AsyncIterable<ReservedChange>
   status(): Promise<NodeStatus>
   /** Other processes that use this node; absent: it is another's. */
   others?: OtherProcesses
   /** Stops a node of this process, leaves another alone. Safe to call twice. */
   close(): Promise<void>
+}
+
+/** A permission of a peer's turn that the host's rules keep for its person. */
+export interface ReservedQuestion {
+  sessionId: SessionId
+  id: string
+  tool: string
+  summary: string
+  author: Author
+}
+/** `settled`: answered, or its turn is over. */
+export interface ReservedChange {
+  type: 'asked' | 'settled'
+  question: ReservedQuestion
 }
 
 interface OtherProcesses {

@@ -1,7 +1,7 @@
 import type { SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
-import { watchPeers } from '../commands/serve.ts'
+import { watchPeers, watchReserved } from '../commands/serve.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { errorLines } from '../output/errors.ts'
 import { startLines } from '../output/mesh-lines.ts'
@@ -106,6 +106,9 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     terminal.print(style.dim(line))
     askToAdmit?.(event)
   }).catch(onError)
+  const reserved = watchReserved(node, stop.signal, (line, { question }) => {
+    if (subject.sessions !== node.sessions || question.sessionId !== conversation.id) terminal.print(style.yellow(line)) // else it is asked here
+  }).catch(onError)
   try {
     return await ended
   } finally {
@@ -113,7 +116,7 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     lines.stop()
     terminal.close()
     if (conversation.id !== undefined) context.out.line(style.dim(`to go on: qmtcode attach ${placeOf(subject, conversation.id)}`))
-    await Promise.all([watching, conversation.stop()])
+    await Promise.all([watching, reserved, conversation.stop()])
   }
 }
 

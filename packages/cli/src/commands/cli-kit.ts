@@ -97,6 +97,7 @@ export function fakeNode(options: FakeNodeOptions = {}): FakeNode {
     models: offering(async () => [offer()]),
     ...(withMesh ? { peers, trust: fakeTrust(changes, options.known ?? []) } : {}),
     routes: fakeRoutes([{ agentId: 'coder', providerTarget: { kind: 'peer', peer: 'gpu-server' }, reason: 'configured' }]),
+    reserved: async function* () {},
     agents: async () => [
       { id: 'main', name: 'Main', description: 'plans', kind: 'local', capabilities: [], target: { kind: 'local' } },
       {

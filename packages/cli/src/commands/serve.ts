@@ -1,7 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { MeshEvent } from '@qmtcode/protocol'
-import type { Interrupt, NodeHandle } from '../node-handle.ts'
-import { meshEventLine, startLines } from '../output/mesh-lines.ts'
+import type { Interrupt, NodeHandle, ReservedChange } from '../node-handle.ts'
+import { meshEventLine, reservedLine, startLines } from '../output/mesh-lines.ts'
 import { withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 
@@ -22,7 +22,8 @@ async function untilInterrupted(context: CommandContext, node: NodeHandle): Prom
   const end = new AbortController()
   const { promise, resolve } = Promise.withResolvers<Interrupt>()
   using _ = context.interrupts.handle(resolve)
-  const watching = watchPeers(node, end.signal, (line) => context.out.line(line))
+  const tell = (line: string): void => context.out.line(line)
+  const watching = Promise.all([watchPeers(node, end.signal, tell), watchReserved(node, end.signal, tell)])
   try {
     // Watching ends only by failure: a node whose events are over is no node.
     return await Promise.race([promise, watching.then(() => Promise.reject(new AppError('link_lost', 'the node stopped')))])
@@ -39,4 +40,13 @@ export async function watchPeers(node: NodeHandle, signal: AbortSignal, line: (t
     const text = meshEventLine(event)
     if (text !== undefined) line(text, event)
   }
+}
+
+/** One line for each question that only the person at this node may answer, and for its end. */
+export async function watchReserved(
+  node: NodeHandle,
+  signal: AbortSignal,
+  line: (text: string, change: ReservedChange) => void,
+): Promise<void> {
+  for await (const change of node.reserved({ signal })) line(reservedLine(change), change)
 }

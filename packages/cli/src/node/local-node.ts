@@ -19,6 +19,8 @@ import type { OpenNodeComponents } from './open-node.ts'
 import { resumingPeers } from './resuming-peers.ts'
 import { startRows } from './rows/start-rows.ts'
 import type { RowsSide } from './rows/start-rows.ts'
+import { watchReservedQuestions } from './reserved-questions.ts'
+import type { ReservedQuestions } from './reserved-questions.ts'
 import { createSessionSide } from './sessions.ts'
 import type { SessionSide } from './sessions.ts'
 
@@ -44,15 +46,17 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const mesh = starting.use(meshPart && (await meshPart.startMesh({ config, version, clock, logger: logger.child('mesh') }, options)))
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
-  const rows = starting.use(startRows({ config, clock, logger: logger.child('rows'), log, node, mesh: mesh?.node }))
+  const reserved = watchReservedQuestions(log)
+  const rows = starting.use(startRows({ config, clock, logger: logger.child('rows'), log: reserved.log, node, mesh: mesh?.node }))
   const sessions = starting.use(
     createSessionSide({ config, env, cwd, agents, clock, logger, node, log: rows.log, router: models.router, board: mesh?.board }),
   )
   await mesh?.begin({ models, sessions, rows })
+  await reserved.begin()
   await sessions.begin()
   await rows.begin(sessions.own)
 
-  const handle = handleOf({ agents, mesh, models, rows, sessions, status: statusOf(components, { node, mesh, models }) }, config)
+  const handle = handleOf({ agents, mesh, models, rows, reserved, sessions, status: statusOf(components, { node, mesh, models }) }, config)
   const socket = socketPathOf(home)
   const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
@@ -69,19 +73,24 @@ interface Sides {
   mesh: MeshSide | undefined
   models: ModelSide
   rows: RowsSide
+  reserved: ReservedQuestions
   sessions: SessionSide
 }
 
 /** The ports of the node; its owner closes it. */
-function handleOf({ agents, mesh, models, rows, sessions, status }: Sides & Pick<NodeHandle, 'status'>, config: Config): NodeHandle {
+function handleOf(
+  { agents, mesh, models, rows, reserved, sessions, status }: Sides & Pick<NodeHandle, 'status'>,
+  config: Config,
+): NodeHandle {
   const graceMs = config.mesh.streamReconnectGraceSecs * 1_000
   return {
     sessions: sessions.own,
     models: models.local,
     rows: rows.port,
-    ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust, board: mesh.board }),
+    ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust, diagnosis: mesh.node.diagnosis, board: mesh.board }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),
+    reserved: ({ signal } = {}) => reserved.follow(signal),
     status,
     close: () => Promise.resolve(),
   }

@@ -2,6 +2,8 @@ import type { ServedContract } from '@qmtcode/mesh'
 import {
   boardContract,
   boardHandlers,
+  diagnosisContract,
+  diagnosisHandlers,
   handlersForPeer,
   modelsContract,
   modelsHandlers,
@@ -26,13 +28,14 @@ const serve = <C extends Contract>(served: ServedContract<C>): ServedContract =>
 
 /** The ports of this node, for its own user's commands. */
 export function localServices(handle: NodeHandle): ServedContract[] {
-  const { peers, trust, board } = handle
+  const { peers, trust, diagnosis, board } = handle
   return [
     serve({
       contract: nodeContract,
       handlers: {
         status: async () => ({ ...(await handle.status()), mesh: peers !== undefined }),
         agents: () => handle.agents(),
+        reserved: (_, { signal }) => handle.reserved({ signal }),
       },
     }),
     serve({ contract: sessionsContract, handlers: sessionsHandlers(handle.sessions) }),
@@ -41,6 +44,7 @@ export function localServices(handle: NodeHandle): ServedContract[] {
     serve({ contract: routesContract, handlers: routesHandlers(handle.routes) }),
     ...(peers ? peerServices(peers) : []),
     ...(board ? [serve({ contract: boardContract, handlers: boardHandlers(board) })] : []),
+    ...(diagnosis ? [serve({ contract: diagnosisContract, handlers: diagnosisHandlers(diagnosis) })] : []),
     ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(trust) })] : []),
   ]
 }

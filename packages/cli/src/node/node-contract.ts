@@ -1,4 +1,4 @@
-import { agentSpecSchema, defineContract, peerIdSchema, unary } from '@qmtcode/protocol'
+import { agentSpecSchema, authorSchema, defineContract, peerIdSchema, sessionIdSchema, stream, unary } from '@qmtcode/protocol'
 import { z } from 'zod'
 
 /** What a node says of itself to commands of the same user; `NodeStatus` on the wire. */
@@ -16,7 +16,13 @@ const nodeStatusSchema = z.object({
   mesh: z.boolean(),
 })
 
+const reservedChangeSchema = z.object({
+  type: z.enum(['asked', 'settled']),
+  question: z.object({ sessionId: sessionIdSchema, id: z.string(), tool: z.string(), summary: z.string(), author: authorSchema }),
+})
+
 export const nodeContract = defineContract('node', 1, {
   status: unary(z.object({}), nodeStatusSchema),
   agents: unary(z.object({}), z.array(agentSpecSchema)),
+  reserved: stream(z.object({}), reservedChangeSchema),
 })

@@ -3,6 +3,9 @@ import {
   boardContract,
   boardOverRpc,
   clientForPeer,
+  diagnosisContract,
+  diagnosisOverRpc,
+  endCleanly,
   modelsContract,
   modelsOverRpc,
   peerModelsContract,
@@ -36,10 +39,12 @@ export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
     ...(mesh && {
       peers: peersOverRpc(rpc.client(peersContract), peerPorts(rpc)),
       trust: trustOverRpc(rpc.client(trustContract)),
+      diagnosis: diagnosisOverRpc(rpc.client(diagnosisContract)),
       board: boardOverRpc(rpc.client(boardContract)),
     }),
     routes: await routesOverRpc(rpc.client(routesContract)),
     agents: () => node.agents({}),
+    reserved: ({ signal } = {}) => endCleanly(node.reserved({}, { signal }), signal),
     status: () => node.status({}),
     close: () => Promise.resolve(rpc.stop()),
   }

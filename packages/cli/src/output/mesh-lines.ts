@@ -1,5 +1,5 @@
 import type { MeshEvent } from '@qmtcode/protocol'
-import type { NodeStatus } from '../node-handle.ts'
+import type { NodeStatus, ReservedChange } from '../node-handle.ts'
 import { printableLine } from './printable.ts'
 
 /** What a starting node says, one fact a line; scripts read `peer id:` and `listening:`. */
@@ -41,4 +41,11 @@ export function meshEventLine(event: MeshEvent): string | undefined {
     case 'peer.changed':
       return undefined
   }
+}
+
+/** A peer's turn waits for the person at this node. */
+export function reservedLine({ type, question }: ReservedChange): string {
+  const { sessionId, summary, author } = question
+  if (type === 'settled') return `no longer asked: ${printableLine(summary)} (${sessionId})`
+  return `question for you, from ${printableLine(author.node, 80)}: ${printableLine(summary, 300)}; to answer: qmtcode attach ${sessionId}`
 }
