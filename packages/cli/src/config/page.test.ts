@@ -114,7 +114,5 @@ test('full mesh: peers, a remote agent and a delegate together', async () => {
       { id: 'gpu-coder', kind: 'remote', target: { kind: 'peer', peer: 'dev-gpu' } },
     ],
   )
-  assert.deepEqual(notices, [
-    'full-mesh.toml:13:1: remote_agents: not built yet',
-  ])
+  assert.deepEqual(notices, ['full-mesh.toml:13:1: remote_agents: not built yet'])
 })

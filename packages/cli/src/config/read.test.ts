@@ -68,10 +68,7 @@ const BAD: Record<string, [toml: string, ...messages: string[]]> = {
     'qmt.toml:2:13: agent.limits.max_steps: expected a whole number, got Infinity',
   ],
   'empty text': ['[mesh]\nidentity_file = ""', 'qmt.toml:2:17: mesh.identity_file: expected text, got an empty string'],
-  'empty list': [
-    '[[agents]]\nid = "a"\nacp = []',
-    'qmt.toml:3:7: agents[0].acp: expected at least one item, got an empty list',
-  ],
+  'empty list': ['[[agents]]\nid = "a"\nacp = []', 'qmt.toml:3:7: agents[0].acp: expected at least one item, got an empty list'],
   'bad node name': [
     '[mesh]\nnode_name = "a:b"',
     'qmt.toml:2:13: mesh.node_name: expected a node name (letters, digits, _ . -, at most 63), got "a:b"',

@@ -30,7 +30,10 @@ export function toConfig(from: FileConfig, around: Surroundings): Config {
     planner: from.planner && camelCased(from.planner),
     delegates: camelCased(from.delegates),
     remoteAgents: camelCased(from.remote_agents),
-    acpAgents: camelCased(from.agents).map(({ acp: [command = '', ...args], ...agent }) => ({ ...agent, acp: [program(command), ...args] })),
+    acpAgents: camelCased(from.agents).map(({ acp: [command = '', ...args], ...agent }) => ({
+      ...agent,
+      acp: [program(command), ...args],
+    })),
     providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, camelCased(table)])),
     permissions: toPermissions(from.permissions),
     mcp: from.mcp.map((server) => ({ ...camelCased(server), command: server.command === undefined ? undefined : program(server.command) })),

@@ -48,24 +48,24 @@ export function watchReservedQuestions(log: EventLog): ReservedQuestions {
     begin: async () => {
       for (const id of await waitingSessions(log)) observe(id, await eventsOfLastTurn(log, id))
     },
-    follow: (signal) => changes(open, bell, signal),
+    follow: (signal = new AbortController().signal) => changes(open, bell, signal),
   }
 }
 
 async function* changes(
   open: ReadonlyMap<string, ReservedQuestion>,
   bell: ReturnType<typeof createBell>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): AsyncGenerator<ReservedChange> {
   const told = new Map<string, ReservedQuestion>()
-  while (signal?.aborted !== true) {
+  while (!signal.aborted) {
     const heard = bell.heard({ signal })
-    for (const question of [...open.values()]) {
+    for (const question of open.values()) {
       if (told.has(question.id)) continue
       told.set(question.id, question)
       yield { type: 'asked', question }
     }
-    for (const question of [...told.values()]) {
+    for (const question of told.values()) {
       if (open.has(question.id)) continue
       told.delete(question.id)
       yield { type: 'settled', question }
