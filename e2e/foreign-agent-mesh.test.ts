@@ -13,19 +13,10 @@ import { openNodeApi } from './support/node-api.ts'
 import { eventsOf, eventsOfType } from './support/output.ts'
 import { createMachine, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
+import { guestConfig } from './support/two-machines.ts'
 
 const agentTable = `[[agents]]\nid = "claude"\nacp = ${JSON.stringify(acpAgentCommand())}\n`
 const options = { timeout: 120_000 }
-
-const laptopConfig = (address: string): string => `
-[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "laptop"
-[[mesh.peers]]
-name = "gpu-server"
-addr = "${address}"
-`
 
 /** The laptop's node as a command beside it has it. */
 async function openSocket(machine: Machine) {
@@ -61,7 +52,7 @@ test('a peer works with a foreign agent: its edits it allows itself, its command
   await using server = await createMachine()
   const share = `agents = ["claude"]\nworkspaces = ["${server.workspace}"]\nshell = "ask"\n`
   const { address, peerId } = await startHost(server, { guest: await laptop.peerId(), share, config: agentTable })
-  await laptop.writeConfig(laptopConfig(address))
+  await laptop.writeConfig(guestConfig(address))
   const node = laptop.start(['--headless', '--mesh'])
   await node.line(/gpu-server.*connected|connected.*gpu-server/)
   await using far = await openNodeApi(server)
@@ -96,14 +87,14 @@ test('no pattern shares a foreign agent, and shell = "no" runs no command of it 
   const workspaces = `workspaces = ["${server.workspace}"]\n`
   const guest = await laptop.peerId()
   const first = await startHost(server, { guest, share: `agents = ["*"]\n${workspaces}`, config: agentTable })
-  await laptop.writeConfig(laptopConfig(first.address))
+  await laptop.writeConfig(guestConfig(first.address))
   const remote = (text: string) => laptop.run(['run', '--node', 'gpu-server', '--agent', 'claude', '--json', text])
   const refused = await remote('say hello')
   assert.equal(refused.code, 4, refused.stderr)
   assert.match(refused.stderr, /does not share the agent claude/)
   await first.node.kill()
   const second = await startHost(server, { guest, share: `agents = ["claude"]\n${workspaces}`, config: agentTable })
-  await laptop.writeConfig(laptopConfig(second.address))
+  await laptop.writeConfig(guestConfig(second.address))
   const ran = await remote('run id\nsay done')
   const events = eventsOf(ran.stdout)
   assert.equal(eventsOfType(events, 'permission.requested').length, 0)

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { eventsOf, eventsOfType } from './support/output.ts'
 import { createMachine, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
+import { guestConfig } from './support/two-machines.ts'
 
 interface Shared extends AsyncDisposable {
   laptop: Machine
@@ -22,16 +23,6 @@ async function startShared(share: (workspace: string) => string): Promise<Shared
   const started = starting.move()
   return { laptop, server, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
-
-const guestConfig = (address: string): string => `
-[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "laptop"
-[[mesh.peers]]
-name = "gpu-server"
-addr = "${address}"
-`
 
 const shares = (workspace: string): string => `agents = ["*"]\nworkspaces = ["${workspace}"]\n`
 const run = ['run', '--node', 'gpu-server', '--model', 'builtin/demo']

@@ -7,6 +7,7 @@ import type { ScriptedLlm } from '@qmtcode/testing'
 import { noTerminal, openTerminal } from './support/pty.ts'
 import { createMachine, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
+import { guestConfig } from './support/two-machines.ts'
 
 const CTRL_D = '\u0004'
 
@@ -36,15 +37,7 @@ provider = "scripted"
 model = "scripted"
 `,
   })
-  await laptop.writeConfig(`
-[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "laptop"
-[[mesh.peers]]
-name = "gpu-server"
-addr = "${address}"
-`)
+  await laptop.writeConfig(guestConfig(address))
   const began = await laptop.run(['attach', 'gpu-server', '--new'])
   assert.equal(began.code, 0, began.stderr)
   const owned = parts.move()

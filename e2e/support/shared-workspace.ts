@@ -1,5 +1,6 @@
 import { createMachine, startHost } from './qmt.ts'
 import type { Machine } from './qmt.ts'
+import { guestConfig } from './two-machines.ts'
 
 /** A server that shares its workspace and its agents with a laptop, which runs commands only. */
 export interface SharedWorkspace extends AsyncDisposable {
@@ -17,15 +18,7 @@ export async function shareWorkspace(share = ''): Promise<SharedWorkspace> {
     share: `agents = ["*"]\nworkspaces = ["${server.workspace}"]\n${share}`,
     config: '[agent]\nprovider = "builtin"\nmodel = "demo"\n',
   })
-  await laptop.writeConfig(`
-[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "laptop"
-[[mesh.peers]]
-name = "gpu-server"
-addr = "${address}"
-`)
+  await laptop.writeConfig(guestConfig(address))
   const started = starting.move()
   return { laptop, server, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

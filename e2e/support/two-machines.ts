@@ -45,7 +45,8 @@ base_url = "${url}"
 api_key = "\${RACK_KEY}"
 `
 
-export const laptopConfig = (address: string, more = ''): string => `
+/** A laptop that knows the server by address, and nothing else. */
+export const guestConfig = (address: string): string => `
 [mesh]
 listen = "/ip4/127.0.0.1/tcp/0"
 discovery = "none"
@@ -53,7 +54,9 @@ node_name = "laptop"
 [[mesh.peers]]
 name = "gpu-server"
 addr = "${address}"
+`
 
+export const laptopConfig = (address: string, more = ''): string => `${guestConfig(address)}
 [[delegates]]
 id = "gpu-coder"
 provider = "rack"
