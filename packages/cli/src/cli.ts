@@ -1,5 +1,6 @@
 import { AppError, exitCodeOf } from '@qmtcode/protocol'
 import { attach } from './chat/attach.ts'
+import { audit } from './commands/audit.ts'
 import { board } from './commands/board.ts'
 import { chat } from './chat/chat.ts'
 import { agents, routes } from './commands/agents.ts'
@@ -66,6 +67,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await attach(context, invocation)
     case 'nodes':
       return await nodes(context, invocation)
+    case 'doctor':
+      return await (await import('./commands/doctor.ts')).doctor(context, invocation)
     case 'models':
       return await models(context, invocation)
     case 'agents':
@@ -76,6 +79,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await peers(context, invocation)
     case 'board':
       return await board(context, invocation)
+    case 'audit':
+      return await audit(context, invocation)
     case 'peers change':
       return await changePeer(context, invocation)
     case 'invite':

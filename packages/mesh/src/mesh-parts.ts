@@ -1,10 +1,11 @@
 import type { Connection, Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError, modelsContract, roleIncludes } from '@qmtcode/protocol'
-import type { Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
+import type { Audit, Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
 import { localInterfaceAddresses } from './addresses/local-addresses.ts'
 import { isQuic, withoutPeerId } from './addresses/multiaddrs.ts'
 import { dialableAddresses } from './addresses/reach.ts'
 import { systemLookup } from './addresses/resolve-names.ts'
+import { callEntry } from './audit/call-entry.ts'
 import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
 import { createHeardRecords } from './directory/heard-records.ts'
@@ -32,7 +33,7 @@ import { createMeshEvents } from './peers/mesh-events.ts'
 import { createRpcClient } from './rpc/client.ts'
 import { createRpcServer } from './rpc/server.ts'
 import { libp2pStream } from './rpc/streams/libp2p.ts'
-import type { RpcClient } from './rpc/types.ts'
+import type { EndedCall, RpcClient } from './rpc/types.ts'
 import { createServices } from './services.ts'
 import { bansContract, createBanNews } from './trust/ban-news.ts'
 import { createGate } from './trust/gate.ts'
@@ -48,6 +49,7 @@ export interface MeshPartsComponents {
   clock: Clock
   log: Logger
   key: Ed25519PrivateKey
+  audit: Audit
   self: PeerId
   file: KnownPeersFile
 }
@@ -55,16 +57,16 @@ export type MeshParts = Awaited<ReturnType<typeof createMeshParts>>
 
 /** Makes the parts of a node and ties them: connections → arrivals → handshake → links → directory; trust → everything. Nothing runs yet. */
 export async function createMeshParts(components: MeshPartsComponents, options: MeshNodeOptions & { timings: MeshTimings }) {
-  const { clock, log, key, self, file } = components
+  const { clock, log, audit, key, self, file } = components
   const { timings, name, version, peers: configured } = options
-  const events = createMeshEvents()
+  const events = createMeshEvents({ audit })
   const trust = createTrustBook({ clock, file }, { self, name, configured, open: options.trust === 'open' })
-  const membership = createMembership({ clock, log, key, trust, content: file.content, addresses: listenAddresses }, { self })
-  const server = createRpcServer({ clock, log: log.child('rpc') })
-  const services = createServices({ log, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter })
-  const arrivals = createArrivals({ trust })
+  const membership = createMembership({ clock, log, audit, key, trust, content: file.content, addresses: listenAddresses }, { self })
+  const server = createRpcServer({ clock, log: log.child('rpc'), onCall: ({ peerId }, call) => peerId && noteCall('in', peerId, call) })
+  const services = createServices({ log, audit, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter })
+  const arrivals = createArrivals({ trust, audit })
   const greeter = createGreeter(
-    { clock, log, trust, membership, servicesFor: services.allowedTo, onHello },
+    { clock, log, audit, trust, membership, servicesFor: services.allowedTo, onHello },
     { name, version, timeoutMs: timings.handshake },
   )
   const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
@@ -83,7 +85,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     heardOf: (peerId) => heard.recordOf(peerId),
   })
   const host = await createLibp2pHost(
-    { clock, key, gater: createGate({ clock, trust }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
+    { clock, key, gater: createGate({ clock, trust, audit }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
     { version, addressDialMs: timings.addressDial, quic: usesQuic(options) },
   )
   const keeper = createKeeper(
@@ -137,11 +139,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     { refreshMs: options.gossip?.refreshMs ?? GOSSIP_TIMINGS.refreshMs },
   )
   gossip.onSilent((peerId) => directory.forget(peerId))
-  services.add(gossipContract, { role: 'member', handlersFor: (peer) => gossip.handlersFor(peer.peerId) })
+  services.add(gossipContract, { handlersFor: (peer) => gossip.handlersFor(peer.peerId) })
   trust.onChange(createTrustWatch({ log, greeter, links, server, directory, gossip, keeper, own, closeAll }))
   services.add(directoryContract, {
-    role: 'observer',
-    whenOpen: true,
     handlersFor: (peer) => ({
       follow: (_, context) => own.follow(() => roleIncludes(peer.role(), 'client') || trust.standing(peer.peerId).open, context.signal),
     }),
@@ -170,6 +170,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   function isTrusted(connection: Connection): boolean {
     const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
     return state === 'admitted' || open
+  function noteCall(direction: 'in' | 'out', peerId: PeerId, call: EndedCall): void {
+    audit.note(callEntry(call, { direction, peerId, name: trust.nameOf(peerId) }))
+  }
   }
   function listenAddresses(): string[] {
     return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
@@ -207,7 +210,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       })
       return meteredStream(libp2pStream(stream, connection), meter)
     }
-    return createRpcClient({ open: openStream, clock, log: log.child('rpc') }, { requestTimeoutMs })
+    const peerId = connection.remotePeer.toString() as PeerId
+    const onCall = (call: EndedCall): void => noteCall('out', peerId, call)
+    return createRpcClient({ open: openStream, clock, log: log.child('rpc'), onCall }, { requestTimeoutMs })
   }
   function onHello(connection: Connection, hello: Hello): void {
     const peerId = connection.remotePeer.toString() as PeerId
@@ -229,6 +234,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     if (trust.knock(asked)) events.emit({ type: 'peer.knocked', at: clock.now(), ...asked })
   }
   function claimName(peerId: PeerId, claimed: string): void {
+    audit.note({ kind: 'request', direction: 'in', what: 'admission', ...asked, outcome: 'not_admitted' })
     trust.pinName(peerId, claimed).then(
       (isIts) => isIts || log.warn('another node bears this name already', { peerId, name: claimed }),
       (error: unknown) => log.error('cannot keep a name', { peerId, error: String(error) }),

@@ -1,7 +1,8 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Connection, Stream } from '@libp2p/interface'
-import { AppError, LIMITS, nodeNameSchema } from '@qmtcode/protocol'
-import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
+import { AppError, LIMITS, nodeNameSchema, silentAudit } from '@qmtcode/protocol'
+import type { Audit, Clock, Logger, PeerId } from '@qmtcode/protocol'
+import { auditedTrust } from './audit/audited-trust.ts'
 import { parseListenAddress } from './addresses/multiaddrs.ts'
 import { HANDSHAKE_PROTOCOL } from './handshake/hello.ts'
 import { loadIdentity } from './identity/identity-file.ts'
@@ -23,14 +24,18 @@ const PING_STREAMS = 4
  * Reads identity and known peers, and checks the options: throws bad_config or unsupported for what is wrong.
  * The node listens and dials from `start` until `stop`.
  */
-export async function createMeshNode(components: { clock: Clock; log: Logger }, options: MeshNodeOptions): Promise<MeshNode> {
+export async function createMeshNode(
+  components: { clock: Clock; log: Logger; audit?: Audit },
+  options: MeshNodeOptions,
+): Promise<MeshNode> {
+  const { audit = silentAudit } = components
   const listen = checkOptions(options)
   const key = await loadIdentity(options.identityFile)
   const file = await openKnownPeersFile(options.knownPeersFile)
   file.content.starts += 1
   const peerId = peerIdFromPrivateKey(key).toString() as PeerId
   const timings = { ...DEFAULT_TIMINGS, ...options.timings }
-  const parts = await createMeshParts({ ...components, key, self: peerId, file }, { ...options, timings })
+  const parts = await createMeshParts({ ...components, audit, key, self: peerId, file }, { ...options, timings })
   const { events, trust, services, links, own, directory, gossip, heard, keeper, discovery, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
@@ -68,7 +73,10 @@ export async function createMeshNode(components: { clock: Clock; log: Logger }, 
     peerId,
     name: options.name,
     peers,
-    trust: trustPort({ ...parts, clock: components.clock }, { self: peerId, addressMs: timings.addressDial }),
+    trust: auditedTrust(trustPort({ ...parts, clock: components.clock }, { self: peerId, addressMs: timings.addressDial }), {
+      audit,
+      trust,
+    }),
     gossip,
     about: (id) => (id === peerId ? { name: options.name, role: 'admin' } : { name: trust.nameOf(id), role: trust.standing(id).role }),
     serve(contract, service) {

@@ -1,6 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { protocolIdOf, roleIncludes } from '@qmtcode/protocol'
-import type { Contract, ContractHandlers, Logger, PeerId, Role } from '@qmtcode/protocol'
+import { mayCall, protocolIdOf, silentAudit } from '@qmtcode/protocol'
+import type { Audit, Contract, ContractHandlers, Logger, MethodAccess, PeerId } from '@qmtcode/protocol'
+import { callerStanding, judged, requireAccess } from './trust/access.ts'
 import { meteredStream } from './links/meter.ts'
 import type { Meter } from './links/meter.ts'
 import type { CallerPeer } from './node-types.ts'
@@ -10,13 +11,12 @@ import type { Standing } from './trust/standing.ts'
 import type { TrustBook } from './trust/trust-book.ts'
 
 interface Service<C extends Contract = Contract> {
-  role: Role
-  whenOpen?: boolean
   handlersFor(peer: CallerPeer): ContractHandlers<C>
 }
 
-/** What this node serves, and to whom. */
+/** What this node serves, to whom `ACCESS` says. */
 export interface Services {
+  /** Throws internal for a service or method that is not in `ACCESS`, or that is there and not in the contract. */
   add<C extends Contract>(contract: C, service: Service<C>): void
   /** Names of the services that a peer of this standing may call. */
   allowedTo(standing: Standing): string[]
@@ -28,26 +28,42 @@ export interface Services {
 interface Entry {
   contract: Contract
   service: Service
+  access: Readonly<Record<string, MethodAccess>>
   handlers: WeakMap<Connection, ContractHandlers<Contract>>
 }
 
-export function createServices(components: { log: Logger; trust: TrustBook; server: RpcServer; meterOf(peerId: PeerId): Meter }): Services {
-  const { log, trust, server, meterOf } = components
+export interface ServicesComponents {
+  log: Logger
+  audit?: Audit
+  trust: TrustBook
+  server: RpcServer
+  meterOf(peerId: PeerId): Meter
+}
+
+export function createServices(components: ServicesComponents): Services {
+  const { log, audit = silentAudit, trust, server, meterOf } = components
   const entries = new Map<string, Entry>()
   const refused = new WeakSet<Connection>()
 
-  const isAllowed = ({ service }: Entry, standing: Standing): boolean =>
-    (standing.state === 'admitted' && roleIncludes(standing.role, service.role)) || (standing.open && service.whenOpen === true)
+  const isAllowed = ({ access }: Entry, standing: Standing): boolean =>
+    Object.values(access).some((method) => mayCall(callerStanding(standing), method))
   const callerOf = (peerId: PeerId, entry: Entry): CallerPeer => ({
     peerId,
     name: trust.nameOf(peerId),
     role: () => trust.standing(peerId).role ?? 'observer',
     isAllowed: () => isAllowed(entry, trust.standing(peerId)),
   })
+  const handlersFor = (peerId: PeerId, entry: Entry): ContractHandlers<Contract> =>
+    judged(entry.service.handlersFor(callerOf(peerId, entry)), {
+      service: entry.contract.service,
+      access: entry.access,
+      peerId,
+      standing: () => callerStanding(trust.standing(peerId)),
+    })
 
   return {
     add<C extends Contract>(contract: C, service: Service<C>) {
-      entries.set(protocolIdOf(contract), { contract, service, handlers: new WeakMap() })
+      entries.set(protocolIdOf(contract), { contract, service, access: requireAccess(contract), handlers: new WeakMap() })
     },
     allowedTo: (standing) => [...entries.values()].filter((entry) => isAllowed(entry, standing)).map(({ contract }) => contract.service),
     protocolIds: () => [...entries.keys()],
@@ -58,9 +74,17 @@ export function createServices(components: { log: Logger; trust: TrustBook; serv
         // Once a connection: whoever is refused chooses how often.
         if (!refused.has(connection)) log.info('refused a stream', { peerId, protocolId })
         refused.add(connection)
+        audit.note({
+          kind: 'refused',
+          direction: 'in',
+          what: `stream ${protocolId}`,
+          peerId,
+          address: connection.remoteAddr.toString(),
+          outcome: trust.standing(peerId).state === 'admitted' ? 'forbidden' : 'not_admitted',
+        })
         return stream.abort(new Error('not admitted'))
       }
-      const handlers = entry.handlers.get(connection) ?? entry.service.handlersFor(callerOf(peerId, entry))
+      const handlers = entry.handlers.get(connection) ?? handlersFor(peerId, entry)
       entry.handlers.set(connection, handlers)
       server.accept(meteredStream(libp2pStream(stream, connection), meterOf(peerId)), { contract: entry.contract, handlers }, { peerId })
     },

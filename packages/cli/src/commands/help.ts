@@ -24,6 +24,7 @@ Files, in QMT_HOME (default ~/.qmt):
   config.toml        configuration (see: qmtcode config check, config schema)
   mesh_identity.key  this node's key; its peer id: qmtcode identity
   known_peers.json   whom we trust
+  audit.jsonl        what peers did here, and this node there (see: qmtcode audit)
   sessions.db        sessions
   qmtcode.log        what went on, for whoever has to find out
 

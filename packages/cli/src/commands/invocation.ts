@@ -1,5 +1,6 @@
 import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import type { MeshFlags } from '../node-handle.ts'
+import type { AuditCommand } from './audit.ts'
 
 /** Options that hold for every command. */
 export interface GlobalOptions {
@@ -99,7 +100,9 @@ export type Invocation =
   | ({ command: 'attach' } & AttachOptions)
   | ({ command: 'acp' } & AcpCommand)
   | ({ command: 'board' } & BoardCommand)
+  | ({ command: 'audit' } & AuditCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
+  | { command: 'doctor'; target?: string; json: boolean }
   | { command: 'config schema' }
   | { command: 'sessions'; json: boolean; limit: number; watch?: boolean }
   | { command: 'sessions show' | 'sessions delete' | 'sessions resume'; node?: string; id: SessionId; json: boolean }

@@ -1,6 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Right, SessionId } from '@qmtcode/protocol'
 import { Command, Help } from 'commander'
+import { addAuditCommand } from './audit-arguments.ts'
 import { addBoardCommands } from './board-arguments.ts'
 import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
@@ -33,7 +34,7 @@ const MESH = 'Mesh:'
 const SETUP = 'Set up:'
 
 /** Commands that are planned: named, so that they say so instead of being unknown. */
-const NOT_BUILT = ['audit', 'logs', 'top', 'doctor']
+const NOT_BUILT = ['logs', 'top']
 
 /** The grammar of the command line. It runs nothing: a command only tells `invoke` what was meant. */
 export function createProgram(options: ProgramOptions): Command {
@@ -67,6 +68,7 @@ export function createProgram(options: ProgramOptions): Command {
   addLook(program, options.invoke)
   addPeersCommands(program.commandsGroup(MESH), options.invoke)
   addJoinCommands(program, options.invoke)
+  addAuditCommand(program, options.invoke)
   addSetup(program, options.invoke)
   for (const what of NOT_BUILT) {
     program
@@ -184,8 +186,18 @@ function addLook(program: Command, invoke: ProgramOptions['invoke']): void {
     const list = program.command(command).description(description).option('--json', 'one JSON array')
     list.action(() => invoke({ command, json: isJson(list) }))
   }
+  addDoctor(program, invoke)
   addSessions(program, invoke)
   addBoardCommands(program, invoke)
+}
+
+function addDoctor(program: Command, invoke: ProgramOptions['invoke']): void {
+  const doctor = program
+    .command('doctor')
+    .description('what is wrong with this node, its configured peers or one peer, and what mends it')
+    .argument('[node]', 'a name, a peer id or a multiaddr: a close look at it')
+    .option('--json', 'JSON')
+  doctor.action((target: string | undefined) => invoke({ command: 'doctor', target, json: isJson(doctor) }))
 }
 
 function addSessions(program: Command, invoke: ProgramOptions['invoke']): void {

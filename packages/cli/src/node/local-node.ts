@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createEventLog } from '@qmtcode/agent'
 import { systemClock } from '@qmtcode/protocol'
 import type { AgentSpec, PeerId } from '@qmtcode/protocol'
+import { openAuditLog } from '../audit/audit-log.ts'
 import { agentSpecsOf } from '../config/agents.ts'
 import type { Config } from '../config/config.ts'
 import { meshFingerprint } from '../config/fingerprint.ts'
@@ -43,7 +44,8 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const log = starting.use(createEventLog({ clock, logger: logger.child('log') }, { file: join(home, 'sessions.db') }))
   // Its libraries are most of a start: read only where they are needed, and while the log's thread comes up.
   const [meshPart] = await Promise.all([config.mesh.enabled ? import('./mesh.ts') : undefined, log.start()])
-  const mesh = starting.use(meshPart && (await meshPart.startMesh({ config, version, clock, logger: logger.child('mesh') }, options)))
+  const mesh =
+    meshPart && starting.use(await startMeshSide(meshPart, { config, version, clock, logger: logger.child('mesh'), home }, options))
   const node = { name: mesh?.node.name ?? hostname(), peerId: mesh?.node.peerId }
   const models = starting.use(createModelSide({ config, env, agents, clock, logger: logger.child('models'), node, mesh: mesh?.node }))
   const reserved = watchReservedQuestions(log)
@@ -68,6 +70,24 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   return { ...handle, others: server, close: () => (closing ??= running.disposeAsync()) }
 }
 
+type MeshPart = typeof import('./mesh.ts')
+type MeshSideComponents = Omit<Parameters<MeshPart['startMesh']>[0], 'audit'> & { home: string }
+
+/** The mesh, and the audit of what its peers do; noted until the last of them is gone. */
+async function startMeshSide(
+  { startMesh }: MeshPart,
+  { home, ...components }: MeshSideComponents,
+  options: OpenNodeOptions,
+): Promise<MeshSide> {
+  const { clock, logger } = components
+  const audit = await openAuditLog(join(home, 'audit.jsonl'), { clock, log: logger.child('audit') })
+  await using starting = new AsyncDisposableStack()
+  starting.defer(() => audit.close())
+  const mesh = starting.use(await startMesh({ ...components, audit }, options))
+  const started = starting.move()
+  return { ...mesh, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
 interface Sides {
   agents: AgentSpec[]
   mesh: MeshSide | undefined
@@ -87,7 +107,12 @@ function handleOf(
     sessions: sessions.own,
     models: models.local,
     rows: rows.port,
-    ...(mesh && { peers: resumingPeers(mesh.node.peers, graceMs), trust: mesh.node.trust, diagnosis: mesh.node.diagnosis, board: mesh.board }),
+    ...(mesh && {
+      peers: resumingPeers(mesh.node.peers, graceMs),
+      trust: mesh.node.trust,
+      diagnosis: mesh.node.diagnosis,
+      board: mesh.board,
+    }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),
     reserved: ({ signal } = {}) => reserved.follow(signal),

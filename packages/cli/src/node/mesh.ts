@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { createMeshNode, openBoard } from '@qmtcode/mesh'
 import type { MeshNode, StartReport } from '@qmtcode/mesh'
 import { modelsContract, modelsHandlers, sessionsContract, sessionsHandlers } from '@qmtcode/protocol'
-import type { Board, Clock, Logger, PeerInfo } from '@qmtcode/protocol'
+import type { Audit, Board, Clock, Logger, PeerInfo } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { duration } from '../output/format.ts'
@@ -32,13 +32,13 @@ export interface Offered {
 }
 
 export async function startMesh(
-  components: { config: Config; version: string; clock: Clock; logger: Logger },
+  components: { config: Config; version: string; clock: Clock; logger: Logger; audit: Audit },
   options: OpenNodeOptions,
 ): Promise<MeshSide> {
-  const { config, version, clock, logger } = components
+  const { config, version, clock, logger, audit } = components
   const { mesh } = config
   const node = await createMeshNode(
-    { clock, log: logger },
+    { clock, log: logger, audit },
     {
       identityFile: mesh.identityFile,
       knownPeersFile: join(config.home, 'known_peers.json'),
@@ -65,8 +65,8 @@ export async function startMesh(
     board,
     listenAddresses: () => report?.listenAddresses ?? [],
     begin: async ({ models, sessions, rows }) => {
-      node.serve(modelsContract, { role: 'client', whenOpen: true, handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
-      node.serve(sessionsContract, { role: 'observer', handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
+      node.serve(modelsContract, { handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
+      node.serve(sessionsContract, { handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
       report = await node.start()
       await models.routes.start()
       if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)

@@ -1,6 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { AppError, isAppError } from '@qmtcode/protocol'
-import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
+import { AppError, isAppError, silentAudit, toAppError } from '@qmtcode/protocol'
+import type { Audit, Clock, Logger, PeerId } from '@qmtcode/protocol'
 import { createRateWindow } from '../trust/rate-window.ts'
 import type { Standing } from '../trust/standing.ts'
 import type { Membership } from '../trust/membership.ts'
@@ -20,6 +20,7 @@ export interface Greeter {
 export interface GreeterComponents {
   clock: Clock
   log: Logger
+  audit?: Audit
   trust: TrustBook
   membership: Membership
   /** Services that a peer of this standing may call. */
@@ -31,7 +32,7 @@ const UNKNOWN_PER_CONNECTION = 3
 const KNOWN_PER_SECOND = 20
 
 export function createGreeter(components: GreeterComponents, options: { name: string; version: string; timeoutMs: number }): Greeter {
-  const { trust, membership, log, onHello } = components
+  const { trust, membership, log, audit = silentAudit, onHello } = components
   const { name, version, timeoutMs } = options
   const answered = new WeakMap<Connection, number>()
   const known = createRateWindow(components, { limit: KNOWN_PER_SECOND, windowMs: 1_000 })
@@ -77,13 +78,21 @@ export function createGreeter(components: GreeterComponents, options: { name: st
     },
     async answer(stream, connection) {
       const peerId = connection.remotePeer.toString() as PeerId
-      if (!isAllowed(connection)) return stream.abort(new AppError('rate_limited', 'too many handshakes'))
+      const about = { peerId, address: connection.remoteAddr.toString() }
+      const refuse = (error: AppError): void =>
+        audit.note({ kind: 'refused', direction: 'in', what: 'handshake', ...about, outcome: error.code, reason: error.message })
+      if (!isAllowed(connection)) {
+        const error = new AppError('rate_limited', 'too many handshakes')
+        refuse(error)
+        return stream.abort(error)
+      }
       try {
         const reply = async (theirs: Hello): Promise<Hello> => helloFor(peerId, await membership.asked(peerId, theirs))
         onHello(connection, await answerHello(stream, reply, timeoutMs))
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })
       }
+        refuse(toAppError(error))
     },
   }
 }

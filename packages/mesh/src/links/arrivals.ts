@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
-import type { PeerId } from '@qmtcode/protocol'
+import { silentAudit } from '@qmtcode/protocol'
+import type { Audit, PeerId } from '@qmtcode/protocol'
 import type { TrustBook } from '../trust/trust-book.ts'
 
 /** Connections that others opened: each must greet in time, and neither strangers nor one peer can fill the node. */
@@ -15,13 +16,19 @@ const MAX_UNKNOWN = 64
 /** A peer needs one; two after a simultaneous dial; some that are dead and not yet noticed, while it redials. */
 const MAX_PER_PEER = 8
 
-export function createArrivals(components: { trust: TrustBook }): Arrivals {
+export function createArrivals(components: { trust: TrustBook; audit?: Audit }): Arrivals {
+  const { audit = silentAudit } = components
   const waiting = new Map<Connection, NodeJS.Timeout>()
   const strangers = new Set<Connection>()
   const byPeer = new Map<string, Set<Connection>>()
   const isUnknown = (connection: Connection): boolean =>
     components.trust.standing(connection.remotePeer.toString() as PeerId).state === 'unknown'
 
+  function close(connection: Connection, outcome: 'timeout' | 'rate_limited', reason: string): void {
+    const about = { peerId: connection.remotePeer.toString() as PeerId, address: connection.remoteAddr.toString() }
+    audit.note({ kind: 'refused', direction: 'in', what: 'connection', ...about, outcome, reason })
+    connection.abort(new Error(reason))
+  }
   function settle(connection: Connection): void {
     clearTimeout(waiting.get(connection))
     waiting.delete(connection)
@@ -33,7 +40,7 @@ export function createArrivals(components: { trust: TrustBook }): Arrivals {
     for (const oldest of open) {
       if (open.size <= MAX_PER_PEER) break
       open.delete(oldest)
-      oldest.abort(new Error('too many connections of this peer'))
+      close(oldest, 'rate_limited', 'too many connections of this peer')
     }
   }
   function leavePeer(connection: Connection): void {
@@ -46,14 +53,14 @@ export function createArrivals(components: { trust: TrustBook }): Arrivals {
     opened(connection) {
       if (connection.direction !== 'inbound') return
       boundPeer(connection)
-      const onSilent = (): void => connection.abort(new Error('no handshake'))
+      const onSilent = (): void => close(connection, 'timeout', 'no handshake')
       waiting.set(connection, setTimeout(onSilent, GREET_WITHIN_MS).unref())
       if (!isUnknown(connection)) return
       strangers.add(connection)
       for (const oldest of strangers) {
         if (strangers.size <= MAX_UNKNOWN) break
         strangers.delete(oldest)
-        if (isUnknown(oldest)) oldest.abort(new Error('too many unknown peers'))
+        if (isUnknown(oldest)) close(oldest, 'rate_limited', 'too many unknown peers')
       }
     },
     greeted: settle,

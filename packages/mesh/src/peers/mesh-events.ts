@@ -1,4 +1,5 @@
-import type { MeshEvent } from '@qmtcode/protocol'
+import { silentAudit } from '@qmtcode/protocol'
+import type { Audit, MeshEvent } from '@qmtcode/protocol'
 
 export interface MeshEvents {
   emit(event: MeshEvent): void
@@ -14,11 +15,16 @@ interface Follower {
   wake: () => void
 }
 
-export function createMeshEvents(): MeshEvents {
+/** `audit`: where it is noted that another node refused this one. */
+export function createMeshEvents({ audit = silentAudit }: { audit?: Audit } = {}): MeshEvents {
   const followers = new Set<Follower>()
   const stopped = new AbortController()
   return {
     emit(event) {
+      if (event.type === 'peer.refused') {
+        const { peerId, name, reason } = event
+        audit.note({ kind: 'refused', direction: 'out', what: 'connection', peerId, name, outcome: 'not_admitted', reason })
+      }
       for (const follower of followers) {
         follower.queue.push(event)
         if (follower.queue.length > MAX_LAG) follower.queue.shift()

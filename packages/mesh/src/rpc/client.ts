@@ -5,7 +5,7 @@ import type { Cancellation } from './cancellation.ts'
 import type { OutgoingCall } from './outgoing-call.ts'
 import { createPool } from './pool.ts'
 import type { OpenStream, Pool, PoolOptions } from './pool.ts'
-import type { RpcClient } from './types.ts'
+import type { EndedCall, RpcClient } from './types.ts'
 import { encodeValue } from './values.ts'
 
 const DEFAULT_TIMEOUT_MS = 300_000
@@ -22,9 +22,12 @@ export interface RpcClientComponents {
   open: OpenStream
   clock?: Clock
   log?: Logger
+  /** Hears of each call once, when it is over. Must not throw. */
+  onCall?(call: EndedCall): void
 }
 
 interface MethodCall {
+  service: string
   protocolId: string
   name: string
   method: Method
@@ -37,32 +40,38 @@ interface Started {
 
 /** Calls to one peer. Outputs are parsed with the contract's schemas; inputs are the host's to judge. */
 export function createRpcClient(components: RpcClientComponents, options: RpcClientOptions = {}): RpcClient {
-  const { open, clock = systemClock, log = silentLogger } = components
+  const { open, clock = systemClock, log = silentLogger, onCall } = components
   const { requestTimeoutMs = DEFAULT_TIMEOUT_MS, frameTimeoutMs } = options
   const counters = { bytesIn: 0, bytesOut: 0 }
   const pool = createPool({ open, clock, counters, frameTimeoutMs }, options)
 
   const unary = async (methodCall: MethodCall, callOptions: CallOptions = {}): Promise<unknown> => {
+    const ended = createCallEnd(methodCall, { clock, onCall })
     const what = `${methodCall.protocolId} ${methodCall.name}`
     const cancellation = createCancellation(callOptions.signal, { ms: callOptions.timeoutMs ?? requestTimeoutMs, what })
     try {
-      const { call, first } = await begin(pool, methodCall, cancellation)
+      const { call, first } = await begin(pool, methodCall, cancellation, ended)
       if (first.done) throw unexpected(methodCall, 'it ended without an answer')
       const end = await call.next()
-      if (end.done) return first.value
+      if (end.done) {
+        ended.tell('ok')
+        return first.value
+      }
       const error = unexpected(methodCall, 'it answered twice')
       call.cancel(error)
       throw error
     } catch (error) {
       log.debug('rpc call failed', { what, error })
+      ended.tell(toAppError(error).code)
       throw error
     } finally {
       cancellation.dispose()
     }
   }
   const methodFn = (protocolId: string, name: string, method: Method) => (input: unknown, callOptions?: CallOptions) => {
-    const methodCall: MethodCall = { protocolId, name, method, input }
-    return method.kind === 'unary' ? unary(methodCall, callOptions) : items(pool, methodCall, callOptions?.signal)
+    const methodCall: MethodCall = { service: serviceOf(protocolId), protocolId, name, method, input }
+    if (method.kind === 'unary') return unary(methodCall, callOptions)
+    return items({ pool, clock, onCall }, methodCall, callOptions?.signal)
   }
   return {
     client<C extends Contract>(contract: C): ContractClient<C> {
@@ -80,12 +89,13 @@ export function createRpcClient(components: RpcClientComponents, options: RpcCli
 }
 
 /** Starts a call and waits for its first item. Again on another stream when this one died before anything of the call left. */
-async function begin(pool: Pool, methodCall: MethodCall, cancellation: Cancellation): Promise<Started> {
+async function begin(pool: Pool, methodCall: MethodCall, cancellation: Cancellation, ended: CallEnd): Promise<Started> {
   const params = encodeValue(methodCall.input)
   const trace = newId('tr')
   for (let attempt = 1; ; attempt += 1) {
     const stream = await pool.acquire(methodCall.protocolId, cancellation)
     const call = stream.start({ method: methodCall.name, trace, params, parse: (raw) => parseOutput(methodCall, raw) })
+    ended.began(call, trace)
     cancellation.listen((reason) => call.cancel(reason))
     try {
       return { call, first: await call.next() }
@@ -96,18 +106,30 @@ async function begin(pool: Pool, methodCall: MethodCall, cancellation: Cancellat
 }
 
 /** A call for each iteration. Leaving the loop early cancels it. */
-function items(pool: Pool, methodCall: MethodCall, signal: AbortSignal | undefined): AsyncIterable<unknown> {
+function items(
+  { pool, ...ending }: { pool: Pool } & EndComponents,
+  methodCall: MethodCall,
+  signal: AbortSignal | undefined,
+): AsyncIterable<unknown> {
   return {
     [Symbol.asyncIterator](): AsyncIterator<unknown, undefined> {
       const cancellation = createCancellation(signal)
+      const ended = createCallEnd(methodCall, ending)
       let call: OutgoingCall | undefined
       let isStarted = false
       const first = async (): Promise<IteratorResult<unknown, undefined>> => {
         if (isStarted) throw new AppError('internal', 'next() while the first next() is under way, or after it failed')
         isStarted = true
-        const started = await begin(pool, methodCall, cancellation).catch(disposing(cancellation))
+        const started = await begin(pool, methodCall, cancellation, ended).catch((error: unknown) => {
+          cancellation.dispose()
+          ended.tell(toAppError(error).code)
+          throw error
+        })
         call = started.call
-        call.onOver(cancellation.dispose)
+        call.onOver((error) => {
+          cancellation.dispose()
+          ended.tell(error?.code ?? 'ok')
+        })
         return started.first
       }
       return {
@@ -122,13 +144,29 @@ function items(pool: Pool, methodCall: MethodCall, signal: AbortSignal | undefin
   }
 }
 
-/** Rethrows, after the cancellation let go of its signal. */
-const disposing =
-  (cancellation: Cancellation) =>
-  (error: unknown): never => {
-    cancellation.dispose()
-    throw error
+type EndComponents = Pick<RpcClientComponents, 'onCall'> & { clock: Clock }
+type CallEnd = ReturnType<typeof createCallEnd>
+
+/** Watches a call over its attempts, and tells once how it ended. */
+function createCallEnd({ service, name, input }: MethodCall, { clock, onCall }: EndComponents) {
+  const begunAt = clock.monotonic()
+  let attempt: { call: OutgoingCall; trace: string } | undefined
+  let isTold = false
+  return {
+    began(call: OutgoingCall, trace: string): void {
+      attempt = { call, trace }
+    },
+    tell(outcome: EndedCall['outcome']): void {
+      if (isTold) return
+      isTold = true
+      const { bytesIn = 0, bytesOut = 0 } = attempt?.call.bytes() ?? {}
+      onCall?.({ service, method: name, input, trace: attempt?.trace, outcome, ms: clock.monotonic() - begunAt, bytesIn, bytesOut })
+    },
   }
+}
+
+/** `/qmt/<service>/<version>`. */
+const serviceOf = (protocolId: string): string => protocolId.split('/')[2] ?? protocolId
 
 function parseOutput(methodCall: MethodCall, raw: unknown): unknown {
   const { method } = methodCall

@@ -1,5 +1,5 @@
 import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
-import type { CallContext, Logger, Method } from '@qmtcode/protocol'
+import type { CallContext, Clock, ErrorCode, Logger, Method } from '@qmtcode/protocol'
 import type { PeerAccount } from './account.ts'
 import type { CallHead } from './call-head.ts'
 import { parseHead } from './call-head.ts'
@@ -7,7 +7,7 @@ import type { Channel } from './channel.ts'
 import { FRAME, encodeFrame } from './frames.ts'
 import type { Frame } from './frames.ts'
 import { createInput } from './input.ts'
-import type { RpcPeer, ServedContract } from './types.ts'
+import type { EndedCall, RpcPeer, ServedContract } from './types.ts'
 import { encodeValue } from './values.ts'
 import { createWriter, writeItem } from './writer.ts'
 import type { Writer } from './writer.ts'
@@ -27,7 +27,9 @@ export interface IncomingComponents {
   served: ServedContract
   peer: RpcPeer
   account: PeerAccount
+  clock: Clock
   log: Logger
+  onCall?(peer: RpcPeer, call: EndedCall): void
 }
 
 type Handler = (input: unknown, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>
@@ -43,19 +45,21 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
   let isCallerDone = first.kind === FRAME.callOnly
   let isHostDone = false
   let isRunning = false
+  const ended = createCallEnd(components, first, () => head)
 
-  const sayTerminal = (frame: Buffer, options: { drop: boolean }): void => {
+  const sayTerminal = (frame: Buffer, options: { drop: boolean; outcome: EndedCall['outcome'] }): void => {
     if (isHostDone) return
     isHostDone = true
     writer.stop(options)
     channel.post(frame)
+    ended.tell(options.outcome)
   }
   const fail = (error: unknown, options = { drop: false }): void => {
     if (isHostDone) return
     if (!isRunning) input.close()
     const wire = toWireError(error)
     if (wire.code === 'internal') log.warn('rpc call failed', { service: served.contract.service, method: head?.name, error })
-    sayTerminal(encodeFrame(FRAME.error, callId, JSON.stringify(wire)), options)
+    sayTerminal(encodeFrame(FRAME.error, callId, JSON.stringify(wire)), { ...options, outcome: toAppError(error).code })
   }
   const run = async ({ name, method, trace, params }: CallHead): Promise<void> => {
     const parsed = parseInput(method, input.take(params))
@@ -65,7 +69,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
     const result = handler(parsed, context)
     if (method.kind === 'unary') await answer(await (result as Promise<unknown>))
     else await pump(result as AsyncIterable<unknown>, { writer, hold: account, signal: controller.signal })
-    sayTerminal(encodeFrame(FRAME.end, callId), { drop: false })
+    sayTerminal(encodeFrame(FRAME.end, callId), { drop: false, outcome: 'ok' })
   }
   const answer = async (value: unknown): Promise<void> => {
     if (!writer.isOver()) await writeHeld(value, { writer, hold: account })
@@ -101,6 +105,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
     writer,
     isOver: () => isCallerDone && isHostDone,
     onFrame(frame) {
+      ended.bytesIn += frame.payload.byteLength
       switch (frame.kind) {
         case FRAME.credit:
           if (!isHostDone) writer.grant(frame.payload.readUInt32BE(0))
@@ -123,6 +128,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
       }
     },
     onClosed(error) {
+      if (!isHostDone) ended.tell(error.code)
       isHostDone = true
       isCallerDone = true
       if (!isRunning) input.close()
@@ -130,6 +136,29 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
       controller.abort(error)
     },
   }
+}
+
+/** Counts a call, and tells once how it ended. */
+function createCallEnd({ channel, served, peer, clock, onCall }: IncomingComponents, first: Frame, head: () => CallHead | undefined) {
+  const begunAt = clock.monotonic()
+  const sentBefore = channel.outbox.sentBytes()
+  const call = {
+    bytesIn: first.payload.byteLength,
+    tell(outcome: 'ok' | ErrorCode): void {
+      const known = head()
+      onCall?.(peer, {
+        service: served.contract.service,
+        method: known?.name,
+        input: known?.params,
+        trace: known?.trace,
+        outcome,
+        ms: clock.monotonic() - begunAt,
+        bytesIn: call.bytesIn,
+        bytesOut: channel.outbox.sentBytes() - sentBefore,
+      })
+    },
+  }
+  return call
 }
 
 function parseInput(method: Method, raw: unknown): unknown {

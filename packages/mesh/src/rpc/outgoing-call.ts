@@ -27,8 +27,10 @@ export interface OutgoingCall {
   cancel(reason: AppError): void
   /** Whether any byte of it may have reached the host. */
   wasSent(): boolean
-  /** Once, when nothing more can arrive; at once when that is so already. */
-  onOver(listener: () => void): void
+  /** So far. */
+  bytes(): { bytesIn: number; bytesOut: number }
+  /** Once, when nothing more can arrive; at once when that is so already. `error`: what the host ended it with, or the link. */
+  onOver(listener: (error?: AppError) => void): void
   /** A frame with this call's id. Throws when it breaks the rules. */
   onFrame(frame: Frame): void
   onClosed(error: AppError): void
@@ -50,7 +52,9 @@ export function startCall(components: OutgoingComponents, request: CallRequest):
   let isHostDone = false
   let isCancelled = false
   let isFree = false
-  let over: (() => void) | undefined
+  let over: ((error?: AppError) => void) | undefined
+  let failure: AppError | undefined
+  let bytesIn = 0
   let grace: NodeJS.Timeout | undefined
 
   const freeIfDone = (): void => {
@@ -81,8 +85,9 @@ export function startCall(components: OutgoingComponents, request: CallRequest):
   }
   const hostEnds = (error?: AppError): void => {
     isHostDone = true
+    failure = error
     inbox.end(error)
-    over?.()
+    over?.(error)
     if (!isCallerDone) sayTerminal(FRAME.cancel)
     freeIfDone()
   }
@@ -95,12 +100,14 @@ export function startCall(components: OutgoingComponents, request: CallRequest):
     next: inbox.next,
     cancel,
     onOver(listener) {
-      if (isHostDone) listener()
+      if (isHostDone) listener(failure)
       else over = listener
     },
     wasSent: () => channel.outbox.sentBytes() > sentBefore,
+    bytes: () => ({ bytesIn, bytesOut: channel.outbox.sentBytes() - sentBefore }),
     onFrame(frame) {
       if (isHostDone) return
+      bytesIn += frame.payload.byteLength
       switch (frame.kind) {
         case FRAME.items:
           return inbox.items(frame.payload)
@@ -123,8 +130,9 @@ export function startCall(components: OutgoingComponents, request: CallRequest):
       writer.stop({ drop: true })
       if (isHostDone) return
       isHostDone = true
+      failure = error
       inbox.end(error)
-      over?.()
+      over?.(error)
     },
   }
 }

@@ -4,7 +4,7 @@ import { createPeerAccount } from './account.ts'
 import type { PeerAccount } from './account.ts'
 import { createHostStream } from './host-stream.ts'
 import type { HostStream } from './host-stream.ts'
-import type { ByteStream, RpcPeer, RpcServer, ServedContract } from './types.ts'
+import type { ByteStream, EndedCall, RpcPeer, RpcServer, ServedContract } from './types.ts'
 
 export interface RpcServerOptions {
   /** Streams of one peer; further ones are reset. Default: LIMITS.peerStreams. */
@@ -18,9 +18,16 @@ interface PeerEntry {
   streams: Set<HostStream>
 }
 
+export interface RpcServerComponents {
+  clock?: Clock
+  log?: Logger
+  /** Hears of each call once, when it is over. Must not throw. */
+  onCall?(peer: RpcPeer, call: EndedCall): void
+}
+
 /** Serves the calls of many peers. A peer's breach of the rules resets its stream; a failing handler ends its call. */
-export function createRpcServer(components: { clock?: Clock; log?: Logger } = {}, options: RpcServerOptions = {}): RpcServer {
-  const { clock = systemClock, log = silentLogger } = components
+export function createRpcServer(components: RpcServerComponents = {}, options: RpcServerOptions = {}): RpcServer {
+  const { clock = systemClock, log = silentLogger, onCall } = components
   const { maxStreams = LIMITS.peerStreams, frameTimeoutMs } = options
   const counters = { bytesIn: 0, bytesOut: 0 }
   const peers = new Map<PeerId | undefined, PeerEntry>()
@@ -45,7 +52,7 @@ export function createRpcServer(components: { clock?: Clock; log?: Logger } = {}
     if (stopped || entry.streams.size >= maxStreams) {
       return stream.reset(stopped ?? new AppError('busy', `${maxStreams} streams of this peer are open already`))
     }
-    const host = createHostStream(stream, { clock, log, counters, frameTimeoutMs, served, peer, account: entry.account }, () => {
+    const host = createHostStream(stream, { clock, log, counters, frameTimeoutMs, served, peer, account: entry.account, onCall }, () => {
       entry.streams.delete(host)
       tidy()
     })

@@ -1,4 +1,4 @@
-import type { CallContext, Contract, ContractClient, ContractHandlers, PeerId } from '@qmtcode/protocol'
+import type { CallContext, Contract, ContractClient, ContractHandlers, ErrorCode, PeerId } from '@qmtcode/protocol'
 
 /**
  * What rpc needs of a transport: a libp2p stream, a socket, or a pair in memory.
@@ -48,6 +48,20 @@ export interface ServedContract<C extends Contract = Contract> {
 }
 
 export type RpcPeer = Pick<CallContext, 'peerId'>
+
+/** A call that is over, at either end. */
+export interface EndedCall {
+  service: string
+  /** Absent: its first frame did not say one that there is. */
+  method?: string
+  /** The input, before it was parsed. */
+  input: unknown
+  trace?: string
+  outcome: 'ok' | ErrorCode
+  ms: number
+  bytesIn: number
+  bytesOut: number
+}
 
 export interface RpcStats {
   streams: number

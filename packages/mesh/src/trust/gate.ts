@@ -1,5 +1,6 @@
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
-import type { Clock, PeerId } from '@qmtcode/protocol'
+import { silentAudit } from '@qmtcode/protocol'
+import type { Audit, Clock, PeerId } from '@qmtcode/protocol'
 import { multiaddr } from '@multiformats/multiaddr'
 import { hostKey } from '../addresses/multiaddrs.ts'
 import { createRateWindow } from './rate-window.ts'
@@ -20,8 +21,8 @@ const PENDING_PER_FRIEND = 64
  * Who gets a connection: no banned peer either way, and unknown ones at a bounded rate, decided on authenticated ids.
  * Before an id is known only the address counts: those of admitted peers are exempt from all but a bound of their own.
  */
-export function createGate(components: { clock: Clock; trust: TrustBook }): ConnectionGater {
-  const { trust } = components
+export function createGate(components: { clock: Clock; trust: TrustBook; audit?: Audit }): ConnectionGater {
+  const { trust, audit = silentAudit } = components
   const perAddress = createRateWindow(components, { limit: UNKNOWN_PER_ADDRESS, windowMs: 1_000 })
   const inAll = createRateWindow(components, { limit: UNKNOWN_IN_ALL, windowMs: 1_000 })
   const attempts = createRateWindow(components, { limit: ATTEMPTS_PER_ADDRESS, windowMs: 1_000 })
@@ -34,20 +35,27 @@ export function createGate(components: { clock: Clock; trust: TrustBook }): Conn
     if (pending.of(host) >= PENDING_PER_ADDRESS || pending.inAll((other) => !friends.has(other)) >= PENDING_IN_ALL) return true
     return !attempts.take(host) || !allAttempts.take('')
   }
+  /** Notes what is denied. `address`: the host alone before anybody said who is there, since ports are many. */
+  const deny = (outcome: string, about: { address: string; peerId?: PeerId; direction?: 'in' | 'out' }, reason: string): true => {
+    audit.note({ kind: 'refused', direction: 'in', what: 'connection', ...about, outcome, reason })
+    return true
+  }
   return {
     denyInboundConnection(maConn) {
       const host = hostKey(maConn.remoteAddr)
-      if (isCrowded(host)) return true
+      if (isCrowded(host)) return deny('rate_limited', { address: host }, 'too many connections')
       pending.add(host, maConn)
       return false
     },
     denyInboundEncryptedConnection(peerId, maConn) {
       const host = hostKey(maConn.remoteAddr)
       pending.remove(host, maConn)
-      const { state } = trust.standing(peerId.toString() as PeerId)
-      if (state === 'unknown') return !perAddress.take(host) || !inAll.take('')
-      if (state === 'admitted') friends.add(host, peerId.toString() as PeerId)
-      return state === 'banned'
+      const about = { address: host, peerId: peerId.toString() as PeerId }
+      const { state } = trust.standing(about.peerId)
+      if (state === 'banned') return deny('forbidden', about, 'banned')
+      if (state === 'admitted') friends.add(host, about.peerId)
+      else if (!perAddress.take(host) || !inAll.take('')) return deny('rate_limited', about, 'too many unknown peers')
+      return false
     },
     denyOutboundEncryptedConnection: (peerId) => trust.standing(peerId.toString() as PeerId).state === 'banned',
   }

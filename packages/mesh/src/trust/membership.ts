@@ -1,6 +1,6 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, inviteInitSchema, isAppError, nodeNameSchema, roleIncludes, toAppError } from '@qmtcode/protocol'
-import type { Clock, InviteInfo, InviteInit, KnownPeer, Logger, NewInvite, PeerId } from '@qmtcode/protocol'
+import { AppError, inviteInitSchema, isAppError, nodeNameSchema, roleIncludes, silentAudit, toAppError } from '@qmtcode/protocol'
+import type { Audit, Clock, InviteInfo, InviteInit, KnownPeer, Logger, NewInvite, PeerId } from '@qmtcode/protocol'
 import type { Hello } from '../handshake/hello.ts'
 import { MAX_DEPTH, RENEW_BELOW_MS, endOf, issueGrant, openChain, readChain } from './grant.ts'
 import type { Chain, Grant, GrantTerms } from './grant.ts'
@@ -41,6 +41,7 @@ export interface Membership {
 export interface MembershipComponents {
   clock: Clock
   log: Logger
+  audit?: Audit
   key: Ed25519PrivateKey
   trust: TrustBook
   content: KnownPeersContent
@@ -49,7 +50,7 @@ export interface MembershipComponents {
 }
 
 export function createMembership(components: MembershipComponents, { self }: { self: PeerId }): Membership {
-  const { clock, log, key, trust, content } = components
+  const { clock, log, audit = silentAudit, key, trust, content } = components
   const { grants } = trust
   const book = createInviteBook({ clock, invites: content.invites }, { self })
   const banListeners: (() => void)[] = []
@@ -78,6 +79,16 @@ export function createMembership(components: MembershipComponents, { self }: { s
       trust.introduce(peerId, { name: nameFor(invite) })
     })
     log.info('joined by an invite', { peerId, invite: id, role: invite.role })
+    audit.note({
+      kind: 'invite',
+      direction: 'in',
+      what: 'redeemed',
+      peerId,
+      name: trust.nameOf(peerId),
+      target: id,
+      outcome: 'ok',
+      reason: `as ${invite.role}`,
+    })
     return chain
   }
   const nameFor = ({ name, uses }: StoredInvite): string | undefined => (uses === 1 ? name : undefined)
@@ -164,6 +175,7 @@ export function createMembership(components: MembershipComponents, { self }: { s
       } catch (error) {
         const { code, message } = toAppError(error)
         log.info('an invite was not redeemed', { peerId, invite: hello.join?.id, code, error: message })
+        audit.note({ kind: 'invite', direction: 'in', what: 'redeemed', peerId, target: hello.join?.id, outcome: code, reason: message })
         return hello.join ? { refused: { code, message: isAppError(error) ? message.slice(0, 300) : 'it failed there' } } : {}
       }
     },

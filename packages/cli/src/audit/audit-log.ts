@@ -1,0 +1,48 @@
+import { userInfo } from 'node:os'
+import type { Audit, AuditEntry, AuditLine, Clock, Logger } from '@qmtcode/protocol'
+import { printableLine } from '../output/printable.ts'
+import { openAuditFile } from './audit-file.ts'
+import { createAuditSummary } from './audit-summary.ts'
+
+/** What this node notes of its peers, in `QMT_HOME/audit.jsonl`. */
+export interface AuditLog extends Audit {
+  /** After it nothing is noted. Safe to call twice. */
+  close(): Promise<void>
+}
+
+const MAX_TEXT_CHARS = 200
+
+export async function openAuditLog(file: string, components: { clock: Clock; log: Logger }): Promise<AuditLog> {
+  const target = await openAuditFile(file, components)
+  const user = accountName()
+  const write = (line: AuditLine): void => target.write(line.by === 'person' ? { ...line, user } : line)
+  const summary = createAuditSummary({ clock: components.clock, write })
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    summary.stop()
+    summary.flush()
+    await target.close()
+  }
+  return {
+    note(entry) {
+      if (!closing) summary.add(plain(entry))
+    },
+    close: () => (closing ??= close()),
+  }
+}
+
+/** Names, addresses and reasons may be a peer's words: short, and no control characters. */
+function plain(entry: AuditEntry): AuditEntry {
+  const fields = Object.entries(entry).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, typeof value === 'string' ? printableLine(value, MAX_TEXT_CHARS) : value]],
+  )
+  return Object.fromEntries(fields) as AuditEntry
+}
+
+function accountName(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined // an id without an account, as in containers
+  }
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path'
+import type { AuditLine } from '@qmtcode/protocol'
+import { followAudit, readAudit } from '../audit/read-audit.ts'
+import { qmtHomeOf } from '../config/file-paths.ts'
+import { duration } from '../output/format.ts'
+import { jsonLine, printableLine } from '../output/printable.ts'
+import type { Column } from '../output/table.ts'
+import type { CommandContext } from './context.ts'
+import { printList } from './list.ts'
+
+export interface AuditCommand {
+  json: boolean
+  /** A name, a peer id, or six characters or more of one. */
+  peer?: string
+  sinceMs?: number
+  limit: number
+  follow: boolean
+}
+
+/** Reads the file: a node may run or not. */
+export async function audit(context: CommandContext, command: AuditCommand): Promise<number> {
+  const { components, out, interrupts } = context
+  const file = join(qmtHomeOf(components.env, components.cwd), 'audit.jsonl')
+  const from = command.sinceMs === undefined ? 0 : components.clock.now() - command.sinceMs
+  const isMeant = (line: AuditLine): boolean => line.at >= from && isOf(line, command.peer)
+  const coming = command.follow ? followAudit(file, { signal: interrupts.signal }) : undefined
+  const rows = await newest(readAudit(file), isMeant, command.limit)
+  if (!coming) {
+    printList(context, command.json, { rows, columns: COLUMNS, json: (row) => row, none: 'nothing is noted yet: qmtcode --mesh writes it' })
+    return 0
+  }
+  const show = (line: AuditLine): void => out.line(command.json ? jsonLine(line) : textLine(line))
+  for (const row of rows) show(row)
+  for await (const line of coming) if (isMeant(line)) show(line)
+  return 0
+}
+
+async function newest(lines: AsyncIterable<AuditLine>, isMeant: (line: AuditLine) => boolean, limit: number): Promise<AuditLine[]> {
+  let kept: AuditLine[] = []
+  for await (const line of lines) {
+    if (isMeant(line)) kept.push(line)
+    if (kept.length >= 2 * limit) kept = kept.slice(-limit)
+  }
+  return kept.slice(-limit)
+}
+
+const COMMON_START = '12D3KooW'
+
+function isOf({ name, peerId }: AuditLine, peer: string | undefined): boolean {
+  if (peer === undefined || name === peer || peerId === peer) return true
+  const start = peer.startsWith(COMMON_START) ? peer : COMMON_START + peer
+  return start.length >= COMMON_START.length + 6 && peerId?.startsWith(start) === true
+}
+
+const whenText = ({ at }: AuditLine): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+const peerText = ({ name, peerId, address }: AuditLine): string => {
+  const id = peerId?.slice(0, COMMON_START.length + 6)
+  if (name !== undefined && name !== id) return `${printableLine(name, 63)}${id === undefined ? '' : ` (${id.slice(COMMON_START.length)})`}`
+  return id ?? printableLine(address ?? '', 60)
+}
+const ARROWS = { in: '←', out: '→' } as const
+const whatText = ({ kind, direction, what }: AuditLine): string =>
+  printableLine(`${direction ? `${ARROWS[direction]} ` : ''}${kind === 'call' ? '' : `${kind} `}${what}`, 80)
+const outcomeText = ({ outcome, count }: AuditLine): string => (count === undefined ? outcome : `${outcome} × ${count}`)
+const moreText = ({ target, reason, kind, address, by, user }: AuditLine): string =>
+  printableLine([target, reason, kind === 'request' ? address : undefined, by && `by ${user ?? by}`].filter(Boolean).join(', '), 200)
+const sizeText = ({ bytesIn, bytesOut }: AuditLine): string => (bytesIn === undefined ? '' : `${bytesIn}/${bytesOut ?? 0}`)
+
+const COLUMNS: readonly Column<AuditLine>[] = [
+  { title: 'TIME (UTC)', value: whenText },
+  { title: 'PEER', value: peerText, min: 10 },
+  { title: 'WHAT', value: whatText },
+  { title: 'OUTCOME', value: outcomeText },
+  { title: 'ABOUT', value: moreText, min: 10 },
+  { title: 'TOOK', value: ({ ms }) => (ms === undefined ? '' : duration(ms)), align: 'right', spare: 1 },
+  { title: 'BYTES IN/OUT', value: sizeText, align: 'right', spare: 2 },
+]
+
+const textLine = (line: AuditLine): string =>
+  [whenText, peerText, whatText, outcomeText, moreText]
+    .map((column) => column(line))
+    .filter(Boolean)
+    .join('  ')
