@@ -10,6 +10,7 @@ import { directoryContract } from './directory/contract.ts'
 import { createDirectory } from './directory/directory.ts'
 import { createHeardRecords } from './directory/heard-records.ts'
 import { createOwnRecord } from './directory/own-record.ts'
+import { createProbeService, probeContract } from './diagnose/probe-service.ts'
 import { createDiscovery } from './discovery/discovery.ts'
 import { createKademlia } from './discovery/kademlia.ts'
 import { createMdns } from './discovery/mdns.ts'
@@ -48,8 +49,8 @@ const WARM_STREAMS = 2
 export interface MeshPartsComponents {
   clock: Clock
   log: Logger
-  key: Ed25519PrivateKey
   audit: Audit
+  key: Ed25519PrivateKey
   self: PeerId
   file: KnownPeersFile
 }
@@ -72,7 +73,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
   const upkeep = createUpkeep({ log, trust, membership, greeter, links }, { everyMs: timings.upkeep })
   const bans = createBanNews({ log, trust, membership, clientOf: (peerId) => links.get(peerId)?.lines[0]?.rpc.client(bansContract) })
-  services.add(bansContract, { role: 'observer', handlersFor: () => bans.handlers })
+  const probesOf = createProbeService({ clock })
+  services.add(probeContract, { handlersFor: (peer) => probesOf(peer.peerId) })
+  services.add(bansContract, { handlersFor: () => bans.handlers })
   const own = createOwnRecord(
     { log, key, addresses: listenAddresses },
     { peerId: self, name, software: version, starts: file.content.starts, loadMs: timings.load },
@@ -167,12 +170,12 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     listenAddresses,
   }
 
-  function isTrusted(connection: Connection): boolean {
-    const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
-    return state === 'admitted' || open
   function noteCall(direction: 'in' | 'out', peerId: PeerId, call: EndedCall): void {
     audit.note(callEntry(call, { direction, peerId, name: trust.nameOf(peerId) }))
   }
+  function isTrusted(connection: Connection): boolean {
+    const { state, open } = trust.standing(connection.remotePeer.toString() as PeerId)
+    return state === 'admitted' || open
   }
   function listenAddresses(): string[] {
     return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
@@ -231,10 +234,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       name: hello.name,
       address: withoutPeerId(connection.remoteAddr).toString(),
     }
+    audit.note({ kind: 'request', direction: 'in', what: 'admission', ...asked, outcome: 'not_admitted' })
     if (trust.knock(asked)) events.emit({ type: 'peer.knocked', at: clock.now(), ...asked })
   }
   function claimName(peerId: PeerId, claimed: string): void {
-    audit.note({ kind: 'request', direction: 'in', what: 'admission', ...asked, outcome: 'not_admitted' })
     trust.pinName(peerId, claimed).then(
       (isIts) => isIts || log.warn('another node bears this name already', { peerId, name: claimed }),
       (error: unknown) => log.error('cannot keep a name', { peerId, error: String(error) }),

@@ -1,4 +1,4 @@
-import type { Contract, ContractHandlers, Load, ModelOffer, PeerId, Peers, Role, Trust } from '@qmtcode/protocol'
+import type { Contract, ContractHandlers, Diagnosis, Load, ModelOffer, PeerId, Peers, Role, Trust } from '@qmtcode/protocol'
 import type { GossipTimings } from './gossip/partner.ts'
 import type { Gossip } from './gossip/types.ts'
 
@@ -8,18 +8,16 @@ export interface MeshNode {
   readonly name: string
   readonly peers: Peers
   readonly trust: Trust
+  readonly diagnosis: Diagnosis
   /** What members keep the same among them. Sets are added by whoever knows what they mean. */
   readonly gossip: Gossip
   /** What a node is called here, and may do here, right now; of this node itself too. */
   about(peerId: PeerId): { name: string; role?: Role }
   /**
-   * Before start. `handlersFor` is asked once a connection of a peer whose role includes `role`; any other stream is reset unread.
-   * `whenOpen`: under `trust = "open"` unknown peers may use it too.
+   * Before start, for a service of `ACCESS`, which says who may call what of it. `handlersFor` is asked once a connection of a peer
+   * that may call any of its methods; any other stream is reset unread.
    */
-  serve<C extends Contract>(
-    contract: C,
-    service: { role: Role; whenOpen?: boolean; handlersFor(peer: CallerPeer): ContractHandlers<C> },
-  ): void
+  serve<C extends Contract>(contract: C, service: { handlersFor(peer: CallerPeer): ContractHandlers<C> }): void
   /** What this node tells members about itself; pushed to connected peers when it changed. */
   advertise(advert: NodeAdvert): void
   setLoad(load: Load): void

@@ -4,6 +4,8 @@ import { AppError, LIMITS, nodeNameSchema, silentAudit } from '@qmtcode/protocol
 import type { Audit, Clock, Logger, PeerId } from '@qmtcode/protocol'
 import { auditedTrust } from './audit/audited-trust.ts'
 import { parseListenAddress } from './addresses/multiaddrs.ts'
+import { systemLookup } from './addresses/resolve-names.ts'
+import { createDiagnosis } from './diagnose/diagnosis.ts'
 import { HANDSHAKE_PROTOCOL } from './handshake/hello.ts'
 import { loadIdentity } from './identity/identity-file.ts'
 import { PING_PROTOCOL, answerPings } from './links/ping.ts'
@@ -42,6 +44,11 @@ export async function createMeshNode(
     { trust, links, keeper, directory, own, heard, gossip, discovery, addresses: listenAddresses, follow: events.follow },
     { self, configured: options.peers },
   )
+  let report: StartReport | undefined
+  const diagnosis = createDiagnosis(
+    { clock: components.clock, ...parts, lookUpName: systemLookup, resolve: peers.resolve, started: () => report },
+    { self, configured: options.peers, trust: options.trust, discovery: options.discovery ?? [] },
+  )
   let state: 'new' | 'started' | 'stopped' = 'new'
   let stopping: Promise<void> | undefined
 
@@ -58,7 +65,8 @@ export async function createMeshNode(
       await parts.discovery.start()
       parts.upkeep.start()
       heard.start()
-      return { listenAddresses: listenAddresses(), moved }
+      report = { listenAddresses: listenAddresses(), moved }
+      return report
     } catch (error) {
       await stop()
       throw error
@@ -78,6 +86,7 @@ export async function createMeshNode(
       trust,
     }),
     gossip,
+    diagnosis,
     about: (id) => (id === peerId ? { name: options.name, role: 'admin' } : { name: trust.nameOf(id), role: trust.standing(id).role }),
     serve(contract, service) {
       if (state !== 'new') throw new AppError('internal', `serve(${contract.service}) of a node that was ${state}`)

@@ -1,6 +1,6 @@
 import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
 import { createFoundPeers } from './found-peers.ts'
-import type { DiscoveryWay, WayComponents } from './way.ts'
+import type { DiscoveryWay, Multicast, WayComponents } from './way.ts'
 
 /** Finds addresses of peers, in the ways that the configuration names. It admits nobody, and dials only through `dial`. */
 export interface Discovery {
@@ -12,6 +12,8 @@ export interface Discovery {
   nearby(): PeerId[]
   linked(peerId: PeerId): void
   problems(): string[]
+  /** Of the way that uses it; undefined where none does. */
+  multicast(): Promise<Multicast | undefined>
   stop(): Promise<void>
 }
 
@@ -105,6 +107,7 @@ export function createDiscovery(
       for (const way of ways) way.linked?.(peerId)
     },
     problems: () => [...failed, ...ways.flatMap((way) => way.problem() ?? [])],
+    multicast: async () => await ways.find((way) => way.multicast)?.multicast?.(),
     async stop() {
       stopped.abort()
       clearInterval(looking)

@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createBell } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { isLoopbackHost, isPrivateHost } from '../addresses/ip-ranges.ts'
+import { localInterfaceAddresses } from '../addresses/local-addresses.ts'
 import { hostOf } from '../addresses/multiaddrs.ts'
 import type { DiscoveryWay, WayComponents } from './way.ts'
 
@@ -14,12 +15,17 @@ const INTERVAL_MS = 10_000
 const FIRST_QUESTIONS_MS = [300, 1_000, 2_000]
 const ANSWER_MS = 800
 const HEARD_WITHIN_MS = 3_000
+const MAX_OTHERS = 200
 
 type Question = { name: string; type: 'PTR' }
+interface Packet {
+  questions: { name: string }[]
+  answers: { name: string }[]
+}
 interface Service extends PeerDiscovery, Startable {
   mdns?: {
     query(packet: { questions: Question[] }): void
-    on(event: 'query', listener: (packet: { questions: { name: string }[] }) => void): void
+    on(event: 'query' | 'response', listener: (packet: Packet, from: { address: string }) => void): void
     on(event: 'error' | 'warning', listener: (error: Error) => void): void
   }
 }
@@ -32,6 +38,8 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
   const { addresses, onFound, log } = components
   const heard = createBell()
   const timers: NodeJS.Timeout[] = []
+  const settled = Promise.withResolvers<void>()
+  const others = new Set<string>()
   let isHeard = false
   let problem: string | undefined
   const service = mdns({ serviceTag: SERVICE_TAG, interval: INTERVAL_MS })({
@@ -40,7 +48,11 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
   }) as Service
 
   const ask = (): void => service.mdns?.query({ questions: [{ name: SERVICE_TAG, type: 'PTR' }] })
+  function noteOther(address: string): void {
+    if (others.size < MAX_OTHERS && !localInterfaceAddresses().includes(address)) others.add(address)
+  }
   function fail(reason: string): void {
+    settled.resolve()
     if (problem !== undefined) return
     problem = `mdns finds nobody: ${reason}`
     log.warn(problem)
@@ -57,10 +69,15 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
     name: 'mdns',
     async start() {
       await service.start?.()
-      service.mdns?.on('query', ({ questions }) => {
+      service.mdns?.on('query', ({ questions }, { address }) => {
         if (!questions.some(({ name }) => name === SERVICE_TAG)) return
         isHeard = true
         problem = undefined
+        noteOther(address)
+        settled.resolve()
+      })
+      service.mdns?.on('response', ({ answers }, { address }) => {
+        if (answers.some(({ name }) => name === SERVICE_TAG)) noteOther(address)
       })
       service.mdns?.on('error', (error) => fail(error.message.slice(0, 200)))
       for (const ms of FIRST_QUESTIONS_MS) timers.push(setTimeout(ask, ms).unref())
@@ -75,8 +92,13 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
       return []
     },
     problem: () => problem,
+    async multicast() {
+      await settled.promise
+      return { own: isHeard && problem === undefined, others: others.size }
+    },
     async stop() {
       for (const timer of timers) clearTimeout(timer)
+      settled.resolve()
       await service.stop?.()
     },
   }

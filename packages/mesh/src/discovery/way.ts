@@ -10,7 +10,15 @@ export interface DiscoveryWay {
   linked?(peerId: PeerId): void
   /** Why it cannot work here, for people. */
   problem(): string | undefined
+  /** What passes by multicast, as soon as that is known. */
+  multicast?(): Promise<Multicast>
   stop(): Promise<void>
+}
+
+/** `own`: our own question came back to us. `others`: addresses that others' packets came from. */
+export interface Multicast {
+  own: boolean
+  others: number
 }
 
 export interface WayComponents {

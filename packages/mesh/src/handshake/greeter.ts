@@ -49,6 +49,7 @@ export function createGreeter(components: GreeterComponents, options: { name: st
       role: standing.role,
       services: components.servicesFor(standing),
       command: standing.state === 'admitted' ? `qmtcode peers role ${peerId} client` : `qmtcode peers admit ${peerId}`,
+      ...(admitted && { at: components.clock.now() }),
       ...(rotated.length > 0 && { rotated }),
       ...more,
     }
@@ -91,8 +92,8 @@ export function createGreeter(components: GreeterComponents, options: { name: st
         onHello(connection, await answerHello(stream, reply, timeoutMs))
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })
-      }
         refuse(toAppError(error))
+      }
     },
   }
 }

@@ -22,6 +22,8 @@ const helloSchema = z.object({
     .regex(/^qmtcode peers [a-z]+ [1-9A-Za-z]{46,64}( [\w-]{1,20}){0,2}$/)
     .optional()
     .catch(undefined),
+  /** The sender's clock, milliseconds since 1970; told to those it has admitted. */
+  at: z.int().optional().catch(undefined),
   /** Chains that the sender bears: one a mesh, as many as fit. */
   grants: z.array(chainSchema).max(4).optional().catch(undefined),
   /** The sender's earlier keys, each signing the next one; the last is signed over to the sender. */
