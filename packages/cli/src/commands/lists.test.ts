@@ -214,7 +214,7 @@ test('identity and config start no node', async () => {
 })
 
 test('what is not built yet is one line and exit 2', async () => {
-  for (const argv of [['audit'], ['top'], ['--dashboard'], ['run', '--node', 'any', 'x']]) {
+  for (const argv of [['logs'], ['top'], ['--dashboard'], ['run', '--node', 'any', 'x']]) {
     const { code, stdout, stderr } = await cli(argv)
     assert.equal(code, 2)
     assert.equal(stdout, '')

@@ -2,7 +2,7 @@ import type { AuditEntry, PeerId } from '@qmtcode/protocol'
 import type { EndedCall } from '../rpc/types.ts'
 
 /** Fields of inputs that say what a call is about. Their values are ids, and nothing else of an input is noted. */
-const TARGETS = ['id', 'sessionId', 'model', 'agent', 'callId'] as const
+const TARGETS = ['id', 'model', 'agent', 'sessionId', 'callId'] as const
 /** What ids are made of; anything else may be text. */
 const ID = /^[\w.:/@-]{1,100}$/
 
