@@ -20,7 +20,7 @@ const endless: Models = {
 serveRole({
   openMesh: async ({ directory, guest }: { directory: string; guest: PeerId }): Promise<Place> => {
     const node = await makeNode({ directory, name: 'host', peers: [{ name: 'guest', peerId: guest, role: 'client' }], listen: true })
-    node.serve(modelsContract, { role: 'client', handlersFor: () => modelsHandlers(endless) })
+    node.serve(modelsContract, { handlersFor: () => modelsHandlers(endless) })
     const { listenAddresses } = await node.start()
     return { address: listenAddresses[0] ?? '', peerId: node.peerId }
   },

@@ -13,7 +13,6 @@ modelsCompliance('over the mesh', async (script, setup) => {
     await openMeshPair({
       serve: (host) =>
         host.serve(modelsContract, {
-          role: 'client',
           handlersFor: ({ peerId }) => modelsHandlers(createHostModels({ models: local }, { self: host.peerId, caller: peerId })),
         }),
     }),

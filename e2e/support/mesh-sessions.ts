@@ -50,7 +50,6 @@ export async function startMeshSessions(runTurn: RunTurn, options: MeshSessionsO
     const node = await makeNode({ home: homes.host, name: 'host', port })
     for (const guest of ['alice', 'bob'] as const) await node.trust.admit(ids[guest], { role: 'client', name: guest })
     node.serve(sessionsContract, {
-      role: 'observer',
       handlersFor: (caller) =>
         sessionsHandlers(
           createPeerSessions(

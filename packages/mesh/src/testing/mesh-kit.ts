@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { Clock, Logger, MeshEvent, Models, PeerId, Role } from '@qmtcode/protocol'
+import type { Clock, Logger, MeshEvent, Models, PeerId } from '@qmtcode/protocol'
 import { modelsContract, modelsHandlers } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { createMeshNode } from '../node.ts'
@@ -24,7 +24,6 @@ export interface TestNodeOptions extends Partial<Omit<MeshNodeOptions, 'peers'>>
   peers?: (Partial<ConfiguredPeer> & { name: string })[]
   /** Served as the models service, to clients and up. */
   models?: Models
-  role?: Role
   log?: Logger
   clock?: Clock
 }
@@ -35,7 +34,7 @@ export const newHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'qmt-mesh-'
 const TIMINGS = { redialMin: 50, redialMax: 400, addressDial: 5_000, dialWait: 5_000, handshake: 5_000, ping: 2_500, load: 20 }
 
 export async function makeNode(options: TestNodeOptions = {}): Promise<{ node: MeshNode; home: string }> {
-  const { home = await newHome(), peers = [], models, timings, role = 'client', log = silentLogger, clock = systemClock, ...rest } = options
+  const { home = await newHome(), peers = [], models, timings, log = silentLogger, clock = systemClock, ...rest } = options
   const node = await createMeshNode(
     { clock, log },
     {
@@ -51,11 +50,7 @@ export async function makeNode(options: TestNodeOptions = {}): Promise<{ node: M
     },
   )
   if (models) {
-    node.serve(modelsContract, {
-      role,
-      whenOpen: true,
-      handlersFor: () => modelsHandlers(models),
-    })
+    node.serve(modelsContract, { handlersFor: () => modelsHandlers(models) })
   }
   return { node, home }
 }

@@ -1,4 +1,4 @@
-import { AppError, isAppError, isDurable, roleIncludes } from '@qmtcode/protocol'
+import { ACCESS, AppError, isAppError, isDurable, roleIncludes } from '@qmtcode/protocol'
 import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import type { AgentCatalog, LocalSessions } from '../types.ts'
 import type { PeerBounds } from './bounds.ts'
@@ -47,7 +47,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
   }
   async function requireClient(): Promise<void> {
     await ready
-    if (roleIncludes(caller.role(), 'client')) return
+    if (roleIncludes(caller.role(), ACCESS.sessions.create.role)) return
     throw new AppError('forbidden', `${node.name} gives this node the role ${caller.role()}, which may not create sessions`, {
       hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
     })

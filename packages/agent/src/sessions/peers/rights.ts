@@ -1,34 +1,20 @@
-import { expandRights, roleIncludes } from '@qmtcode/protocol'
-import type { PeerId, Right, Role, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { ACCESS, expandRights, roleIncludes } from '@qmtcode/protocol'
+import type { PeerId, Role, SessionInfo, SessionNeed, Sessions } from '@qmtcode/protocol'
 import type { SessionRow } from '../../log/types.ts'
 import type { SharedSessions } from './share.ts'
 
-/** `owner`: its creator. `row`: who may see that it exists. `reply`: who may prompt or approve. */
-export type Need = Right | 'owner' | 'row' | 'reply'
+export type Need = SessionNeed
+type Method = Exclude<keyof Sessions, 'create' | 'list'> // those are not about one session
 
-/**
- * The one table of who may do what. `create` and `list` are not about one session.
- * `answer` is to a permission request, `reply` to a question of the model. A prompt of its own is withdrawn by whoever may prompt.
- */
-export const NEEDS = {
-  get: 'row',
-  history: 'observe',
-  follow: 'observe',
-  presence: 'observe',
-  fork: 'observe',
-  listFiles: 'prompt',
-  readFile: 'prompt',
-  prompt: 'prompt',
-  answer: 'approve',
+const { create: _create, list: _list, ...ABOUT_ONE } = ACCESS.sessions
+
+/** What `ACCESS` asks on one session. `reply` is an answer to a question of the model. A prompt of its own is withdrawn by whoever may prompt. */
+export const NEEDS: Readonly<Record<Method | 'reply', Need>> = {
+  ...(Object.fromEntries(Object.entries(ABOUT_ONE).map(([method, { right }]) => [method, right])) as {
+    [Name in keyof typeof ABOUT_ONE]: (typeof ABOUT_ONE)[Name]['right']
+  } satisfies Record<Method, Need>),
   reply: 'reply',
-  cancel: 'control',
-  resume: 'control',
-  configure: 'control',
-  close: 'control',
-  share: 'owner',
-  unshare: 'owner',
-  delete: 'owner',
-} as const satisfies Record<Exclude<keyof Sessions, 'create' | 'list'> | 'reply', Need>
+}
 
 export interface Caller {
   peerId: PeerId
