@@ -1,4 +1,4 @@
-// Measures what docs/measured.md claims. Only loopback, at most 6 minutes.
+// Measures what docs/measured.md claims. Only loopback, at most 10 minutes.
 // Usage: npm run bench [-- --only NAME] [--rounds N] [--json FILE] [--record] [--profile DIRECTORY]
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
@@ -9,11 +9,14 @@ import { parseArgs } from 'node:util'
 import { attach } from './attach.ts'
 import { calls } from './calls.ts'
 import { events } from './events.ts'
+import { followers } from './followers.ts'
 import { gateway } from './gateway.ts'
 import { hop } from './hop.ts'
+import { idleSessions } from './idle-sessions.ts'
 import { relay } from './relay.ts'
 import { routing } from './routing.ts'
 import { start } from './start.ts'
+import { stoppedReader } from './stopped-reader.ts'
 import type { Bench, Row } from './support/bench.ts'
 import { verdictOf } from './support/bench.ts'
 import { createChildren } from './support/children.ts'
@@ -21,10 +24,10 @@ import { machine } from './support/machine.ts'
 import { profileText } from './support/profile.ts'
 import { QUIET_LOAD, record, reportJson, tableText } from './support/report.ts'
 
-const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach, routing]
+const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach, routing, followers, stoppedReader, idleSessions]
 const DOCS = new URL('../docs/', import.meta.url)
 const MIN_ROUNDS = 3
-const MAX_RUN_MS = 360_000
+const MAX_RUN_MS = 600_000
 
 const { values } = parseArgs({
   options: {
