@@ -102,6 +102,29 @@ test('a follower whose host does not come back hears link_lost after the grace',
   assert.deepEqual(seen.at(-1)?.type, 'link.lost')
 })
 
+test('a follower of a session in which nothing happens hears that the link is back, and follows on beyond the grace', async () => {
+  await using stage = await openStage(1_500)
+  const { here, there, proxy, id } = stage
+  const seen: SessionEvent[] = []
+  const leave = new AbortController()
+  const following = (async () => {
+    for await (const event of there.follow(id, { signal: leave.signal })) seen.push(event)
+  })()
+  following.catch(() => {}) // awaited below
+  await eventually('the first event', () => seen.length > 0)
+  proxy.cut()
+  await eventually('the loss is told', () => seen.some(({ type }) => type === 'link.lost'))
+  const lostAt = performance.now()
+  proxy.restore()
+  await eventually('it is back', () => seen.some(({ type }) => type === 'link.restored'))
+  await eventually('the grace is over', () => performance.now() - lostAt > 1_700)
+  const promptId = newPromptId()
+  await say(here, id, promptId)
+  await eventually('what the host says is heard', () => seen.some((event) => event.type === 'turn.ended' && event.promptId === promptId))
+  leave.abort()
+  await following
+})
+
 test('a follower that leaves while the link is away ends cleanly', async () => {
   await using stage = await openStage()
   const controller = new AbortController()
@@ -114,4 +137,49 @@ test('a follower that leaves while the link is away ends cleanly', async () => {
   await eventually('the loss is told', () => seen.some(({ type }) => type === 'link.lost'))
   controller.abort()
   await following
+})
+
+test('what is asked of a followed session while its host is away waits, and runs once when it is back', async () => {
+  await using stage = await openStage()
+  const { here, there, proxy, id } = stage
+  const seen: SessionEvent[] = []
+  const leave = new AbortController()
+  const following = (async () => {
+    for await (const event of there.follow(id, { signal: leave.signal })) seen.push(event)
+  })()
+  await eventually('the first event', () => seen.length > 0)
+  proxy.cut()
+  await eventually('the loss is told', () => seen.some(({ type }) => type === 'link.lost'))
+  const promptId = newPromptId()
+  const receipt = say(there, id, promptId)
+  const titled = there.configure(id, { title: 'while away' })
+  const got = there.get(id)
+  proxy.restore()
+  assert.equal((await receipt).promptId, promptId)
+  assert.equal((await titled).title, 'while away')
+  assert.equal((await got).id, id)
+  await eventually('its turn is heard', () => seen.some((event) => event.type === 'turn.ended' && event.promptId === promptId))
+  leave.abort()
+  await following
+  const { items } = await here.history(id, { limit: 1_000 })
+  assert.equal(items.filter(({ type }) => type === 'prompt.accepted').length, 1)
+  assert.deepEqual(seen.filter(isDurable), items)
+})
+
+test('what is asked while a host is away fails at once where nobody follows the session, and when the grace of who does is over', async () => {
+  await using stage = await openStage(700)
+  const { there, proxy, id } = stage
+  const seen: SessionEvent[] = []
+  const following = (async () => {
+    for await (const event of there.follow(id)) seen.push(event)
+  })()
+  await eventually('the first event', () => seen.length > 0)
+  proxy.cut()
+  await eventually('the loss is told', () => seen.some(({ type }) => type === 'link.lost'))
+  const waiting = say(there, id, newPromptId())
+  await Promise.all([
+    assert.rejects(following, (error) => isAppError(error, 'link_lost')),
+    assert.rejects(waiting, (error) => isAppError(error, 'peer_unreachable', 'link_lost')),
+  ])
+  await assert.rejects(say(there, id, newPromptId()), (error) => isAppError(error, 'peer_unreachable'))
 })
