@@ -206,7 +206,7 @@ const WARNED: Record<string, [toml: string, ...messages: string[]]> = {
   ],
   'a tool that is none': [
     delegate('tools = ["edit", "write-file", "git.log"]'),
-    'qmt.toml:3:18: warning: delegates[0].tools[1]: no tool is called "write-file" (did you mean "write_file"?); there are read_file, list_files, search_text, edit, write_file, shell',
+    'qmt.toml:3:18: warning: delegates[0].tools[1]: no tool is called "write-file" (did you mean "write_file"?); there are read_file, list_files, search_text, edit, write_file, shell, question, board_read, board_write',
   ],
   'a peer with the name of this node': [
     remote.replace('[mesh]', '[mesh]\nnode_name = "gpu-server"'),
