@@ -54,7 +54,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
   }
   function forbidden(id: SessionId, method: string, need: Need): AppError {
     const given = need === 'reply' ? 'prompt' : need
-    const to = need === 'owner' ? 'only its creator and its host may' : `it needs the right ${given}`
+    const to = need === 'owner' ? 'only its host may, and its creator as a client' : `it needs the right ${given}`
     const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${given}`
     return new AppError('forbidden', `session ${id} on ${node.name}: ${method} is not allowed to this node; ${to}`, { hint })
   }

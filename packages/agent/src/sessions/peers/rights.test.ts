@@ -37,8 +37,9 @@ type Given = (typeof GIVEN)[number]
 /** The rules once more, in other words than the code's. */
 function expected(method: Method, given: Given, role: Role): 'allowed' | 'forbidden' | 'not_found' {
   if (method === 'fork' && role === 'observer') return given ? 'forbidden' : 'not_found' // it begins a session
-  if (given === 'creator') return 'allowed'
-  const rights = expandRights([...(given ? [given] : []), ...(role === 'admin' ? ['observe' as const] : [])])
+  if (given === 'creator' && role !== 'observer') return 'allowed'
+  const own = given === 'creator' ? 'observe' : given // of a creator that was lowered
+  const rights = expandRights([...(own ? [own] : []), ...(role === 'admin' ? ['observe' as const] : [])])
   const seesRow = rights.length > 0 || role === 'member' // `sessions = "all"`
   const need = NEEDS[method]
   if (need === 'row') return seesRow ? 'allowed' : 'not_found'
@@ -91,6 +92,21 @@ test('rights include what the table says: approve does not prompt, control does 
     ['approve', ['observe', 'approve']],
     ['control', ['observe', 'prompt', 'approve', 'control']],
   ])
+})
+
+test('a creator that is lowered to observer follows on, and does no more than was given to it, until it is a client again', async () => {
+  await using kit = await startPeersKit()
+  const bob = kit.peer(BOB)
+  const { id } = await bob.create({})
+  kit.roles.set(BOB, 'observer')
+  await assert.rejects(tell(bob, id, 'x'), { code: 'forbidden' })
+  await assert.rejects(bob.delete(id), { code: 'forbidden' })
+  assert.equal((await bob.get(id)).id, id)
+  await kit.host.share(id, { peerId: BOB, node: 'bob', rights: ['prompt'] })
+  await tell(bob, id, 'given')
+  await assert.rejects(bob.close(id), { code: 'forbidden' })
+  kit.roles.set(BOB, 'client')
+  await bob.configure(id, { title: 'mine' })
 })
 
 test('rights are in the log, survive a restart, and their end ends a follow', async () => {

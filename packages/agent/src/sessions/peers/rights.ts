@@ -21,12 +21,16 @@ export interface Caller {
   role(): Role
 }
 
-/** What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role. */
+/**
+ * What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role.
+ * An observer has what was given to it, and of its own sessions no more than the sight.
+ */
 export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSessions, 'sessions'>): ReadonlySet<Need> {
-  if (row.author.peerId === caller.peerId) return new Set<Need>(['row', ...expandRights(['control']), 'reply', 'owner'])
-  const given = row.shares.find(({ peerId }) => peerId === caller.peerId)?.rights ?? []
   const role = caller.role()
-  const rights = new Set<Need>(expandRights(roleIncludes(role, 'admin') ? [...given, 'observe'] : given))
+  const isCreator = row.author.peerId === caller.peerId
+  if (isCreator && roleIncludes(role, 'client')) return new Set<Need>(['row', ...expandRights(['control']), 'reply', 'owner'])
+  const given = row.shares.find(({ peerId }) => peerId === caller.peerId)?.rights ?? []
+  const rights = new Set<Need>(expandRights(isCreator || roleIncludes(role, 'admin') ? [...given, 'observe'] : given))
   if (rights.has('prompt') || rights.has('approve')) rights.add('reply')
   if (rights.size > 0 || (roleIncludes(role, 'member') && seesRow(row, share))) rights.add('row')
   return rights
