@@ -1,4 +1,3 @@
-import { identify } from '@libp2p/identify'
 import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
@@ -8,6 +7,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
 import { isQuic } from './addresses/multiaddrs.ts'
+import { discreetIdentify, isDiscreet } from './links/discreet-identify.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
 import { guardedQuic, loadQuic } from './transports/quic.ts'
 
@@ -22,6 +22,8 @@ export interface Libp2pHost {
   canDial(address: Multiaddr): boolean
   /** As bound: wildcards are not expanded, port 0 is the real one. */
   listening(): Multiaddr[]
+  /** Asks again what the other side speaks, where it told no more than strangers are told: it may admit this node by now. */
+  identifyAgain(connection: Connection): void
   stop(): Promise<void>
 }
 
@@ -45,12 +47,13 @@ export async function createLibp2pHost(
   const quic = options.quic ? await loadQuic() : undefined
   let internals: Internals | undefined
   const opened = new WeakMap<StreamMuxer, Connection>()
+  const discreet = new WeakSet<Connection>()
   const isTrusted = (connection: Connection | undefined): boolean => connection !== undefined && components.isTrusted(connection)
   const guard = { isTrusted: (muxer: StreamMuxer): boolean => isTrusted(opened.get(muxer)) }
   const libp2p = await createLibp2p({
     start: false,
     privateKey: components.key,
-    nodeInfo: { name: 'qmtcode', version: options.version },
+    nodeInfo: { name: 'qmtcode', version: options.version, userAgent: `qmtcode/${options.version}` },
     addresses: { listen: [] },
     transports: [tcp(), ...(quic ? [guardedQuic(quic, components, guard)] : [])],
     connectionEncrypters: [tls(), noise()],
@@ -78,7 +81,7 @@ export async function createLibp2pHost(
     },
     connectionMonitor: { enabled: false }, // opens a stream a ping; links/ping.ts keeps one
     services: {
-      identify: identify({ timeout: 5_000 }),
+      identify: discreetIdentify(components),
       internals: (components: Internals) => {
         internals = components
         return {}
@@ -90,12 +93,20 @@ export async function createLibp2pHost(
     if (muxer) opened.set(muxer, detail)
     components.onOpen(detail)
   })
+  libp2p.addEventListener('peer:identify', ({ detail }) => {
+    if (isDiscreet(detail.protocols)) discreet.add(detail.connection)
+    else discreet.delete(detail.connection)
+  })
   libp2p.addEventListener('connection:close', ({ detail }) => components.onClose(detail))
   return {
     libp2p,
     listen: async (address) => await internals?.transportManager.listen([address]),
     canDial: (address) => quic !== undefined || !isQuic(address.toString()),
     listening: () => internals?.transportManager.getAddrs() ?? [],
+    identifyAgain(connection) {
+      if (!discreet.delete(connection)) return
+      libp2p.services.identify.identify(connection).catch(() => discreet.add(connection))
+    },
     stop: async () => {
       await libp2p.stop()
       // Each listener that closed has begun a second's wait anew, which outlives libp2p's stop and would keep the process.

@@ -221,6 +221,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     const peerId = connection.remotePeer.toString() as PeerId
     const standing = trust.standing(peerId)
     arrivals.greeted(connection)
+    if (hello.state === 'admitted') host.identifyAgain(connection)
     if (standing.state === 'unknown' && !standing.open && connection.direction === 'inbound') knock(connection, hello)
     if (standing.state === 'admitted') claimName(peerId, hello.name)
     links.greeted(connection, hello)
