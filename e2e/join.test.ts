@@ -84,7 +84,7 @@ test('a invites b as admin, b invites c, a admits c by its chain; a ban for the 
   await sees(b, c.peerId, (row) => row.state === 'connected')
   assert.ok(!c.node.output().includes(url))
 
-  ok(await first.run(['peers', 'ban', c.peerId, '--mesh', '--yes']))
+  ok(await first.run(['peers', 'ban', c.peerId, '--mesh-wide', '--yes']))
   const since = performance.now()
   await sees(b, c.peerId, (row) => row.trust === 'banned' && row.state !== 'connected')
   assert.ok(performance.now() - since < 20_000) // 5 s is the promise; a busy machine takes a second for each look

@@ -38,7 +38,12 @@ export interface ServicesComponents {
   trust: TrustBook
   server: RpcServer
   meterOf(peerId: PeerId): Meter
+  /** See `BanNews.held`. */
+  held?(peerId: PeerId): Promise<void> | undefined
 }
+
+/** Others wait for what it tells. */
+const FIRST_SERVICE = 'bans'
 
 export function createServices(components: ServicesComponents): Services {
   const { log, audit = silentAudit, trust, server, meterOf } = components
@@ -84,9 +89,16 @@ export function createServices(components: ServicesComponents): Services {
         })
         return stream.abort(new Error('not admitted'))
       }
-      const handlers = entry.handlers.get(connection) ?? handlersFor(peerId, entry)
-      entry.handlers.set(connection, handlers)
-      server.accept(meteredStream(libp2pStream(stream, connection), meterOf(peerId)), { contract: entry.contract, handlers }, { peerId })
+      const bytes = meteredStream(libp2pStream(stream, connection), meterOf(peerId)) // keeps what comes until it is served
+      const serve = (): void => {
+        if (!isAllowed(entry, trust.standing(peerId))) return bytes.reset(new Error('not admitted'))
+        const handlers = entry.handlers.get(connection) ?? handlersFor(peerId, entry)
+        entry.handlers.set(connection, handlers)
+        server.accept(bytes, { contract: entry.contract, handlers }, { peerId })
+      }
+      const held = entry.contract.service === FIRST_SERVICE ? undefined : components.held?.(peerId)
+      if (held) held.then(serve).catch((error: unknown) => bytes.reset(error instanceof Error ? error : new Error(String(error))))
+      else serve()
     },
   }
 }

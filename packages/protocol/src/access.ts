@@ -19,7 +19,8 @@ export interface MethodAccess {
  * What is refused by role is refused before its handler runs.
  */
 export const ACCESS = {
-  bans: { follow: { role: 'observer' } },
+  /** The one service that waits for nothing: any other waits until both sides have told their bans. */
+  bans: { known: { role: 'observer' }, follow: { role: 'observer' } },
   directory: { follow: { role: 'observer', open: true } },
   probe: { receive: { role: 'observer' }, send: { role: 'observer' } },
   sessions: {

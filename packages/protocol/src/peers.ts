@@ -194,6 +194,11 @@ export interface Trust {
    * where this node is neither the root of a mesh nor an ancestor of the peer's grant.
    */
   ban(peerId: PeerId, options?: { mesh?: boolean }): Promise<KnownPeer>
+  /**
+   * Takes a ban back: this node's, and in its meshes what it signed itself; as their root, everybody's. Throws not_found where it is not
+   * banned, forbidden where another's word in the mesh holds.
+   */
+  unban(peerId: PeerId): Promise<KnownPeer>
   /** Removes every decision and pin: the peer is unknown again. */
   forget(peerId: PeerId): Promise<void>
   /** A new invite into the mesh of which this node is an admin, else into its own. Throws bad_request for an address or value that cannot be. */
@@ -232,6 +237,7 @@ export const trustContract = defineContract('trust', 1, {
   setRole: unary(one.extend({ role: roleSchema }), knownPeerSchema),
   use: unary(one.extend({ use: z.boolean() }), knownPeerSchema),
   ban: unary(one.extend({ mesh: z.boolean().optional() }), knownPeerSchema),
+  unban: unary(one, knownPeerSchema),
   forget: unary(one, z.object({})),
   invite: unary(inviteInitSchema, newInviteSchema),
   invites: unary(z.object({}), z.array(inviteInfoSchema)),

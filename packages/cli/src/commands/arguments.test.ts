@@ -67,7 +67,7 @@ const meanings: [string, object, object?][] = [
   ['peers use gpu', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: true }, json: false, yes: false }],
   ['peers use gpu --off --json', { command: 'peers change', change: { kind: 'use', peer: 'gpu', use: false }, json: true, yes: false }],
   ['peers ban gpu', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: false }, json: false, yes: false }],
-  ['peers ban gpu --mesh', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: true }, json: false, yes: false }],
+  ['peers ban gpu --mesh-wide', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: true }, json: false, yes: false }],
   ['invites', { command: 'invites', json: false }],
   ['join qmt://mesh/join/a.b --no-use --yes', { command: 'join', url: 'qmt://mesh/join/a.b', use: false, json: false, yes: true }],
   [

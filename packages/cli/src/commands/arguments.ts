@@ -14,7 +14,7 @@ export interface ParseOptions {
 
 /** What a command line means. Throws bad_request for one that means nothing. */
 export function parseArguments(argv: readonly string[], options: ParseOptions): Parsed {
-  const { args, configPath } = takeConfigFile(acpAsCommand(meshWideBan(argv).map(explicitValue)))
+  const { args, configPath } = takeConfigFile(acpAsCommand(argv.map(explicitValue)))
   let invocation: Invocation | undefined
   const io = { out: '', error: '' }
   const program = createProgram({ ...options, io, invoke: (parsed) => (invocation = parsed) })
@@ -32,12 +32,6 @@ export function parseArguments(argv: readonly string[], options: ParseOptions): 
 }
 
 const defaults: GlobalOptions = { mesh: { enabled: false, addresses: [], listen: [], connect: [] }, headless: false, waitMs: 5_000 }
-
-/** `--mesh` behind `peers ban` is that command's, not the mesh to be started. */
-function meshWideBan(argv: readonly string[]): string[] {
-  const at = argv.findIndex((arg, index) => arg === 'ban' && argv[index - 1] === 'peers')
-  return argv.map((arg, index) => (at !== -1 && index > at && arg === '--mesh' ? '--mesh-wide' : arg))
-}
 
 /** Flags whose value needs `=`: a bare one never swallows the word after it. */
 const OPTIONAL_VALUE = ['--mesh', '--dashboard']

@@ -135,6 +135,7 @@ function fakeTrust(changes: string[], known: KnownPeer[]): Trust {
     setRole: (peer, role) => change(`role:${role}`, peer),
     use: (peer, use) => change(`use:${use}`, peer),
     ban: (peer, { mesh } = {}) => change(mesh ? 'ban:mesh' : 'ban', peer),
+    unban: (peer) => change('unban', peer),
     forget: async (peer) => {
       await change('forget', peer)
     },

@@ -71,7 +71,7 @@ export async function revokeInvite(
     const revoked = await meshOf(node).trust.revoke(id)
     if (json) context.out.line(jsonLine(revoked, 2))
     else {
-      const joined = revoked.joined.map((peerId) => `; it has joined already: ${peerId} (qmtcode peers ban ${peerId} --mesh)`).join('')
+      const joined = revoked.joined.map((peerId) => `; it has joined already: ${peerId} (qmtcode peers ban ${peerId} --mesh-wide)`).join('')
       context.out.line(`${revoked.id} is revoked${joined}`)
     }
     return 0

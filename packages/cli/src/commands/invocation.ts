@@ -61,6 +61,7 @@ export type PeerChange =
   | { kind: 'use'; peer: string; use: boolean }
   /** `mesh`: told to every member. */
   | { kind: 'ban'; peer: string; mesh: boolean }
+  | { kind: 'unban'; peer: string }
   | { kind: 'forget'; peer: string }
 
 export interface InviteOptions {

@@ -30,8 +30,10 @@ export function addPeersCommands(program: Command, invoke: (invocation: Invocati
   use.action((peer: string, values: { off?: boolean }) => changes(use, { kind: 'use', peer, use: values.off !== true }))
   const ban = change('ban', 'cut it, and never speak with it again')
     .argument('<peer>', 'name or whole peer id')
-    .option('--mesh-wide', 'or --mesh: signed, and told to every member')
+    .option('--mesh-wide', 'signed, and told to every member')
   ban.action((peer: string, values: { meshWide?: boolean }) => changes(ban, { kind: 'ban', peer, mesh: values.meshWide === true }))
+  const unban = change('unban', "take a ban back: this node's, and what it signed for the mesh").argument('<peer>', 'name or whole peer id')
+  unban.action((peer: string) => changes(unban, { kind: 'unban', peer }))
   const forget = change('forget', 'drop every decision on a peer: it is unknown again').argument('<peer>', 'name or whole peer id')
   forget.action((peer: string) => changes(forget, { kind: 'forget', peer }))
 }

@@ -52,6 +52,8 @@ async function applyChange(trust: Trust, peer: PeerId, change: PeerChange): Prom
       return await trust.use(peer, change.use)
     case 'ban':
       return await trust.ban(peer, { mesh: change.mesh })
+    case 'unban':
+      return await trust.unban(peer)
     case 'forget':
       await trust.forget(peer)
       return undefined
@@ -86,7 +88,11 @@ function changeLine(change: PeerChange, peer: KnownPeer): string {
     case 'use':
       return peer.use ? `prompts may go to ${name}` : `prompts no longer go to ${name}`
     case 'ban':
-      return `${name} is ${peer.trust}${change.mesh ? '; every member is told' : ''}`
+      return `${name} is ${peer.trust}${change.mesh ? '; every member is told' : ' here; to ban it in the mesh: --mesh-wide'}; to take it back: qmtcode peers unban ${peer.peerId}`
+    case 'unban':
+      return peer.trust === 'banned'
+        ? `${name} stays banned: others banned it in the mesh`
+        : `${name} is ${peer.trust}; its ban is lifted wherever this node banned it`
     case 'forget':
       return `${name} is ${peer.trust}`
   }

@@ -49,6 +49,7 @@ export function auditedTrust(port: Trust, { audit, trust }: { audit: Audit; trus
     setRole: (peerId, role) => noted(change('role', peerId, role), () => port.setRole(peerId, role)),
     use: (peerId, use) => noted(change('use', peerId, use ? 'yes' : 'no'), () => port.use(peerId, use)),
     ban: (peerId, init) => noted(change('ban', peerId, init?.mesh === true ? 'in the mesh' : undefined), () => port.ban(peerId, init)),
+    unban: (peerId) => noted(change('unban', peerId), () => port.unban(peerId)),
     forget: (peerId) => noted(change('forget', peerId), () => port.forget(peerId)),
     invite: (init) =>
       noted(

@@ -25,6 +25,8 @@ export interface GreeterComponents {
   membership: Membership
   /** Services that a peer of this standing may call. */
   servicesFor(standing: Standing): string[]
+  /** An admitted peer is about to hear, or to say, that it is. */
+  onAdmitted?(peerId: PeerId): void
   onHello(connection: Connection, hello: Hello): void
 }
 
@@ -68,6 +70,7 @@ export function createGreeter(components: GreeterComponents, options: { name: st
       const peerId = connection.remotePeer.toString() as PeerId
       try {
         const signal = AbortSignal.timeout(timeoutMs)
+        if (trust.standing(peerId).state === 'admitted') components.onAdmitted?.(peerId)
         const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal, runOnLimitedConnection: true })
         const hello = await askHello(stream, helloFor(peerId, more), timeoutMs)
         await membership.heard(peerId, hello)
@@ -88,7 +91,11 @@ export function createGreeter(components: GreeterComponents, options: { name: st
         return stream.abort(error)
       }
       try {
-        const reply = async (theirs: Hello): Promise<Hello> => helloFor(peerId, await membership.asked(peerId, theirs))
+        const reply = async (theirs: Hello): Promise<Hello> => {
+          const ours = helloFor(peerId, await membership.asked(peerId, theirs))
+          if (ours.state === 'admitted' && theirs.state === 'admitted') components.onAdmitted?.(peerId)
+          return ours
+        }
         onHello(connection, await answerHello(stream, reply, timeoutMs))
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })

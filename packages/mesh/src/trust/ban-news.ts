@@ -5,12 +5,20 @@ import { meshBanSchema } from './mesh-ban.ts'
 import type { Membership } from './membership.ts'
 import type { TrustBook } from './trust-book.ts'
 
-/** Bans of a node's meshes: those that it knows, then each as it comes. */
-export const bansContract = defineContract('bans', 1, { follow: stream(z.object({}), meshBanSchema) })
+export const bansContract = defineContract('bans', 1, {
+  /** Bans of the callee's meshes that it knows. It ends. */
+  known: stream(z.object({}), meshBanSchema),
+  /** The same, then each as it comes. */
+  follow: stream(z.object({}), meshBanSchema),
+})
 
-/** Tells connected peers the bans of this node's meshes, and takes theirs. */
+/** Tells connected peers the bans of this node's meshes, and takes theirs: before anything else is served to them. */
 export interface BanNews {
   handlers: ContractHandlers<typeof bansContract>
+  /** A handshake with an admitted peer began: it is served nothing until `join` took its bans, or `leave`, or 2 s are over. */
+  expect(peerId: PeerId): void
+  /** Resolves when the peer may be served; undefined: now. */
+  held(peerId: PeerId): Promise<void> | undefined
   /** Follows a peer until `leave`; a second call for the same peer is a no-op. */
   join(peerId: PeerId): void
   leave(peerId: PeerId): void
@@ -18,6 +26,7 @@ export interface BanNews {
 }
 
 const RETRY_MS = 1_000
+const HOLD_MS = 2_000
 /** Of one peer: whoever signs bans that do not count does not get to sign more. */
 const MAX_BAD = 20
 const MAX_BAN_BATCH = 6_000
@@ -33,20 +42,25 @@ export function createBanNews(components: {
   const running = new Set<Promise<void>>()
   const bell = createBell()
   membership.onBan(bell.ring)
+  const holds = createHolds(log)
 
   async function* told(signal: AbortSignal) {
     for (let at = 0; !signal.aborted;) {
-      const ban = trust.grants.bans()[at]
-      if (ban) {
-        at += 1
+      const heard = bell.heard({ signal })
+      for (const { ban, order } of trust.grants.bansAfter(at)) {
+        at = order
         yield ban
-      } else await bell.heard({ signal })
+      }
+      await heard
     }
   }
-  async function take(peerId: PeerId, signal: AbortSignal): Promise<void> {
+  async function* knownBans() {
+    for (const { ban } of trust.grants.bansAfter(0)) yield await Promise.resolve(ban)
+  }
+  async function take(peerId: PeerId, method: 'known' | 'follow', signal: AbortSignal): Promise<void> {
     let bad = 0
     let count = 0
-    for await (const ban of clientOf(peerId)?.follow({}, { signal }) ?? []) {
+    for await (const ban of clientOf(peerId)?.[method]({}, { signal }) ?? []) {
       count += 1
       if (count > MAX_BAN_BATCH) throw new AppError('too_large', 'it tells too many bans')
       try {
@@ -59,9 +73,10 @@ export function createBanNews(components: {
     }
   }
   async function follow(peerId: PeerId, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
       try {
-        await take(peerId, signal)
+        if (isFirst) await takeFirst(peerId, signal)
+        await take(peerId, 'follow', signal)
       } catch (error) {
         if (!signal.aborted) log.debug('news of bans ended', { peerId, error: toAppError(error).message })
         if (toAppError(error).code === 'bad_request') return
@@ -69,15 +84,28 @@ export function createBanNews(components: {
       await bell.heard({ timeoutMs: RETRY_MS, signal }).catch(() => undefined)
     }
   }
+  async function takeFirst(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    try {
+      await take(peerId, 'known', signal)
+    } finally {
+      holds.release(peerId)
+    }
+  }
   function leave(peerId: PeerId): void {
     followed.get(peerId)?.abort()
     followed.delete(peerId)
+    holds.release(peerId)
   }
 
   return {
-    handlers: { follow: (_, { signal }) => told(signal) },
+    handlers: { known: () => knownBans(), follow: (_, { signal }) => told(signal) },
+    expect(peerId) {
+      if (!followed.has(peerId)) holds.begin(peerId)
+    },
+    held: holds.of,
     join(peerId) {
       if (followed.has(peerId)) return
+      holds.begin(peerId)
       const controller = new AbortController()
       followed.set(peerId, controller)
       const run = follow(peerId, controller.signal).finally(() => running.delete(run))
@@ -86,8 +114,36 @@ export function createBanNews(components: {
     leave,
     async stop() {
       for (const peerId of followed.keys()) leave(peerId)
+      holds.stop()
       bell.ring()
       await Promise.all(running)
+    },
+  }
+}
+
+/** Peers that wait to be served. */
+function createHolds(log: Logger) {
+  const waiting = new Map<PeerId, { over: Promise<void>; end: () => void; timer: NodeJS.Timeout }>()
+  const release = (peerId: PeerId): void => {
+    const hold = waiting.get(peerId)
+    waiting.delete(peerId)
+    clearTimeout(hold?.timer)
+    hold?.end()
+  }
+  const late = (peerId: PeerId): void => {
+    log.warn('a peer is served though it did not tell its bans in time', { peerId, ms: HOLD_MS })
+    release(peerId)
+  }
+  return {
+    release,
+    begin(peerId: PeerId): void {
+      if (waiting.has(peerId)) return
+      const { promise: over, resolve: end } = Promise.withResolvers<void>()
+      waiting.set(peerId, { over, end, timer: setTimeout(late, HOLD_MS, peerId).unref() })
+    },
+    of: (peerId: PeerId): Promise<void> | undefined => waiting.get(peerId)?.over,
+    stop(): void {
+      for (const peerId of waiting.keys()) release(peerId)
     },
   }
 }

@@ -2,8 +2,8 @@ import type { Clock, PeerId, Role } from '@qmtcode/protocol'
 import { endOf, isCurrent, readChain } from './grant.ts'
 import type { Chain, Grant } from './grant.ts'
 import type { KnownPeersContent } from './known-peers-file.ts'
-import { readBan } from './mesh-ban.ts'
-import type { MeshBan } from './mesh-ban.ts'
+import { createBanList } from './ban-list.ts'
+import type { BanStatement, MeshBan } from './mesh-ban.ts'
 
 /** What the meshes of this node say of peers: whom they grant what, and whom they ban. Holds only what was verified. */
 export interface GrantBook {
@@ -20,8 +20,13 @@ export interface GrantBook {
   keepOwn(root: PeerId, chain: Chain): void
   dropOwn(root: PeerId): void
   isBanned(peerId: PeerId): boolean
-  bans(): readonly MeshBan[]
-  /** False: it is known, or there are too many of its signer's. */
+  /** Bans and what lifts them, the newest of each signer on each peer, in the order they came. `order` begins above 0. */
+  bansAfter(order: number): { ban: MeshBan; order: number }[]
+  isBannedIn(root: PeerId, peerId: PeerId): boolean
+  bansOn(root: PeerId, peerId: PeerId): BanStatement[]
+  /** What `by` said last of `peerId` in the mesh of `root`. */
+  lastBan(root: PeerId, peerId: PeerId, by: PeerId): BanStatement | undefined
+  /** False: it is known, or older than what is known, or there are too many of its signer's. */
   addBan(ban: MeshBan): boolean
   /** Roots, bearers and banned ones. */
   peers(): PeerId[]
@@ -36,23 +41,16 @@ export interface MeshGrant {
 }
 
 const MAX_GRANTS = 5_000
-const MAX_BANS = 5_000
-const MAX_BANS_OF_AN_ADMIN = 500
 
 export function createGrantBook(components: { clock: Clock; content: KnownPeersContent }, { self }: { self: PeerId }): GrantBook {
   const { clock, content } = components
   // Every stream that anybody opens asks who its peer is: read once.
   const held = new Map<PeerId, { chain: Chain; grants: Grant[] }>()
   for (const [peerId, chain] of Object.entries(content.grants)) held.set(peerId as PeerId, { chain, grants: readChain(chain) })
-  const banned = new Map<PeerId, Set<PeerId>>()
-  const count = (ban: MeshBan): void => {
-    const { peer, root } = readBan(ban)
-    banned.set(peer, (banned.get(peer) ?? new Set()).add(root))
-  }
-  content.bans.forEach(count)
+  const bans = createBanList(content)
 
   const isPinned = (root: PeerId): boolean => root === self || content.roots.includes(root)
-  const isBannedIn = (root: PeerId, peerId: PeerId): boolean => banned.get(peerId)?.has(root) === true
+  const { isBannedIn } = bans
   /** A ban of one that granted takes what it granted with it. */
   const holds = (grants: readonly Grant[]): boolean =>
     grants.every(({ root, to }) => isPinned(root) && !isBannedIn(root, to)) && isCurrent(grants, clock.now())
@@ -92,16 +90,12 @@ export function createGrantBook(components: { clock: Clock; content: KnownPeersC
     dropOwn(root) {
       delete content.own[root]
     },
-    isBanned: (peerId) => [...(banned.get(peerId) ?? [])].some(isPinned),
-    bans: () => content.bans,
-    addBan(ban) {
-      const { root, peer, by } = readBan(ban)
-      if (isBannedIn(root, peer) || content.bans.length >= MAX_BANS) return false
-      if (by !== root && content.bans.filter((known) => readBan(known).by === by).length >= MAX_BANS_OF_AN_ADMIN) return false
-      content.bans.push(ban)
-      count(ban)
-      return true
-    },
-    peers: () => [...new Set([...content.roots, ...held.keys(), ...banned.keys()])].filter((peerId) => peerId !== self),
+    isBanned: (peerId) => bans.rootsOf(peerId).some((root) => isPinned(root) && isBannedIn(root, peerId)),
+    bansAfter: bans.after,
+    isBannedIn,
+    bansOn: bans.on,
+    lastBan: (root, peerId, by) => bans.on(root, peerId).find((ban) => ban.by === by),
+    addBan: bans.add,
+    peers: () => [...new Set([...content.roots, ...held.keys(), ...bans.peers()])].filter((peerId) => peerId !== self),
   }
 }

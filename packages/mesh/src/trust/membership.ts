@@ -29,6 +29,8 @@ export interface Membership {
   revoke(inviteId: string): Promise<InviteInfo>
   /** See `Trust.ban` with `mesh`. */
   ban(peerId: PeerId): Promise<KnownPeer>
+  /** See `Trust.unban`. */
+  unban(peerId: PeerId): Promise<KnownPeer>
   /** Keeps a ban that a peer told. False: it is known, or of a mesh that is not ours. Throws where it does not count. */
   takeBan(ban: MeshBan): Promise<boolean>
   onBan(listener: () => void): void
@@ -222,16 +224,24 @@ export function createMembership(components: MembershipComponents, { self }: { s
       await trust.ban(peerId)
       await trust.update(() => grants.addBan(ban))
       for (const listener of banListeners) listener()
-      const [known] = (await trust.list()).filter((peer) => peer.peerId === peerId)
-      if (!known) throw new AppError('internal', `${peerId} is not known`)
-      return known
+      return await knownPeer(peerId)
+    },
+    async unban(peerId) {
+      const liftings = await signedLiftings(peerId)
+      await trust.lift(peerId, liftings)
+      for (const listener of liftings.length > 0 ? banListeners : []) listener()
+      return await knownPeer(peerId)
     },
     async takeBan(ban) {
       const statement = await openBan(ban)
       if (!grants.isPinned(statement.root)) return false
       const isNew = await trust.update(() => grants.addBan(ban))
       if (!isNew) return false
-      log.warn('banned in the mesh', { peerId: statement.peer, by: statement.by, root: statement.root })
+      log.warn(statement.lifted ? 'a ban in the mesh was lifted' : 'banned in the mesh', {
+        peerId: statement.peer,
+        by: statement.by,
+        root: statement.root,
+      })
       for (const listener of banListeners) listener()
       return true
     },
@@ -244,6 +254,28 @@ export function createMembership(components: MembershipComponents, { self }: { s
       }),
   }
 
+  async function knownPeer(peerId: PeerId): Promise<KnownPeer> {
+    const known = (await trust.list()).find((peer) => peer.peerId === peerId)
+    return known ?? { peerId, trust: 'unknown', use: false, source: 'person', addresses: [] }
+  }
+  /** What takes this node's word against `peerId` back in each mesh; of its own mesh: everybody's. Throws forbidden where others' words hold. */
+  async function signedLiftings(peerId: PeerId): Promise<MeshBan[]> {
+    const liftings: MeshBan[] = []
+    const chain = grants.chainOf(peerId) ?? []
+    for (const root of [self, ...content.roots]) {
+      if (!grants.isBannedIn(root, peerId)) continue
+      const last = grants.lastBan(root, peerId, self)
+      if (root !== self && (!last || last.lifted)) {
+        throw new AppError('forbidden', `${peerId} is banned in the mesh by another than this node`, {
+          hint: `there it is lifted by who banned it, or by the root ${root}; at this node alone: qmtcode peers admit ${peerId}`,
+        })
+      }
+      const at = Math.max(clock.now(), ...grants.bansOn(root, peerId).map((ban) => ban.at + 1))
+      liftings.push(await signBan({ root, peer: peerId, by: self, at, lifted: true }, chain, key))
+    }
+    if (liftings.length === 0 && trust.standing(peerId).state !== 'banned') throw new AppError('not_found', `${peerId} is not banned here`)
+    return liftings
+  }
   async function signedBan(peerId: PeerId): Promise<MeshBan> {
     if (content.roots.includes(peerId)) throw new AppError('forbidden', `${peerId} is the root of a mesh: nobody bans it there`)
     const chain = grants.chainOf(peerId)
@@ -254,7 +286,9 @@ export function createMembership(components: MembershipComponents, { self }: { s
         hint: `ban it here: qmtcode peers ban ${peerId}; in the mesh: on one of ${above.map(({ by }) => by).join(', ')}`,
       })
     }
-    return await signBan({ root: root ?? self, peer: peerId, by: self, at: clock.now() }, chain ?? [], key)
+    const mesh = root ?? self
+    const at = Math.max(clock.now(), ...grants.bansOn(mesh, peerId).map((ban) => ban.at + 1)) // above what it lifts, or was lifted by
+    return await signBan({ root: mesh, peer: peerId, by: self, at }, chain ?? [], key)
   }
 }
 

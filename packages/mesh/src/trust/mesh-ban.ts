@@ -1,6 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError, peerIdSchema } from '@qmtcode/protocol'
-import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { chainSchema, openChain } from './grant.ts'
 import type { Chain } from './grant.ts'
@@ -14,18 +13,16 @@ const statementSchema = z.object({
   by: peerIdSchema,
   /** Milliseconds since 1970. */
   at: z.int().nonnegative(),
+  /** Takes the signer's earlier ban back; of the root: everybody's. */
+  lifted: z.literal(true).optional(),
 })
-interface BanStatement extends z.infer<typeof statementSchema> {}
+export interface BanStatement extends z.infer<typeof statementSchema> {}
 
 /** A ban as it travels: the statement, and the banned one's chain, which shows that its signer stands above it. None: the root signed. */
 export const meshBanSchema = z.object({ token: z.string().max(1_200), chain: chainSchema.or(z.tuple([])) })
 export interface MeshBan extends z.infer<typeof meshBanSchema> {}
 
-export async function signBan(
-  ban: { root: PeerId; peer: PeerId; by: PeerId; at: number },
-  chain: Chain,
-  key: Ed25519PrivateKey,
-): Promise<MeshBan> {
+export async function signBan(ban: Omit<BanStatement, 'v'>, chain: Chain, key: Ed25519PrivateKey): Promise<MeshBan> {
   const token = await signToken('ban', { v: 1, ...ban }, key)
   return { token, chain: ban.by === ban.root ? [] : [...chain] }
 }

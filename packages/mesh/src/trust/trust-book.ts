@@ -7,18 +7,21 @@ import type { GrantBook } from './grant-book.ts'
 import type { KnownPeerEntry, KnownPeersFile } from './known-peers-file.ts'
 import { createKnocks } from './knocks.ts'
 import type { Knock } from './knocks.ts'
+import type { MeshBan } from './mesh-ban.ts'
 import { createPins } from './pins.ts'
 import type { Pins } from './pins.ts'
 import { sameStanding, shortId, standingOf } from './standing.ts'
 import type { Standing } from './standing.ts'
 
 /** Everything this node holds of others: decisions, pins, grants, knocks. The only writer of `known_peers.json`. */
-export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' | 'join'> {
+export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' | 'join' | 'unban'> {
   readonly pins: Pins
   /** Changed within `update` only. */
   readonly grants: GrantBook
   /** Changes what standings are made of; tells whose changed, and resolves when it is on disk. */
   update<Value>(change: () => Value): Promise<Value>
+  /** Forgets this node's own ban of a peer, and keeps what lifts those of its meshes. */
+  lift(peerId: PeerId, liftings: readonly MeshBan[]): Promise<void>
   /** Tells whose standing changed by time alone since the last call. */
   review(): void
   /** Keeps addresses and, where it is free, a name for a peer that a mesh brought. Within `update`. */
@@ -143,6 +146,15 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       return value
     },
     review: () => tellChanges(reviewed),
+    async lift(peerId, liftings) {
+      requireOther(peerId, options.self)
+      if (entryOf(peerId)?.movedTo !== undefined) throw new AppError('forbidden', `${peerId} is the old id of ${nameOf(peerId)}`)
+      const before = snapshot()
+      for (const lifting of liftings) grants.addBan(lifting)
+      if (entryOf(peerId)?.trust === 'banned') edit(peerId, { trust: undefined, role: undefined })
+      tellChanges(before)
+      await save()
+    },
     introduce(peerId, { name, addresses = [], use }) {
       const isFree = name !== undefined && entryOf(peerId)?.name === undefined && !pins.isTaken(name, peerId)
       const merged = [...new Set([...addresses, ...(entryOf(peerId)?.addresses ?? [])])].slice(0, MAX_ADDRESSES)

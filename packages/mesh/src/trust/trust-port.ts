@@ -22,6 +22,7 @@ export function trustPort(components: TrustPortComponents, options: { self: Peer
     setRole: (peerId, role) => trust.setRole(peerId, role),
     use: (peerId, use) => trust.use(peerId, use),
     ban: (peerId, { mesh } = {}) => (mesh === true ? membership.ban(peerId) : trust.ban(peerId)),
+    unban: (peerId) => membership.unban(peerId),
     forget: (peerId) => trust.forget(peerId),
     invite: (init) => membership.invite(init),
     invites: () => membership.invites(),

@@ -8,6 +8,7 @@ export function trustOverRpc(client: ContractClient<typeof trustContract>): Trus
     setRole: async (peerId, role) => client.setRole({ peerId, role }),
     use: async (peerId, use) => client.use({ peerId, use }),
     ban: async (peerId, { mesh } = {}) => client.ban({ peerId, mesh }),
+    unban: async (peerId) => client.unban({ peerId }),
     async forget(peerId) {
       await client.forget({ peerId })
     },
@@ -25,6 +26,7 @@ export function trustHandlers(trust: Trust): ContractHandlers<typeof trustContra
     setRole: async ({ peerId, role }) => trust.setRole(peerId, role),
     use: async ({ peerId, use }) => trust.use(peerId, use),
     ban: async ({ peerId, mesh }) => trust.ban(peerId, { mesh }),
+    unban: async ({ peerId }) => trust.unban(peerId),
     async forget({ peerId }) {
       await trust.forget(peerId)
       return {}
