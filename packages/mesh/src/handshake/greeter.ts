@@ -13,6 +13,8 @@ import type { Hello } from './hello.ts'
 export interface Greeter {
   /** Tells the other side where it stands, and learns where we stand. Throws what `askHello` throws, said of this peer. */
   greet(connection: Connection, more?: Pick<Hello, 'join'>): Promise<Hello>
+  /** Hears whether the peer, which is not who was expected, shows an earlier key that signed itself over to it. Tells it nothing. */
+  askRotation(connection: Connection): Promise<void>
   /** Handler of the protocol. Never throws. */
   answer(stream: Stream, connection: Connection): Promise<void>
 }
@@ -32,6 +34,8 @@ export interface GreeterComponents {
 
 const UNKNOWN_PER_CONNECTION = 3
 const KNOWN_PER_SECOND = 20
+
+const NAMELESS: Hello = { v: 1, name: 'unknown', version: '0', state: 'unknown', services: [], asks: 'rotation' }
 
 export function createGreeter(components: GreeterComponents, options: { name: string; version: string; timeoutMs: number }): Greeter {
   const { trust, membership, log, audit = silentAudit, onHello } = components
@@ -80,6 +84,14 @@ export function createGreeter(components: GreeterComponents, options: { name: st
         throw failedGreeting(connection, cause)
       }
     },
+    async askRotation(connection) {
+      try {
+        const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal: AbortSignal.timeout(timeoutMs) })
+        await membership.heard(connection.remotePeer.toString() as PeerId, await askHello(stream, NAMELESS, timeoutMs))
+      } catch (cause) {
+        throw failedGreeting(connection, cause)
+      }
+    },
     async answer(stream, connection) {
       const peerId = connection.remotePeer.toString() as PeerId
       const about = { peerId, address: connection.remoteAddr.toString() }
@@ -96,7 +108,8 @@ export function createGreeter(components: GreeterComponents, options: { name: st
           if (ours.state === 'admitted' && theirs.state === 'admitted') components.onAdmitted?.(peerId)
           return ours
         }
-        onHello(connection, await answerHello(stream, reply, timeoutMs))
+        const theirs = await answerHello(stream, reply, timeoutMs)
+        if (theirs.asks === undefined) onHello(connection, theirs)
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })
         refuse(toAppError(error))

@@ -28,6 +28,8 @@ const helloSchema = z.object({
   grants: z.array(chainSchema).max(4).optional().catch(undefined),
   /** The sender's earlier keys, each signing the next one; the last is signed over to the sender. */
   rotated: z.array(z.string().max(1_200)).max(3).optional().catch(undefined),
+  /** The sender expected another id here, tells nothing of itself, and only asks whether that one was signed over to the receiver. */
+  asks: z.literal('rotation').optional(),
   /** The sender holds an invite of the receiver. */
   join: z.object({ id: inviteIdSchema, proof: z.string().max(64) }).optional(),
   /** A grant for the receiver: by the invite it showed, or renewed. */

@@ -141,7 +141,7 @@ async function meetTarget(target: Target, connection: Connection, { trust, greet
     await requireTarget(target, connection, trust)
   } catch (error) {
     if (!isAppError(error, 'conflict')) throw error
-    await greeter.greet(connection)
+    await greeter.askRotation(connection).catch(() => Promise.reject(error)) // who answers instead is what matters
     await requireTarget(target, connection, trust)
   }
 }
