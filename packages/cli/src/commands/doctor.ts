@@ -32,7 +32,7 @@ export async function doctor(context: CommandContext, { target, json }: { target
 async function examine(context: CommandContext, target: string | undefined): Promise<DoctorReport> {
   const checks = configChecks(await readConfig(context))
   if (checks.some(({ status }) => status === 'problem')) return { self: { name: 'this node', checks }, peers: [] }
-  return await withNode(context, { needsPeers: true, withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: true }, async (node) => {
     const status = await node.status()
     const begun = [...checks, runningCheck(status, process.pid)]
     const { diagnosis, peers } = node

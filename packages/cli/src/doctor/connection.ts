@@ -61,11 +61,15 @@ function addressChecks(peer: PeerDiagnosis, self: SelfDiagnosis): Check[] {
   ]
 }
 
+/** How fixes name the other machine. */
+const whereOf = ({ meaning, name, peerId }: PeerDiagnosis): string =>
+  meaning === 'address' && peerId === undefined ? 'the other machine' : name
+
 function addressCheck(dial: DialReport, peer: PeerDiagnosis, self: SelfDiagnosis): Check {
   const isHere = peer.link.address !== undefined && peer.link.address !== dial.address && dial.outcome !== 'answered'
   const say = peer.link.state !== 'none' && dial.outcome !== 'other_peer' ? warning : problem
   const text = (what: string): string => `${dial.address}: ${what}${isHere ? ' (it is linked all the same)' : ''}`
-  const { name } = peer
+  const name = whereOf(peer)
   switch (dial.outcome) {
     case 'answered':
       return ok(AREA, 'address', `${dial.address}: answered in ${duration(dial.ms)}`)
@@ -81,6 +85,7 @@ function addressCheck(dial: DialReport, peer: PeerDiagnosis, self: SelfDiagnosis
     case 'silent':
       return say(AREA, 'address', text(silence(dial)), silentFixes(dial, name))
     case 'no_route':
+      if (isElsewhere(dial)) return say(AREA, 'address', text(silence(dial)), silentFixes(dial, name))
       return say(AREA, 'address', text(`cannot be reached: ${dial.detail ?? 'this machine has no route to it'}`), [
         command(`ip route get ${hostOf(dial)}`),
         advice('is the address right, and is that machine on?'),
@@ -110,16 +115,20 @@ function addressCheck(dial: DialReport, peer: PeerDiagnosis, self: SelfDiagnosis
 
 const hostOf = ({ address }: DialReport): string => address.split('/')[2] ?? ''
 
-function silence({ isPrivate, isNear, protocol, port }: DialReport): string {
+/** In somebody's private network, which is none of ours. */
+const isElsewhere = ({ isPrivate, isNear }: DialReport): boolean => isPrivate && !isNear
+
+function silence(dial: DialReport): string {
+  const { protocol, port } = dial
   const nothing = 'nothing came back'
-  if (isPrivate && !isNear)
+  if (isElsewhere(dial))
     return `${nothing}; it is a private address of a network that this machine is not in: behind a router or NAT, or over a VPN that is down`
   return `${nothing}: the machine is off, or a firewall drops ${protocol.toUpperCase()} ${port ?? ''} silently`
 }
 
 function silentFixes(dial: DialReport, name: string): Fix[] {
-  const { protocol, port, isPrivate, isNear } = dial
-  if (isPrivate && !isNear) {
+  const { protocol, port } = dial
+  if (isElsewhere(dial)) {
     return [
       advice(`forward ${protocol.toUpperCase()} ${port ?? 9000} of its router to it, and use the router's public address as addr`, name),
       config('[mesh.nat]\nannounce = ["/ip4/PUBLIC-IP/tcp/9000"]', name),
@@ -210,7 +219,7 @@ function linkCheck(peer: PeerDiagnosis): Check {
   if (peer.dials.some(({ outcome }) => outcome === 'self')) return problem(AREA, 'link', 'a node is not linked to itself')
   return isReached(peer)
     ? problem(AREA, 'link', 'reached, and not linked: see what is wrong above')
-    : problem(AREA, 'link', `no link to ${name}`)
+    : problem(AREA, 'link', `no link to ${name === whereOf(peer) ? name : 'it'}`)
 }
 
 const MAX_SKEW_MS = 60_000

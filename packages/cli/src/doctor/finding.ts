@@ -1,7 +1,7 @@
 import type { PeerDiagnosis, SelfDiagnosis } from '@qmtcode/protocol'
 import { isReached } from './connection.ts'
-import { config, ok, problem, warning } from './check.ts'
-import type { Check } from './check.ts'
+import { advice, config, ok, problem, warning } from './check.ts'
+import type { Check, Fix } from './check.ts'
 
 const AREA = 'Discovery'
 
@@ -15,24 +15,27 @@ function foundCheck(peer: PeerDiagnosis, { discovery, multicast }: SelfDiagnosis
   const { name, isFound, dials } = peer
   const isNear = dials.some((dial) => dial.isNear)
   const near = dials.length === 0 ? '' : isNear ? ', in a network of this machine' : ', in another network than this machine'
+  /** What was not found and is reached all the same is no problem. */
+  const unfound = (text: string, fixes: Fix[]): Check[] => [
+    isReached(peer) ? ok(AREA, 'found', `${text}; found by its address`) : problem(AREA, 'found', text, fixes),
+  ]
   if (isFound) return [ok(AREA, 'found', `discovery told of ${name} in the last two minutes${near}`)]
-  if (discovery.length === 0) return [ok(AREA, 'found', `discovery is off here${near === '' ? '' : `; ${name} is${near.slice(1)}`}`)]
-  const say = isReached(peer) ? ok : problem
+  if (discovery.length === 0) return unfound(`discovery is off here${near === '' ? '' : `; ${name} is${near.slice(1)}`}`, [mdns(), addr()])
   if (!discovery.includes('kademlia') && !isNear && dials.length > 0) {
-    return [
-      say(AREA, 'found', `not found: mdns ends at the own network, and ${name} is${near.slice(1)}`, isReached(peer) ? [] : [kademlia()]),
-    ]
+    return unfound(`mdns ends at the own network, and ${name} is${near.slice(1)}`, [kademlia()])
   }
   if (multicast && !multicast.own) {
-    const text = `not found: multicast does not pass on this machine (see This node)`
-    return [isReached(peer) ? ok(AREA, 'found', text) : problem(AREA, 'found', text, [addr(), kademlia()])]
+    return unfound('mdns cannot find it: multicast does not pass on this machine (see This node)', [addr(), kademlia()])
   }
-  const text = `discovery (${discovery.join(', ')}) has not told of ${name}${near}`
-  return [isReached(peer) ? ok(AREA, 'found', text) : warning(AREA, 'found', text, [config('[mesh]\ndiscovery = "mdns"', name), addr()])]
+  return unfound(`discovery (${discovery.join(', ')}) has not told of ${name}${near}`, [
+    advice('is qmtcode running there, with discovery on and UDP 5353 open?', name),
+    addr(),
+  ])
 }
 
-const kademlia = () => config('[mesh]\ndiscovery = ["mdns", "kademlia"]   # on both, and on a peer that both know')
-const addr = () => config('addr = "/ip4/IP/tcp/9000"   # in its [[mesh.peers]]')
+const mdns = (): Fix => config('[mesh]\ndiscovery = "mdns"   # on both')
+const kademlia = (): Fix => config('[mesh]\ndiscovery = ["mdns", "kademlia"]   # on both, and on a peer that both know')
+const addr = (): Fix => config('addr = "/ip4/IP/tcp/9000"   # in its [[mesh.peers]]')
 
 function recordCheck({ record, link, name }: PeerDiagnosis): Check[] {
   if (record) return [ok(AREA, 'record', `${name} told what it offers`)]

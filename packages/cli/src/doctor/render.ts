@@ -6,7 +6,7 @@ import type { Area, Check, Fix, Verdict } from './check.ts'
 import type { DoctorReport, PeerReport } from './report.ts'
 import { verdictOf } from './report.ts'
 
-const DEFAULT_WIDTH = 100
+const DEFAULT_WIDTH = 80
 const MIN_WIDTH = 40
 const MARK_CHARS = 9 // '  problem'
 const INDENT = ' '.repeat(MARK_CHARS + 2)

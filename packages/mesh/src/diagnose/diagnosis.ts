@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { isAppError, toAppError } from '@qmtcode/protocol'
@@ -6,6 +7,7 @@ import { hostOf, parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/
 import { resolveName } from '../addresses/resolve-names.ts'
 import type { LookUpName } from '../addresses/resolve-names.ts'
 import type { Directory } from '../directory/directory.ts'
+import type { NodeRecord } from '../directory/record.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { Greeter } from '../handshake/greeter.ts'
 import type { Libp2pHost } from '../libp2p-host.ts'
@@ -43,6 +45,9 @@ export interface MeshDiagnosisOptions {
 
 const MAX_ADDRESSES = 8
 const NAME_MS = 3_000
+const FIND_MS = 4_000
+/** What a peer offers comes right after the link. */
+const RECORD_MS = 1_500
 const PINGS = { count: 10, withinMs: 5_000 }
 
 /** What a target means, before anything is dialled. */
@@ -79,6 +84,7 @@ export function createDiagnosis(components: DiagnosisComponents, options: MeshDi
         const { code, message, hint } = error
         return { ...nothing(target), unresolved: { code, message, hint } }
       }
+      if (meant.peerId !== undefined && meant.addresses.length === 0) await lookFor(meant, meant.peerId, components)
       const known = meant.peerId === undefined ? undefined : trust.standing(meant.peerId)
       const { names, dialled } = await dialEach(meant, components, known?.state === 'banned')
       try {
@@ -115,6 +121,12 @@ async function meaningOf(target: string, components: DiagnosisComponents, { conf
   const known = peer ?? (peerId === undefined ? undefined : trust.pins.configuredAs(peerId))
   const name = peerId === self.peerId ? self.name : (known?.name ?? (peerId === undefined ? target : trust.nameOf(peerId)))
   return { meaning: known ? 'configured' : 'known', name, peerId, addresses: addressesOf(peerId, known, components) }
+}
+
+/** Nobody told an address of it yet: discovery is asked. */
+async function lookFor(meant: Meant, peerId: PeerId, components: DiagnosisComponents): Promise<void> {
+  await components.discovery.find(peerId, AbortSignal.timeout(FIND_MS))
+  meant.addresses = addressesOf(peerId, undefined, components)
 }
 
 /** Each once, under the best of its sources. */
@@ -192,7 +204,7 @@ async function describe(
   const link = peerId === undefined ? undefined : links.get(peerId)
   const client = link?.isUp && link.there?.services.includes(probeContract.service) ? link.lines[0]?.rpc.client(probeContract) : undefined
   const bandwidth = client && !brief ? await measureBandwidth(client, { clock }) : undefined
-  const record = peerId === undefined ? undefined : components.directory.recordOf(peerId)
+  const record = peerId !== undefined && link?.isUp ? await recordOf(peerId, components) : undefined
   const line = link?.lines[0]?.connection
   return {
     name: meant.meaning === 'address' && peerId !== undefined ? trust.nameOf(peerId) : meant.name,
@@ -216,6 +228,12 @@ async function describe(
     },
     isFound: peerId !== undefined && discovery.addressesOf(peerId).length > 0,
   }
+}
+
+async function recordOf(peerId: PeerId, { directory, clock }: DiagnosisComponents): Promise<NodeRecord | undefined> {
+  const end = clock.monotonic() + RECORD_MS
+  while (directory.recordOf(peerId) === undefined && clock.monotonic() < end) await delay(RECORD_MS / 30)
+  return directory.recordOf(peerId)
 }
 
 function standingOf(peerId: PeerId, trust: TrustBook): PeerDiagnosis['here'] {

@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock, DialReport, PeerId } from '@qmtcode/protocol'
-import { isPrivateHost } from '../addresses/ip-ranges.ts'
+import { isLoopbackHost, isPrivateHost } from '../addresses/ip-ranges.ts'
 import { hostOf, isQuic, withoutPeerId } from '../addresses/multiaddrs.ts'
 import { isInNetworks } from './networks.ts'
 import { knockTcp } from './tcp-knock.ts'
@@ -34,7 +34,7 @@ export async function dialAndReport(
   const host = hostOf(address) ?? ''
   const isUdp = isQuic(address.toString())
   const port = Number(address.getComponents().find((part) => part.name === 'tcp' || part.name === 'udp')?.value)
-  const isNear = isInNetworks(host, networks)
+  const isNear = isLoopbackHost(host) || isInNetworks(host, networks)
   const report = (found: Pick<DialReport, 'outcome' | 'detail' | 'peerId'>, connection?: Connection): Dialled => ({
     report: {
       address: withoutPeerId(address).toString(),

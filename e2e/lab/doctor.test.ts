@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { createLab, labSkip, openProbe } from '@qmtcode/testing/lab'
+import type { Host, Lab, Lan } from '@qmtcode/testing/lab'
+import { createMachine } from '../support/qmt.ts'
+import type { Machine } from '../support/qmt.ts'
+
+const skip = labSkip()
+
+interface Check {
+  area: string
+  id: string
+  status: 'ok' | 'warning' | 'problem'
+  text: string
+  fixes: { on: string; kind: string; text: string }[]
+}
+interface Report {
+  verdict: string
+  self: { checks: Check[] }
+  peers: { name: string; checks: Check[] }[]
+}
+
+/** A laptop that knows a peer for each thing that can be wrong, and the peers, each on a host of its own. */
+interface Ward {
+  lab: Lab
+  laptop: Machine
+  id: string
+  hosts: Map<string, Host>
+}
+
+const owned = new AsyncDisposableStack()
+
+/** A node in the LAN; its `[mesh]` and the role of the laptop there. */
+async function node(ward: Ward, lan: Lan, name: string, options: { role?: string; share?: string; slow?: boolean }): Promise<void> {
+  const host = await ward.lab.host(name, { lan, slow: options.slow })
+  ward.hosts.set(name, host)
+  const machine = owned.use(await createMachine({}, { on: host }))
+  await machine.writeConfig(`
+[mesh]
+node_name = "${name}"
+${options.share ?? ''}
+${options.role === undefined ? '' : `[[mesh.peers]]\nname = "laptop"\npeer_id = "${ward.id}"\nrole = "${options.role}"\nuse = false\n`}`)
+  if (name === 'banning') assert.equal((await machine.run(['peers', 'ban', ward.id, '--yes'])).code, 0)
+  await machine.start(['--headless', '--mesh']).line(/listening: /)
+}
+
+/** A host without a node. */
+async function host({ lab, hosts }: Ward, name: string, lan: Lan): Promise<Host> {
+  const made = await lab.host(name, { lan })
+  hosts.set(name, made)
+  return made
+}
+
+const SHARED = '[mesh.share]\nmodels = ["builtin/demo"]\nagents = ["*"]\nworkspaces = ["/tmp"]'
+
+async function build(): Promise<Ward> {
+  const lab = owned.use(await createLab())
+  const [lan, home] = [await lab.lan(), await lab.lan()]
+  await lab.nat('nat', { kind: 'port-restricted', inside: home, outside: lan })
+  const at = await lab.host('laptop', { lan })
+  const laptop = owned.use(await createMachine({}, { on: at }))
+  const ward: Ward = { lab, laptop, id: await laptop.peerId(), hosts: new Map([['laptop', at]]) }
+  await Promise.all([
+    node(ward, lan, 'good', { role: 'client', share: SHARED, slow: true }),
+    node(ward, lan, 'unsharing', { role: 'client', share: '[mesh.share]\nmodels = []' }),
+    node(ward, lan, 'observing', { role: 'observer' }),
+    node(ward, lan, 'unknowing', {}),
+    node(ward, lan, 'banning', {}),
+  ])
+  const silent = await host(ward, 'silent', lan)
+  await silent.block({ protocol: 'tcp', port: 9000, direction: 'in', how: 'drop' })
+  const refusing = await host(ward, 'refusing', lan)
+  await refusing.block({ protocol: 'tcp', port: 9000, direction: 'in', how: 'refuse' })
+  const web = await host(ward, 'web', lan)
+  web.spawn(process.execPath, ['-e', "require('node:http').createServer((_, r) => r.end()).listen(9000)"])
+  await openProbe(await host(ward, 'mute', lan)).listen(9000)
+  await host(ward, 'inside', home)
+  await laptop.writeConfig(laptopConfig(ward))
+  await laptop.start(['--headless', '--mesh']).line(/peer connected: .*good|good.*connected/)
+  return ward
+}
+
+const OTHER_ID = '12D3KooWGRUVh7jsZ3sPQ5rF4ZfYQ5WcMPrnQfjLkeH7fWbRzvXT'
+
+function laptopConfig({ hosts }: Ward): string {
+  const names = ['good', 'unsharing', 'observing', 'unknowing', 'banning', 'silent', 'refusing', 'web', 'mute', 'inside']
+  const peers = names.map((name) => [name, `/ip4/${hosts.get(name)?.address ?? ''}/tcp/9000`] as const)
+  const others = [
+    ['misnamed', '/dns4/no-such-host.invalid/tcp/9000'],
+    ['mistyped', `/ip4/${hosts.get('good')?.address ?? ''}/tcp/9001`],
+    ['mistaken', `/ip4/${hosts.get('unknowing')?.address ?? ''}/tcp/9000/p2p/${OTHER_ID}`],
+  ] as const
+  const tables = [...peers, ...others].map(([name, addr]) => `[[mesh.peers]]\nname = "${name}"\naddr = "${addr}"\n`)
+  return `[mesh]\nnode_name = "laptop"\n${tables.join('')}`
+}
+
+async function examine({ laptop }: Ward, ...args: string[]): Promise<Report & { code: number }> {
+  const { code, stdout, stderr } = await laptop.run(['doctor', ...args, '--json'])
+  assert.notEqual(stdout, '', stderr)
+  return { ...(JSON.parse(stdout) as Report), code }
+}
+
+/** cause → the check that tells it, its text, and what mends it. */
+const CAUSES: [string, string, RegExp, RegExp][] = [
+  [
+    'silent',
+    'address',
+    /nothing came back: the machine is off, or a firewall drops TCP 9000 silently/,
+    /on silent: sudo ufw allow 9000\/tcp/,
+  ],
+  ['refusing', 'address', /refused at once/, /on refusing: qmtcode --headless --mesh/],
+  ['mistyped', 'address', /refused at once: nothing listens on that port/, /on mistyped: does it listen on that port\?/],
+  ['web', 'address', /a web server \(HTTP\/1\.1 400 Bad Request\) answers, no qmtcode/, /the port that qmtcode prints/],
+  ['mute', 'address', /something that says "hello" answers, no qmtcode/, /the port that qmtcode prints/],
+  ['misnamed', 'dns', /no-such-host\.invalid/, /here: getent hosts no-such-host\.invalid/],
+  [
+    'mistaken',
+    'identity',
+    /answers as 12D3KooW\w+ \(a qmtcode 0\.1\.0 called unknowing\), not as 12D3KooWGRUVh7/,
+    /here: peer_id = "12D3KooW/,
+  ],
+  [
+    'inside',
+    'address',
+    /a private address of a network that this machine is not in: behind a router or NAT/,
+    /on inside: forward TCP 9000 of its router/,
+  ],
+  ['unknowing', 'admitted-there', /unknowing does not know this node/, /on unknowing: qmtcode peers admit 12D3KooW\w+$/m],
+  ['banning', 'admitted-there', /it has banned this node/, /on banning: qmtcode peers admit 12D3KooW\w+$/m],
+  ['observing', 'role-there', /this node is observer at observing/, /on observing: qmtcode peers role 12D3KooW\w+ client/],
+  ['unsharing', 'offers', /unsharing shares nothing with this node/, /on unsharing: \[mesh\.share\]\nmodels = \["\*"\]/],
+]
+
+describe('doctor', { skip, timeout: 600_000 }, () => {
+  let ward: Ward
+  let overview: Report & { code: number }
+  before(async () => {
+    ward = await build()
+    overview = await examine(ward)
+  })
+  after(() => owned.disposeAsync())
+
+  for (const [cause, id, text, fix] of CAUSES) {
+    test(`${cause}: says what is wrong, and what mends it`, () => {
+      const { checks } = overview.peers.find(({ name }) => name === cause) ?? { checks: [] }
+      const check = checks.find((candidate) => candidate.id === id && candidate.status === 'problem')
+      assert.ok(check, JSON.stringify(checks, undefined, 1))
+      assert.match(check.text, text)
+      assert.match(
+        check.fixes
+          .map(({ on, text: what }) => `${on}: ${what}`)
+          .join('\n')
+          .replaceAll(/^(?!here|\[|\w+ = )/gm, 'on '),
+        fix,
+      )
+    })
+  }
+
+  test('what is in order is in order', () => {
+    const good = overview.peers.find(({ name }) => name === 'good')
+    assert.deepEqual(
+      good?.checks.filter(({ status }) => status !== 'ok').map(({ text }) => text),
+      [],
+    )
+    assert.ok(good?.checks.some(({ id, text }) => id === 'found' && /discovery told of good/.test(text)))
+    assert.equal(overview.code, 1)
+    assert.deepEqual(
+      overview.self.checks.filter(({ status }) => status !== 'ok'),
+      [],
+    )
+  })
+
+  test('exit codes: 3 not reached, 4 refused', async () => {
+    const codes = await Promise.all(['silent', 'banning'].map(async (name) => (await examine(ward, name)).code))
+    assert.deepEqual(codes, [3, 4])
+  })
+
+  test('an address alone: who answers there; and the output fits a terminal of 80 columns', async () => {
+    const { code, stdout } = await ward.laptop.run(['doctor', `/ip4/${ward.hosts.get('good')?.address ?? ''}/tcp/9000`])
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /good admits this node as client/)
+    const long = stdout.split('\n').filter((line) => line.length > 80 && !/12D3KooW\w{44}/.test(line))
+    assert.deepEqual(long, [])
+  })
+
+  test('a slow wire is told, with the round trip', async () => {
+    await ward.hosts.get('good')?.cable.set({ delayMs: 100 })
+    const { peers } = await examine(ward, 'good')
+    await ward.hosts.get('good')?.cable.set({})
+    const check = peers[0]?.checks.find(({ id }) => id === 'round-trip')
+    assert.equal(check?.status, 'warning')
+    assert.match(check?.text ?? '', /round trip 2\d\d ms \/ \d+ ms/)
+  })
+
+  test('use that was taken, and given back', async () => {
+    assert.equal((await ward.laptop.run(['peers', 'use', 'good', '--off', '--yes'])).code, 0)
+    const off = (await examine(ward, 'good')).peers[0]?.checks.find(({ id }) => id === 'use')
+    assert.equal(off?.status, 'warning')
+    assert.match(off?.text ?? '', /use is off/)
+    const [fix] = off?.fixes ?? []
+    assert.equal(fix?.text, 'qmtcode peers use good')
+    assert.equal((await ward.laptop.run([...(fix?.text.split(' ').slice(1) ?? []), '--yes'])).code, 0)
+    assert.equal((await examine(ward, 'good')).peers[0]?.checks.find(({ id }) => id === 'use')?.status, 'ok')
+  })
+
+  test('no node runs, no route for multicast, and a port that is taken', async () => {
+    const at = await ward.lab.host('lonely', { lan: await ward.lab.lan() })
+    await at.exec('ip', 'route', 'del', 'default')
+    await openProbe(at).listen(9000)
+    const machine = owned.use(await createMachine({}, { on: at }))
+    const { code, stdout } = await machine.run(['doctor'])
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /warning {2}no qmtcode ran here/)
+    assert.match(stdout, /→ qmtcode --headless --mesh/)
+    assert.match(stdout, /port 9000 was taken, so it listens on 9001/)
+    assert.match(stdout, /mdns finds nobody: multicast does not pass on this machine/)
+    assert.match(stdout, /→ sudo ip route add 224\.0\.0\.0\/4 dev eth0/)
+  })
+
+  test('a configuration that is wrong is told with its line, and nothing is started', async () => {
+    const machine = owned.use(await createMachine())
+    await machine.writeConfig('[mesh]\nlisten = "nonsense"\n')
+    const { code, stdout } = await machine.run(['doctor'])
+    assert.equal(code, 2, stdout)
+    assert.match(stdout, /problem {2}.*config\.toml:2:/)
+    assert.doesNotMatch(stdout, /running/)
+  })
+})
