@@ -62,8 +62,10 @@ export async function openAuditFile(file: string, components: { log: Logger }, o
     return writing
   }
   const later = (): void => {
-    // `drain` catches what fails.
-    timer = setTimeout(begin, GATHER_MS).unref()
+    const onTime = (): void => {
+      begin().catch((error: unknown) => components.log.error('the audit has stopped', { error }))
+    }
+    timer = setTimeout(onTime, GATHER_MS).unref()
   }
   return {
     write(line) {
