@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LIMITS, isDurable, newMessageId, newSessionId } from '@qmtcode/protocol'
+import { AppError, LIMITS, isDurable, newMessageId, newSessionId } from '@qmtcode/protocol'
 import type { DurableEvent, LiveEvent, MessageId, SessionEvent } from '@qmtcode/protocol'
 import { note } from '../log/log-kit.ts'
+import { eventually } from '@qmtcode/testing'
 import { createFeed } from './feed.ts'
 import type { Feed } from './feed.ts'
 
@@ -163,4 +164,39 @@ test('ends after what is queued, or at once with an error', async () => {
   feed.end()
   assert.deepEqual(seqs(await take(events, 5)), [2])
   assert.deepEqual(seqs(await take(follow(feed).events, 5)), [1, 2])
+})
+
+test('a follower whose link broke counts as present until its grace is over; whoever is back before was never away', async () => {
+  const { feed } = startFeed()
+  const { events } = follow(feed)
+  const told: string[][] = []
+  const watching = (async () => {
+    for await (const event of events) if (event.type === 'presence.changed') told.push(event.present.map(({ node }) => node))
+  })()
+  const here = () => feed.present().map(({ node }) => node)
+  const guest = (heldMs: number) => {
+    const abort = new AbortController()
+    const items = feed.follow({ author: { node: 'guest' }, after: 0, signal: abort.signal, presenceHeldMs: () => heldMs })
+    return { end: (reason: AppError) => abort.abort(reason), over: take(items, 99) }
+  }
+  const lost = new AppError('link_lost', 'the link broke')
+  const first = guest(60_000)
+  await eventually('it is told', () => told.length === 1)
+  first.end(lost)
+  await first.over
+  assert.deepEqual(here(), ['guest', 'test'])
+  const second = guest(1)
+  await eventually('it is here again', () => here().length === 2)
+  second.end(lost)
+  await second.over
+  await eventually('the grace is over', () => told.length === 2)
+  const third = guest(60_000)
+  await eventually('it comes', () => told.length === 3)
+  third.end(new AppError('cancelled', 'the caller cancelled'))
+  await third.over
+  assert.deepEqual(here(), ['test'])
+  await eventually('it left', () => told.length === 4)
+  assert.deepEqual(told, [['guest', 'test'], ['test'], ['guest', 'test'], ['test']])
+  feed.end()
+  await watching
 })

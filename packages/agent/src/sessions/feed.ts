@@ -1,4 +1,4 @@
-import { AppError, isDurable } from '@qmtcode/protocol'
+import { AppError, isAppError, isDurable } from '@qmtcode/protocol'
 import type { Author, DurableEvent, LiveEvent, SessionEvent } from '@qmtcode/protocol'
 import { createDrafts } from './drafts.ts'
 import { enqueue, fallBehind, newFollower, takeQueue } from './follower.ts'
@@ -26,7 +26,11 @@ interface FollowOptions {
   author: Author
   after: number
   signal: AbortSignal
+  /** How long its author counts as present after the link to it broke; asked when it does. Default: not at all. */
+  presenceHeldMs?(): number
 }
+
+const isLost = ({ aborted, reason }: AbortSignal): boolean => aborted && isAppError(reason, 'link_lost')
 
 /** A page of the log after a seq. */
 export type ReadPage = (after: number) => Promise<DurableEvent[]>
@@ -59,6 +63,7 @@ export function createFeed(readPage: ReadPage, head: number, tellPresence: TellP
     present: presence.list,
     end: (error?: AppError) => {
       ended ??= { error }
+      presence.stop()
       for (const follower of followers) follower.wake()
     },
     follow: run,
@@ -72,7 +77,7 @@ export function createFeed(readPage: ReadPage, head: number, tellPresence: TellP
     return [tellPresence(presence.list())]
   }
 
-  async function* run({ author, after, signal }: FollowOptions): AsyncGenerator<SessionEvent> {
+  async function* run({ author, after, signal, presenceHeldMs = () => 0 }: FollowOptions): AsyncGenerator<SessionEvent> {
     if (!Number.isSafeInteger(after) || after < 0 || after > feed.head) {
       throw new AppError('bad_request', `cannot follow after ${after}: the session's last event is ${feed.head}`)
     }
@@ -94,7 +99,7 @@ export function createFeed(readPage: ReadPage, head: number, tellPresence: TellP
       }
     } finally {
       followers.delete(follower)
-      presence.leave(author)
+      presence.leave(author, !ended && isLost(signal) ? presenceHeldMs() : 0)
       signal.removeEventListener('abort', onAbort)
     }
   }

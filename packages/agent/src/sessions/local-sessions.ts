@@ -22,7 +22,7 @@ export function createSessions(components: SessionsComponents, options: Sessions
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => (stopped ??= engine.stop())
   return {
-    as: (author, { shows } = {}) => createView({ components, options, engine, author, shows }),
+    as: (author, view = {}) => createView({ ...view, components, options, engine, author }),
     records: {
       row: (id) => components.log.session(id),
       running: (id) => engine.hot.peek(id)?.turn?.promptId,
@@ -45,6 +45,7 @@ interface ViewParts {
   engine: Engine
   author: Author
   shows?(row: SessionRow): boolean
+  presenceHeldMs?(): number
 }
 
 function createView(view: ViewParts): Sessions {
@@ -104,7 +105,7 @@ async function infoOf({ components: { log, node }, engine }: ViewParts, id: Sess
 type Lookups = Pick<Sessions, 'list' | 'get' | 'history' | 'follow'>
 
 function createLookups(view: ViewParts): Lookups {
-  const { engine, author, shows } = view
+  const { engine, author, shows, presenceHeldMs } = view
   const { log, node } = view.components
   return {
     list: async ({ cursor, limit = DEFAULT_LIST } = {}) => {
@@ -117,7 +118,8 @@ function createLookups(view: ViewParts): Lookups {
       const { events, more } = await log.readBack(id, { before, limit: checkLimit(limit) })
       return { items: events, cursor: more ? events[0]?.seq.toString() : undefined }
     },
-    follow: (id, { after = 0, signal } = {}) => abortable((ended) => followAs({ engine, author }, id, { after, signal: ended }), signal),
+    follow: (id, { after = 0, signal } = {}) =>
+      abortable((ended) => followAs({ engine, author, presenceHeldMs }, id, { after, signal: ended }), signal),
   }
 }
 
@@ -141,13 +143,13 @@ async function listShown(
 }
 
 async function* followAs(
-  { engine, author }: Pick<ViewParts, 'engine' | 'author'>,
+  { engine, ...follower }: Pick<ViewParts, 'engine' | 'author' | 'presenceHeldMs'>,
   id: SessionId,
   { after, signal }: { after: number; signal: AbortSignal },
 ): AsyncGenerator<SessionEvent> {
   using held = await engine.hot.hold(id)
   engine.assertRunning()
-  yield* held.session.feed.follow({ author, after, signal })
+  yield* held.session.feed.follow({ ...follower, after, signal })
 }
 
 async function createSession(view: ViewParts, init: SessionInit): Promise<SessionInfo> {

@@ -22,6 +22,8 @@ export interface LocalSessions {
 interface ViewOptions {
   /** What `list` shows. Default: every session. */
   shows?(row: SessionRow): boolean
+  /** How long the author counts as present in a session after the link to it broke. Default: not at all. */
+  presenceHeldMs?(): number
 }
 
 /** What access to a session is decided on. */

@@ -79,11 +79,13 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
     { defaultWorkspace: cwd },
   )
   const bounds = createPeerBounds({ sessions, clock, node })
+  const presenceGraceMs = config.mesh.streamReconnectGraceSecs * 1_000
   const started = Promise.withResolvers<void>()
   started.promise.catch(() => {}) // who calls meanwhile hears of it, and so does who begins
   return {
     own: sessions.as(personAt(node)),
-    forPeer: (caller) => createPeerSessions({ sessions, agents: catalog, bounds, node, ready: started.promise }, { caller, share }),
+    forPeer: (caller) =>
+      createPeerSessions({ sessions, agents: catalog, bounds, node, ready: started.promise, presenceGraceMs }, { caller, share }),
     sharedAgents:
       share.workspaces.length === 0 ? [] : agents.filter((agent) => agent.target.kind === 'local' && isSharedAgent(agent, share)),
     begin: async () => {

@@ -16,20 +16,28 @@ export interface PeerSessionsComponents {
   node: { readonly name: string }
   /** Calls wait for it: peers may come before the log is read. */
   ready?: Promise<unknown>
+  /** How long who follows counts as present after the link to it broke. Default: not at all. */
+  presenceGraceMs?: number
 }
 
 export interface PeerSessionsOptions {
   /** An admitted peer, by the name that this node knows it by. */
-  caller: Caller & { name: string }
+  caller: Caller & { name: string; isAllowed?(): boolean }
   share: SharedSessions
 }
 
 /** The sessions of this node as one peer may use them: each call is judged here, by its role of now and its rights on the session. */
 export function createPeerSessions(components: PeerSessionsComponents, { caller, share }: PeerSessionsOptions): Sessions {
-  const { sessions, bounds, node, ready } = components
+  const { sessions, bounds, node, ready, presenceGraceMs = 0 } = components
   const { records } = sessions
   const may = (rights: ReadonlySet<Need>, need: Need): boolean => rights.has(need)
-  const view = sessions.as({ peerId: caller.peerId, node: caller.name }, { shows: (row) => may(rightsOn(row, caller, share), 'row') })
+  const view = sessions.as(
+    { peerId: caller.peerId, node: caller.name },
+    {
+      shows: (row) => may(rightsOn(row, caller, share), 'row'),
+      presenceHeldMs: () => (caller.isAllowed?.() === false ? 0 : presenceGraceMs), // who is banned is gone
+    },
+  )
 
   async function rightsFor(id: SessionId): Promise<ReadonlySet<Need>> {
     await ready
