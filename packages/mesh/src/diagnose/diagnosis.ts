@@ -256,15 +256,15 @@ async function greet(
   }
 }
 
-/** Whoever answers in another's place says what it is. */
-async function nameOther({ report, connection }: Dialled, components: DiagnosisComponents): Promise<void> {
+/** Whoever answers in another's place says what it is, and is told nothing. */
+async function nameOther({ report, connection }: Dialled, { greeter }: DiagnosisComponents): Promise<void> {
   if (report.outcome !== 'other_peer' || !connection) return
-  const { hello, greeting } = await greet(connection, components)
-  report.answeredAs = hello
-    ? `a qmtcode ${hello.version} called ${hello.name}`
-    : greeting?.code === 'unsupported'
-      ? 'a libp2p node, no qmtcode'
-      : undefined
+  try {
+    const { name, version } = await greeter.askRotation(connection)
+    report.answeredAs = `a qmtcode ${version} called ${name}`
+  } catch (error) {
+    if (isAppError(error, 'unsupported')) report.answeredAs = 'a libp2p node, no qmtcode'
+  }
 }
 
 /** The link of a peer that is wanted goes on over it; a connection that others opened is theirs. */

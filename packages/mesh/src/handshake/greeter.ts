@@ -13,8 +13,8 @@ import type { Hello } from './hello.ts'
 export interface Greeter {
   /** Tells the other side where it stands, and learns where we stand. Throws what `askHello` throws, said of this peer. */
   greet(connection: Connection, more?: Pick<Hello, 'join'>): Promise<Hello>
-  /** Hears whether the peer, which is not who was expected, shows an earlier key that signed itself over to it. Tells it nothing. */
-  askRotation(connection: Connection): Promise<void>
+  /** Hears whether the peer, which is not who was expected, shows an earlier key that signed itself over to it. Tells it nothing; what it says of itself comes back. */
+  askRotation(connection: Connection): Promise<Hello>
   /** Handler of the protocol. Never throws. */
   answer(stream: Stream, connection: Connection): Promise<void>
 }
@@ -87,7 +87,9 @@ export function createGreeter(components: GreeterComponents, options: { name: st
     async askRotation(connection) {
       try {
         const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal: AbortSignal.timeout(timeoutMs) })
-        await membership.heard(connection.remotePeer.toString() as PeerId, await askHello(stream, NAMELESS, timeoutMs))
+        const hello = await askHello(stream, NAMELESS, timeoutMs)
+        await membership.heard(connection.remotePeer.toString() as PeerId, hello)
+        return hello
       } catch (cause) {
         throw failedGreeting(connection, cause)
       }
