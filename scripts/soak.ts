@@ -38,6 +38,19 @@ const SOAKS: Soak[] = [
     file: 'e2e/lab/detection.test.ts',
     env: { QMT_LAB_SECS: '600' },
   },
+  {
+    name: 'attacks',
+    what: '1,000 unknown identities, every protocol',
+    file: 'e2e/attacks/strangers.test.ts',
+    env: { QMT_STRANGERS: '1000' },
+  },
+  {
+    name: 'attacks',
+    what: '10,000 fuzzed frames a protocol, of an unknown and of an admitted peer',
+    file: 'e2e/attacks/frames.test.ts',
+    env: { QMT_FRAMES: '10000' },
+  },
+  { name: 'attacks', what: 'floods of connections for a minute', file: 'e2e/attacks/flood.test.ts', env: { QMT_FLOOD_MS: '60000' } },
 ]
 
 const wanted = process.argv.slice(2)

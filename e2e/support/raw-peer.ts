@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { protocolIdOf, sessionsContract } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { KIND, eventually, rawCall } from '@qmtcode/testing'
-import { dial, stranger } from '../../packages/mesh/src/testing/stranger.ts'
+import { HANDSHAKE_PROTOCOL, encodeHello } from '../../packages/mesh/src/handshake/hello.ts'
+import { HELLO, dial, fate, stranger } from '../../packages/mesh/src/testing/stranger.ts'
 
 /** What a call of a raw peer came to: the code of its error, `reset`, or what was given. */
 interface RawAnswer {
@@ -12,7 +14,8 @@ interface RawAnswer {
 /** A peer that speaks the wire without any of our client: it may say anything. */
 export interface RawPeer extends AsyncDisposable {
   peerId: PeerId
-  connect(address: string): Promise<void>
+  /** `greets`: says hello, without which a connection has ten seconds. */
+  connect(address: string, options?: { greets?: boolean }): Promise<void>
   /** One call, to its end; they share a stream, one after the other. */
   call(method: string, params: unknown): Promise<RawAnswer>
   open(): Promise<RawLine>
@@ -41,8 +44,9 @@ export async function createRawPeer(): Promise<RawPeer> {
   }
   return {
     peerId: node.peerId.toString() as PeerId,
-    async connect(address) {
+    async connect(address, { greets = false } = {}) {
       connection = await dial(node, { address })
+      if (greets) await fate(connection, HANDSHAKE_PROTOCOL, encodeHello(HELLO))
     },
     open,
     async call(method, params) {
@@ -106,6 +110,31 @@ function lineOver(stream: Stream): RawLine {
         if (frame.kind === KIND.end || (until === 'first' && items.length > 0)) return { items }
       }
     },
+  }
+}
+
+const QUIET_MS = 1_000
+
+/** One call on a stream of its own, to its first item or its end; a stream that says nothing is open. */
+export async function callOnce(
+  connection: Connection | undefined,
+  protocolId: string,
+  call: { method: string; params: unknown },
+): Promise<RawAnswer> {
+  if (!connection || connection.status !== 'open') return { code: 'reset', items: [] }
+  let stream: Stream
+  try {
+    stream = await connection.newStream(protocolId, { signal: AbortSignal.timeout(WAIT_MS) })
+  } catch {
+    return { code: 'reset', items: [] }
+  }
+  const quiet = delay<RawAnswer>(QUIET_MS, { items: [] }, { ref: false })
+  const answer = lineOver(stream).call(call.method, call.params, 'first')
+  try {
+    return await Promise.race([answer, call.method === 'follow' ? quiet : answer])
+  } finally {
+    answer.catch(() => {})
+    stream.abort(new Error('enough'))
   }
 }
 

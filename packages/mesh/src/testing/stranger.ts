@@ -2,6 +2,7 @@ import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p, MessageStream, Stream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
+import type { TCPSocketOptions } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -13,14 +14,16 @@ import type { TestNode } from './mesh-kit.ts'
 
 export const HELLO: Hello = { v: 1, name: 'stranger', version: '1', state: 'unknown', services: [] }
 
-/** A libp2p node that is none of ours: it can say anything. */
+/** A libp2p node that is none of ours: it can say anything. `from`: the address of this machine that its connections come from. */
 export async function stranger(
   encrypter: 'tls' | 'noise' = 'tls',
   others: NonNullable<Libp2pOptions['transports']> = [],
+  options: { from?: string } = {},
 ): Promise<Libp2p & AsyncDisposable> {
+  const dialOpts: TCPSocketOptions & { localAddress?: string } = { localAddress: options.from } // net.connect gets it
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp(), ...others],
+    transports: [tcp({ dialOpts }), ...others],
     connectionEncrypters: [encrypter === 'tls' ? tls() : noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },

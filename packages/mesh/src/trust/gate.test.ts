@@ -30,7 +30,12 @@ async function emptyBook(): Promise<TrustBook> {
 }
 
 const from = (host: string): MultiaddrConnection =>
-  Object.assign(new EventTarget(), { remoteAddr: multiaddr(`/ip4/${host}/tcp/1`) }) as unknown as MultiaddrConnection
+  Object.assign(new EventTarget(), {
+    remoteAddr: multiaddr(`/ip4/${host}/tcp/1`),
+    abort(this: EventTarget) {
+      this.dispatchEvent(new Event('close'))
+    },
+  }) as unknown as MultiaddrConnection
 
 /** Keeps `count` connections from another address that say nothing; each that is closed is opened again. */
 function holdOpen(port: number, count: number): { refused: number; stop(): void } {
@@ -93,19 +98,21 @@ test('a flood from the address of an admitted peer is bounded too, and the link 
   assert.equal(isDenied(from('10.0.0.7')), true)
 })
 
-test('strangers of many addresses leave places for the addresses of admitted peers', async () => {
+test('strangers of many addresses leave places for the addresses of admitted peers, and for those that come for the first time', async () => {
   const book = await emptyBook()
   await book.admit(peerIds[0])
   book.seen(peerIds[0], ['/ip4/10.9.9.9/tcp/9000'])
   let now = 0
   const gate = createGate({ clock: { now: () => now, monotonic: () => now }, trust: book })
-  const accepted = { strangers: 0, friends: 0 }
+  const accepted = { strangers: 0, friends: 0, newcomers: 0 }
   for (let i = 0; i < 2_000; i += 1) {
-    now += 20
+    now += 10
     if (gate.denyInboundConnection?.(from(`10.1.${i % 250}.1`)) === false) accepted.strangers += 1
     if (i % 40 === 0 && gate.denyInboundConnection?.(from('10.9.9.9')) === false) accepted.friends += 1
+    if (i > 1_000 && i % 100 === 0 && gate.denyInboundConnection?.(from(`10.2.${i / 100}.1`)) === false) accepted.newcomers += 1
   }
-  assert.deepEqual(accepted, { strangers: 128, friends: 50 })
+  assert.deepEqual([accepted.friends, accepted.newcomers], [50, 9])
+  assert.ok(accepted.strangers < 20 * 60, `${accepted.strangers} in 20 s`)
 })
 
 test('an address is the /64 of IPv6, and IPv4 within it is IPv4', () => {
