@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
+import type { PeerId } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { PEER_B, cli, fakeNode, startCli } from '../commands/cli-kit.ts'
 import type { FakeNode } from '../commands/cli-kit.ts'
@@ -233,11 +234,14 @@ test('a stranger who knocks is asked about, and only the whole word lets it in',
   chat.type('admit\r')
   await chat.seen(/admitted as client; to undo it: qmtcode peers forget/)
   assert.deepEqual(node.changes, [`admit ${PEER_B}`])
-  node.meshEvent(knock)
-  await chat.seen(/to undo it[^]*type admit or no ›/)
+  node.meshEvent(knock) // asked once a peer
+  const another = (end: string) => ({ ...knock, peerId: `${PEER_B.slice(0, -1)}${end}` as PeerId, name: `knock-${end}` })
+  for (const end of 'abc') node.meshEvent(another(end)) // one question at a time, the others in `peers`
+  await chat.seen(/let knock-a [^]*knock-c/)
   chat.type('\r')
   await chat.seen(/not admitted; to do it later: qmtcode peers admit/)
   assert.equal(node.changes.length, 1)
+  assert.doesNotMatch(chat.shown(), /let knock-[bc] /)
   chat.type(CTRL_D)
   assert.equal(await chat.code, 0)
 })
