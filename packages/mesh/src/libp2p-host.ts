@@ -1,14 +1,17 @@
+import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
+import type { UPnPNATComponents } from '@libp2p/upnp-nat'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
-import { isQuic } from './addresses/multiaddrs.ts'
+import { isQuic, isRelayed } from './addresses/multiaddrs.ts'
 import { discreetIdentify, isDiscreet } from './links/discreet-identify.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
+import type { Nat } from './nat/nat.ts'
 import { guardedQuic, loadQuic } from './transports/quic.ts'
 
 const MIB = 1_048_576
@@ -41,9 +44,11 @@ export async function createLibp2pHost(
     isTrusted(connection: Connection): boolean
     onOpen(connection: Connection): void
     onClose(connection: Connection): void
+    nat?: Pick<Nat, 'relayClient' | 'relayServer' | 'mappedPorts'>
   },
   options: { version: string; addressDialMs: number; quic: boolean },
 ): Promise<Libp2pHost> {
+  const { relayClient, relayServer, mappedPorts } = components.nat ?? {}
   const quic = options.quic ? await loadQuic() : undefined
   let internals: Internals | undefined
   const opened = new WeakMap<StreamMuxer, Connection>()
@@ -55,7 +60,11 @@ export async function createLibp2pHost(
     privateKey: components.key,
     nodeInfo: { name: 'qmtcode', version: options.version, userAgent: `qmtcode/${options.version}` },
     addresses: { listen: [] },
-    transports: [tcp(), ...(quic ? [guardedQuic(quic, components, guard)] : [])],
+    transports: [
+      tcp(),
+      ...(quic ? [guardedQuic(quic, components, guard)] : []),
+      ...(relayClient ? [(made: CircuitRelayTransportComponents) => relayClient.make(made)] : []),
+    ],
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
       guardedMuxer(
@@ -82,6 +91,8 @@ export async function createLibp2pHost(
     connectionMonitor: { enabled: false }, // opens a stream a ping; links/ping.ts keeps one
     services: {
       identify: discreetIdentify(components),
+      ...(relayServer && { relay: (made: CircuitRelayServerComponents) => relayServer.make(made) }),
+      ...(mappedPorts && { ports: (made: UPnPNATComponents) => mappedPorts.make(made) }),
       internals: (components: Internals) => {
         internals = components
         return {}
@@ -101,7 +112,7 @@ export async function createLibp2pHost(
   return {
     libp2p,
     listen: async (address) => await internals?.transportManager.listen([address]),
-    canDial: (address) => quic !== undefined || !isQuic(address.toString()),
+    canDial: (address) => (quic !== undefined || !isQuic(address.toString())) && (relayClient !== undefined || !isRelayed(address)),
     listening: () => internals?.transportManager.getAddrs() ?? [],
     identifyAgain(connection) {
       if (!discreet.delete(connection)) return

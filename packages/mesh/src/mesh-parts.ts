@@ -1,8 +1,9 @@
 import type { Connection, Ed25519PrivateKey } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { AppError, modelsContract, roleIncludes } from '@qmtcode/protocol'
 import type { Audit, Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
 import { localInterfaceAddresses } from './addresses/local-addresses.ts'
-import { isQuic, withoutPeerId } from './addresses/multiaddrs.ts'
+import { isQuic, relayOf, withoutPeerId } from './addresses/multiaddrs.ts'
 import { dialableAddresses } from './addresses/reach.ts'
 import { systemLookup } from './addresses/resolve-names.ts'
 import { callEntry } from './audit/call-entry.ts'
@@ -30,6 +31,9 @@ import { createLinks } from './links/links.ts'
 import { meteredStream } from './links/meter.ts'
 import type { Meter } from './links/meter.ts'
 import type { MeshNodeOptions, MeshTimings } from './node-types.ts'
+import { createNat, RELAY_SERVICE } from './nat/nat.ts'
+import { NO_NAT } from './nat/nat-options.ts'
+import { createUpgrades } from './nat/upgrades.ts'
 import { createMeshEvents } from './peers/mesh-events.ts'
 import { createRpcClient } from './rpc/client.ts'
 import { createRpcServer } from './rpc/server.ts'
@@ -38,6 +42,7 @@ import type { EndedCall, RpcClient } from './rpc/types.ts'
 import { createServices } from './services.ts'
 import { bansContract, createBanNews } from './trust/ban-news.ts'
 import { createGate } from './trust/gate.ts'
+import type { Standing } from './trust/standing.ts'
 import type { KnownPeersFile } from './trust/known-peers-file.ts'
 import { createMembership } from './trust/membership.ts'
 import { createTrustBook } from './trust/trust-book.ts'
@@ -62,12 +67,12 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const { timings, name, version, peers: configured } = options
   const events = createMeshEvents({ audit })
   const trust = createTrustBook({ clock, file }, { self, name, configured, open: options.trust === 'open' })
-  const membership = createMembership({ clock, log, audit, key, trust, content: file.content, addresses: listenAddresses }, { self })
+  const membership = createMembership({ clock, log, audit, key, trust, content: file.content, addresses: ownAddresses }, { self })
   const server = createRpcServer({ clock, log: log.child('rpc'), onCall: ({ peerId }, call) => peerId && noteCall('in', peerId, call) })
   const services = createServices({ log, audit, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter, held: (peerId) => bans.held(peerId) })
   const arrivals = createArrivals({ trust, audit })
   const greeter = createGreeter(
-    { clock, log, audit, trust, membership, servicesFor: services.allowedTo, onAdmitted: (peerId) => bans.expect(peerId), onHello },
+    { clock, log, audit, trust, membership, servicesFor, onAdmitted: (peerId) => bans.expect(peerId), onHello },
     { name, version, timeoutMs: timings.handshake },
   )
   const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
@@ -77,7 +82,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   services.add(probeContract, { handlersFor: (peer) => probesOf(peer.peerId) })
   services.add(bansContract, { handlersFor: () => bans.handlers })
   const own = createOwnRecord(
-    { log, key, addresses: listenAddresses },
+    { log, key, addresses: ownAddresses },
     { peerId: self, name, software: version, starts: file.content.starts, loadMs: timings.load },
   )
   const directory = createDirectory({
@@ -87,8 +92,28 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     onChange: changed,
     heardOf: (peerId) => heard.recordOf(peerId),
   })
+  const nat = createNat(
+    {
+      clock,
+      log: log.child('nat'),
+      isAdmitted: (peerId) => trust.standing(peerId).state === 'admitted',
+      nameOf: trust.nameOf,
+      links: links.all,
+      addressesOf: (peerId) => [...(directory.recordOf(peerId)?.addresses ?? []), ...trust.addressesOf(peerId)],
+      onChange: () => own.advertise(own.advert),
+    },
+    { ...(options.nat ?? NO_NAT), self },
+  )
   const host = await createLibp2pHost(
-    { clock, key, gater: createGate({ clock, trust, audit }), isTrusted, onOpen: (connection) => arrivals.opened(connection), onClose },
+    {
+      clock,
+      key,
+      gater: createGate({ clock, trust, audit }),
+      isTrusted,
+      onOpen: (connection) => arrivals.opened(connection),
+      onClose,
+      nat,
+    },
     { version, addressDialMs: timings.addressDial, quic: usesQuic(options) },
   )
   const keeper = createKeeper(
@@ -110,8 +135,9 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     dial: host.libp2p.dial.bind(host.libp2p),
     canDial: host.canDial,
     lookUpName: systemLookup,
-    learntAddresses,
+    learntAddresses: (peerId: PeerId) => [...learntAddresses(peerId), ...nat.overRelays(peerId)],
     find: (peerId: PeerId, signal: AbortSignal) => discovery.find(peerId, signal),
+    meetRelay,
   }
   const discovery = createDiscovery(
     {
@@ -120,12 +146,26 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       isKnown: (peerId) => trust.known().includes(peerId),
       isMissed,
       dial: dialFound,
-      addresses: listenAddresses,
+      addresses: ownAddresses,
       onAddressChange: () => own.advertise(own.advert),
       makeWay,
     },
     { self, ways: options.discovery ?? [] },
   )
+  const upgrades = createUpgrades({
+    clock,
+    log: log.child('nat'),
+    links: links.all,
+    dialDirect: async (peerId, signal) =>
+      await dialTarget(
+        { name: trust.nameOf(peerId), configured: trust.pins.configuredAs(peerId), peerId, directOnly: true },
+        diallerComponents,
+        {
+          addressMs: timings.addressDial,
+          signal,
+        },
+      ),
+  })
   const gossip = createGossip(
     {
       clock,
@@ -167,6 +207,8 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     host,
     keeper,
     discovery,
+    nat,
+    upgrades,
     listenAddresses,
   }
 
@@ -181,6 +223,29 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     return dialableAddresses(host.listening(), localInterfaceAddresses()).map(
       (address) => `${withoutPeerId(address).toString()}/p2p/${self}`,
     )
+  }
+  /** As peers are told: also where this node is reached from outside its network. */
+  function ownAddresses(): string[] {
+    return [...new Set([...listenAddresses(), ...nat.addresses()])]
+  }
+  function servicesFor(standing: Standing): string[] {
+    const relays = nat.relayServer !== undefined && standing.state === 'admitted' ? [RELAY_SERVICE] : []
+    return [...services.allowedTo(standing), ...relays]
+  }
+  /** Over a relay that nobody here decided on nothing is dialled: a record may name any. */
+  async function meetRelay(address: Multiaddr, signal: AbortSignal): Promise<void> {
+    const relay = relayOf(address)
+    if (!relay || isConnected(links.get(relay.peerId))) return
+    if (trust.standing(relay.peerId).state !== 'admitted')
+      throw new AppError('peer_unreachable', `its relay ${relay.peerId} is not admitted here`, {
+        hint: `qmtcode peers admit ${relay.peerId}`,
+      })
+    if (keeper.stateOf(relay.peerId).isWanted) return await keeper.reach(relay.peerId, signal)
+    trust.seen(relay.peerId, [relay.address.toString()])
+    await dialTarget({ name: trust.nameOf(relay.peerId), peerId: relay.peerId, directOnly: true }, diallerComponents, {
+      addressMs: timings.addressDial,
+      signal,
+    })
   }
   function makeWay(way: string, given: WayComponents): DiscoveryWay {
     if (way === 'mdns') return createMdns({ ...given, logger: host.libp2p.logger })
@@ -228,6 +293,8 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     const link = links.get(peerId)
     if (link) settle(link)
     keeper.wake()
+    nat.wake()
+    upgrades.wake()
   }
   function knock(connection: Connection, hello: Hello): void {
     const asked = {

@@ -1,6 +1,7 @@
 import type { Contract, ContractHandlers, Diagnosis, Load, ModelOffer, PeerId, Peers, Role, Trust } from '@qmtcode/protocol'
 import type { GossipTimings } from './gossip/partner.ts'
 import type { Gossip } from './gossip/types.ts'
+import type { NatOptions } from './nat/nat-options.ts'
 
 /** The mesh as the composition root sees it. Services are handed in; the mesh knows no models and no sessions. */
 export interface MeshNode {
@@ -80,6 +81,8 @@ export interface MeshNodeOptions {
   peers: ConfiguredPeer[]
   /** Ways to find addresses of peers beside the configuration's. Default: none. */
   discovery?: ('mdns' | 'kademlia')[]
+  /** How it is reached from outside its network. Default: over relays that linked peers offer. */
+  nat?: NatOptions
   /** `open`: unknown peers are observers that may use what is served `whenOpen`. */
   trust: 'known' | 'open'
   /** Of qmtcode, told to peers. */

@@ -10,6 +10,7 @@ import { HANDSHAKE_PROTOCOL } from './handshake/hello.ts'
 import { loadIdentity } from './identity/identity-file.ts'
 import { PING_PROTOCOL, answerPings } from './links/ping.ts'
 import { listenOn, listenOnDefault } from './listening.ts'
+import { NO_NAT, withRelays } from './nat/nat-options.ts'
 import { createMeshParts } from './mesh-parts.ts'
 import type { MeshParts } from './mesh-parts.ts'
 import { DEFAULT_TIMINGS } from './node-types.ts'
@@ -26,11 +27,9 @@ const PING_STREAMS = 4
  * Reads identity and known peers, and checks the options: throws bad_config or unsupported for what is wrong.
  * The node listens and dials from `start` until `stop`.
  */
-export async function createMeshNode(
-  components: { clock: Clock; log: Logger; audit?: Audit },
-  options: MeshNodeOptions,
-): Promise<MeshNode> {
+export async function createMeshNode(components: { clock: Clock; log: Logger; audit?: Audit }, given: MeshNodeOptions): Promise<MeshNode> {
   const { audit = silentAudit } = components
+  const options = { ...given, peers: withRelays(given.peers, given.nat ?? NO_NAT) }
   const listen = checkOptions(options)
   const key = await loadIdentity(options.identityFile)
   const file = await openKnownPeersFile(options.knownPeersFile)
@@ -41,7 +40,7 @@ export async function createMeshNode(
   const { events, trust, services, links, own, directory, gossip, heard, keeper, discovery, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
-    { trust, links, keeper, directory, own, heard, gossip, discovery, addresses: listenAddresses, follow: events.follow },
+    { trust, links, keeper, directory, own, heard, gossip, discovery, nat: parts.nat, addresses: listenAddresses, follow: events.follow },
     { self, configured: options.peers },
   )
   let report: StartReport | undefined
@@ -63,6 +62,8 @@ export async function createMeshNode(
       const moved = options.defaultListen === true ? await listenOnDefault(parts.host) : undefined
       keeper.start()
       await parts.discovery.start()
+      parts.nat.start()
+      parts.upgrades.start()
       parts.upkeep.start()
       heard.start()
       report = { listenAddresses: listenAddresses(), moved }
@@ -124,6 +125,8 @@ async function register({ host, services, greeter }: MeshParts): Promise<void> {
 }
 
 async function stopParts({
+  nat,
+  upgrades,
   upkeep,
   bans,
   keeper,
@@ -140,6 +143,8 @@ async function stopParts({
   trust,
 }: MeshParts): Promise<void> {
   own.stop()
+  await upgrades.stop()
+  await nat.stop()
   await upkeep.stop()
   await discovery.stop()
   await keeper.stop()

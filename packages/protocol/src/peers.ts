@@ -33,7 +33,10 @@ export const peerInfoSchema = z.object({
   roleThere: roleSchema.optional(),
   /** Whether prompts may leave this machine to it. */
   use: z.boolean(),
+  /** All that links it leads over a relay. */
   relayed: z.boolean(),
+  /** Of the connection that calls go over: where this node dialled it, or where it came from. */
+  address: z.string().optional(),
   addresses: z.array(z.string()),
   rttMs: z.number().optional(),
   bytesIn: z.number(),
@@ -64,6 +67,17 @@ export const meshStatusSchema = z.object({
   unmet: z.array(z.object({ name: z.string(), address: z.string(), problem: z.string().optional() })).optional(),
   /** What does not work here, for people: a way of discovery that finds nobody. */
   problems: z.array(z.string()).optional(),
+  /** How this node is reached from outside its network. */
+  nat: z
+    .object({
+      announced: z.array(z.string()),
+      /** Ports that the router forwards on request. */
+      mapped: z.array(z.string()),
+      relays: z.array(z.object({ peerId: peerIdSchema, name: z.string(), reserved: z.boolean(), problem: z.string().optional() })),
+      /** What this node relays for others. */
+      serves: z.object({ reservations: z.int().nonnegative(), circuits: z.int().nonnegative() }).optional(),
+    })
+    .optional(),
 })
 export interface MeshStatus extends z.infer<typeof meshStatusSchema> {}
 

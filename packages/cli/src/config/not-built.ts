@@ -11,7 +11,6 @@ interface NotBuilt {
 }
 
 const isOn = (value: unknown): boolean => value === true
-const isRelayed = (value: unknown): boolean => typeof value === 'string' && value.includes('/p2p-circuit')
 const isOneOf =
   (...names: string[]) =>
   (value: unknown): boolean =>
@@ -20,9 +19,7 @@ const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.len
 
 /** The one list: what an issue builds, it deletes here. */
 const NOT_BUILT: NotBuilt[] = [
-  { path: 'mesh.peers.*.addr', values: isRelayed },
   { path: 'mesh.auto_fallback', values: isOn },
-  { path: 'mesh.nat' },
   { path: 'mesh.share.shell', values: isOneOf('sandbox') },
   { path: 'mesh.share.mcp', values: isOn },
   { path: 'mesh.share.delegate', values: isOn },

@@ -47,6 +47,7 @@ export async function startMesh(
       name: mesh.nodeName,
       peers: mesh.peers,
       discovery: mesh.discovery,
+      nat: mesh.nat,
       trust: mesh.trust,
       version,
       requestTimeoutMs: mesh.requestTimeoutSecs * 1_000,

@@ -11,13 +11,6 @@ const ID = '12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X'
 
 for (const [parse, written, code, message, hint] of [
   [parseDialAddress, '/ip4/10.0.0.1/udp/9/webrtc-direct/certhash/uEiA', 'unsupported', /WebRTC is not/, /: \/ip4\/10\.0\.0\.1\/tcp\/9$/],
-  [
-    parseDialAddress,
-    `/ip4/10.0.0.1/tcp/9/p2p/${ID}/p2p-circuit/p2p/${ID}`,
-    'unsupported',
-    /relayed addresses are not built yet/,
-    undefined,
-  ],
   [parseDialAddress, '/ip6/fe80::1/tcp/9000', 'bad_config', /link-local/, undefined],
   [parseListenAddress, '9001', 'bad_config', /"9001" is no usable address: /, /^did you mean \/ip4\/0\.0\.0\.0\/tcp\/9001\?$/],
 ] as const) {

@@ -16,8 +16,7 @@ export const parseDialAddress = (text: string): Multiaddr => parse(text, 'dial')
 function parse(text: string, use: AddressUse): Multiaddr {
   const reading = readAddress(text, use)
   if (!reading.ok) throw unusable(text, reading.reason, reading.suggestion)
-  const { address, transport, relayed } = reading.address
-  if (relayed) throw notBuilt(text, 'relayed addresses are')
+  const { address, transport } = reading.address
   if (transport === 'webrtc') throw notBuilt(text, 'WebRTC is', overTcp(reading.address))
   return multiaddr(address)
 }
@@ -28,21 +27,40 @@ export function isQuic(text: string): boolean {
   return reading.ok && reading.address.transport === 'quic'
 }
 
+/** Whether an address leads over a relay. */
+export const isRelayed = (address: Multiaddr): boolean => address.getComponents().some((part) => part.name === 'p2p-circuit')
+
 /** The peer id that an address ends in. */
 export function peerIdOf(address: Multiaddr): PeerId | undefined {
-  return address.getComponents().findLast((part) => part.name === 'p2p')?.value as PeerId | undefined
+  const last = address.getComponents().at(-1)
+  return last?.name === 'p2p' ? (last.value as PeerId | undefined) : undefined
 }
 
+/** The relay that an address leads over, and where it is. */
+export function relayOf(address: Multiaddr): { peerId: PeerId; address: Multiaddr } | undefined {
+  const parts = address.getComponents()
+  const at = parts.findIndex((part) => part.name === 'p2p-circuit')
+  const direct = multiaddr(parts.slice(0, Math.max(0, at)))
+  const peerId = peerIdOf(direct)
+  return peerId === undefined ? undefined : { peerId, address: withoutPeerId(direct) }
+}
+
+/** The relay's id stays: it is a part of the way. */
 export function withoutPeerId(address: Multiaddr): Multiaddr {
-  return multiaddr(address.getComponents().filter((part) => part.name !== 'p2p'))
+  const parts = address.getComponents()
+  return parts.at(-1)?.name === 'p2p' ? multiaddr(parts.slice(0, -1)) : address
 }
 
 export function hostOf(address: Multiaddr): string | undefined {
   return address.getComponents().find((part) => HOSTS.includes(part.name))?.value
 }
 
-/** Where a connection came from: what rate limits count by. Of IPv6 the /64, which one machine has for itself; IPv4 within IPv6 is IPv4. */
+/**
+ * Where a connection came from: what rate limits count by. Of IPv6 the /64, which one machine has for itself; IPv4 within IPv6 is IPv4.
+ * Behind a relay everybody is a place of his own: the relay's address says nothing about who is there.
+ */
 export function hostKey(address: Multiaddr): string {
+  if (isRelayed(address)) return `relayed/${peerIdOf(address) ?? ''}`
   const host = hostOf(address) ?? address.toString()
   if (!isIPv6(host)) return host
   const { hostname } = new URL(`http://[${host}]`) // the shortest form, in hexadecimal
@@ -65,8 +83,6 @@ function unusable(text: string, reason: string, suggestion?: string): AppError {
   return new AppError('bad_config', `${JSON.stringify(text)} is no usable address: ${reason}`, { hint })
 }
 
-function notBuilt(text: string, what: string, tcp?: string): AppError {
-  return new AppError('unsupported', `cannot use ${text}: ${what} not built yet`, {
-    hint: tcp === undefined ? undefined : `use TCP: ${tcp}`,
-  })
+function notBuilt(text: string, what: string, tcp: string): AppError {
+  return new AppError('unsupported', `cannot use ${text}: ${what} not built yet`, { hint: `use TCP: ${tcp}` })
 }

@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { isLinkLocalHost, isLoopbackHost, isPrivateHost, isWildcardHost } from './ip-ranges.ts'
-import { hostOf } from './multiaddrs.ts'
+import { hostOf, isRelayed } from './multiaddrs.ts'
 
 /** What others can dial of the addresses that are listened on: wildcards as interface addresses, loopback last. */
 export function dialableAddresses(listening: readonly Multiaddr[], localInterfaces: readonly string[]): Multiaddr[] {
@@ -27,7 +27,7 @@ function expand(address: Multiaddr, localInterfaces: readonly string[]): string[
 }
 
 function reach(address: Multiaddr): number {
-  if (address.getComponents().some((part) => part.name === 'p2p-circuit')) return 3
+  if (isRelayed(address)) return 3
   const host = hostOf(address) ?? ''
   if (isLoopbackHost(host)) return 2
   return isPrivateHost(host) ? 0 : 1

@@ -3,7 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { multiaddr } from '@multiformats/multiaddr'
 import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, PeerId } from '@qmtcode/protocol'
-import { hostOf, parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/multiaddrs.ts'
+import { hostOf, isRelayed, parseDialAddress, peerIdOf, withoutPeerId } from '../addresses/multiaddrs.ts'
 import { byReach } from '../addresses/reach.ts'
 import { resolveName } from '../addresses/resolve-names.ts'
 import type { LookUpName } from '../addresses/resolve-names.ts'
@@ -18,6 +18,8 @@ export interface Target {
   configured?: ConfiguredPeer
   /** Undefined: not known before first contact. */
   peerId?: PeerId
+  /** It is linked over a relay: only direct addresses are tried, and nobody is asked for others. */
+  directOnly?: boolean
 }
 
 export interface DiallerComponents {
@@ -32,6 +34,8 @@ export interface DiallerComponents {
   learntAddresses(peerId: PeerId): string[]
   /** Looks for a peer that did not answer where it is known to be; never throws. */
   find(peerId: PeerId, signal: AbortSignal): Promise<string[]>
+  /** Connects to a relay that is not linked, before something is dialled over it. */
+  meetRelay(address: Multiaddr, signal: AbortSignal): Promise<void>
 }
 
 /** An address that does not answer delays the next one by this much, and not by the time of a whole dial. */
@@ -56,6 +60,7 @@ export async function dialTarget(
     failure = toAppError(error)
     if (failure.code !== 'peer_unreachable') throw failure
   }
+  if (target.directOnly === true) throw failure ?? noAddress(target)
   const found = target.peerId === undefined ? [] : await components.find(target.peerId, options.signal)
   options.signal.throwIfAborted()
   const others = learnt(target, found, components)
@@ -122,7 +127,9 @@ async function dialOne(
   components: DiallerComponents,
   { addressMs, signal }: { addressMs: number; signal: AbortSignal },
 ): Promise<void> {
-  const connection = await components.dial(withoutPeerId(address), { signal: AbortSignal.any([signal, AbortSignal.timeout(addressMs)]) })
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(isRelayed(address) ? 2 * addressMs : addressMs)])
+  if (isRelayed(address)) await components.meetRelay(address, inTime)
+  const connection = await components.dial(overRelay(address, target), { signal: inTime })
   try {
     signal.throwIfAborted()
     await meetTarget(target, connection, components)
@@ -133,6 +140,14 @@ async function dialOne(
     connection.abort(error instanceof Error ? error : new Error(String(error)))
     throw error
   }
+}
+
+/** A relay must be told for whom; whoever is direct shows himself. */
+function overRelay(address: Multiaddr, target: Target): Multiaddr {
+  if (!isRelayed(address)) return withoutPeerId(address)
+  if (target.peerId === undefined)
+    throw new AppError('bad_config', `a relayed address of ${target.name} needs its id: …/p2p-circuit/p2p/ID`)
+  return withoutPeerId(address).encapsulate(`/p2p/${target.peerId}`)
 }
 
 /** Another id than expected answers: it may show that the expected one signed itself over to it. */
@@ -157,10 +172,10 @@ function addressesOf(target: Target, components: DiallerComponents): Multiaddr[]
   const { trust, learntAddresses } = components
   const written = target.configured?.addr === undefined ? [] : [withoutPeerId(parseDialAddress(target.configured.addr))]
   const told = target.peerId === undefined ? [] : [...learntAddresses(target.peerId), ...trust.addressesOf(target.peerId)]
-  return unique([...written.filter((address) => hostOf(address) !== undefined), ...learnt(target, told, components)]).slice(
-    0,
-    MAX_ADDRESSES,
-  )
+  const dialled = written.filter((address) => hostOf(address) !== undefined && components.canDial(address))
+  return unique([...dialled, ...learnt(target, told, components)])
+    .filter((address) => target.directOnly !== true || !isRelayed(address))
+    .slice(0, MAX_ADDRESSES)
 }
 
 /** What others tell may be anything: an address that cannot be dialled, or names somebody else, is left out. */

@@ -1,15 +1,16 @@
 import type { Connection } from '@libp2p/interface'
 import type { PeerId } from '@qmtcode/protocol'
+import { isQuic, isRelayed } from '../addresses/multiaddrs.ts'
 import type { Hello } from '../handshake/hello.ts'
 import type { RpcClient } from '../rpc/types.ts'
 import type { Meter } from './meter.ts'
 import type { Pinger } from './ping.ts'
 
-/** What is live between this node and one peer. Several connections may be, after a simultaneous dial; calls go over the first. */
+/** What is live between this node and one peer. Several connections may be, after a simultaneous dial; new calls go over the first. */
 export interface Link {
   readonly peerId: PeerId
   readonly meter: Meter
-  /** Greeted connections, the oldest first. */
+  /** Greeted connections, the best first: see `byWorth`. */
   lines: Line[]
   /** The latest hello: where this node stands there. Undefined until the first, kept while away. */
   there?: Hello
@@ -28,6 +29,24 @@ export interface Line {
   connection: Connection
   rpc: RpcClient
   pinger: Pinger
+  /** Of its own calls; they count in the link's meter too. */
+  meter: Meter
+  /** Nothing came for so long that it is suspect. */
+  isSilent: boolean
+  /** Set while it waits for its calls to end: a direct line is there. */
+  draining?: NodeJS.Timeout
+}
+
+/** Lines that answer first, then direct before relayed, then TCP before QUIC; of equals the oldest. */
+export const byWorth = (lines: readonly Line[]): Line[] => lines.toSorted((a, b) => cost(a) - cost(b))
+
+const cost = ({ connection: { remoteAddr }, isSilent }: Line): number =>
+  (isSilent ? 4 : 0) + (isRelayed(remoteAddr) ? 2 : 0) + (isQuic(remoteAddr.toString()) ? 1 : 0)
+
+/** Whether all that there is leads over a relay. */
+export const isRelayedLink = (link: Link): boolean => {
+  const [best] = link.lines
+  return best !== undefined && isRelayed(best.connection.remoteAddr)
 }
 
 export const newLink = (peerId: PeerId): Link => ({

@@ -1,12 +1,13 @@
 import type { Connection } from '@libp2p/interface'
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, Logger, MeshEvent, PeerId } from '@qmtcode/protocol'
-import { withoutPeerId } from '../addresses/multiaddrs.ts'
+import { isRelayed, withoutPeerId } from '../addresses/multiaddrs.ts'
 import type { Hello } from '../handshake/hello.ts'
 import type { RpcClient } from '../rpc/types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
-import { isConnected, newLink } from './link.ts'
+import { byWorth, isConnected, isRelayedLink, newLink } from './link.ts'
 import type { Line, Link } from './link.ts'
+import { lineMeter } from './meter.ts'
 import type { Meter } from './meter.ts'
 import { createPinger } from './ping.ts'
 import { refusalOf } from './refusal.ts'
@@ -41,10 +42,17 @@ export interface LinksComponents {
 const SUSPECT_AFTER = 2.4
 const LOST_AFTER = 3.2
 
+// Of a relayed line beside a direct one. Both ends do so: a call that the other one has begun there is not seen here.
+const DRAIN_LOOK_MS = 1_000
+const DRAIN_LEAST_LOOKS = 3
+const DRAIN_LOOKS = 6
+const idle = { stop: (): void => undefined }
+
 export function createLinks(components: LinksComponents, options: { self: PeerId; pingMs: number }): Links {
   const { clock, log, trust, emit, rpcFor, onTurn } = components
   const links = new Map<PeerId, Link>()
   const reasons = new WeakMap<Connection, string>()
+  const drained = new WeakMap<Line, number>()
   let isStopped = false
 
   const about = (link: Link): { at: number; peerId: PeerId; name: string } => ({
@@ -54,43 +62,83 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
   })
 
   function addLine(link: Link, connection: Connection): void {
-    const line: Line = { connection, rpc: rpcFor(connection, link.meter), pinger: watch(link, connection) }
+    const meter = lineMeter(link.meter)
+    const line: Line = { connection, meter, rpc: rpcFor(connection, meter), pinger: idle, isSilent: false }
+    line.pinger = watch(link, line)
     link.lines.push(line)
+    rank(link)
   }
-  function watch(link: Link, connection: Connection): Line['pinger'] {
-    let bytesIn = link.meter.bytesIn
+  /** The better line takes new calls; a relayed one is given up once a direct one answers. */
+  function rank(link: Link): void {
+    const [before] = link.lines
+    link.lines = byWorth(link.lines)
+    const [best] = link.lines
+    if (!best) return
+    for (const line of link.lines) {
+      const isSpare = line !== best && isRelayed(line.connection.remoteAddr) && !isRelayedLink(link) && !best.isSilent
+      if (isSpare) line.draining ??= setInterval(() => drain(line), DRAIN_LOOK_MS).unref()
+      else {
+        clearInterval(line.draining)
+        line.draining = undefined
+      }
+    }
+    if (before !== best) emit({ type: 'peer.changed', ...about(link) })
+  }
+  /** Called once every `DRAIN_LOOK_MS`: what is under way has its time, and is resumed over the better line after it. */
+  function drain(line: Line): void {
+    const looks = (drained.get(line) ?? 0) + 1
+    drained.set(line, looks)
+    if (line.rpc.stats().callsInFlight > 0 && looks < DRAIN_LOOKS) return
+    if (looks < DRAIN_LEAST_LOOKS) return
+    reasons.set(line.connection, 'a direct connection replaced the relayed one')
+    line.connection.close().catch((error: unknown) => line.connection.abort(error instanceof Error ? error : new Error(String(error))))
+  }
+  function watch(link: Link, line: Line): Line['pinger'] {
+    const { connection, meter } = line
+    // What peers call here counts for the link as a whole; with several lines it says nothing about one of them.
+    const received = (): number => (link.lines.length > 1 ? meter.bytesIn : link.meter.bytesIn)
+    let bytesIn = received()
     return createPinger(
       connection,
       {
         clock,
         listener: {
           hasTraffic() {
-            const hasMore = link.meter.bytesIn !== bytesIn
-            bytesIn = link.meter.bytesIn
-            if (hasMore) recovered(link)
+            const hasMore = received() > bytesIn
+            bytesIn = received()
+            if (hasMore) recovered(link, line)
             return hasMore
           },
           onAnswer(rttMs) {
-            link.rttMs = rttMs
-            recovered(link)
+            if (line === link.lines[0]) link.rttMs = rttMs
+            recovered(link, line)
           },
-          onSilence: (intervals) => silent(link, connection, intervals),
+          onSilence: (intervals) => silent(link, line, intervals),
         },
       },
       options.pingMs,
     )
   }
-  function recovered(link: Link): void {
-    if (!link.isSuspect) return
+  function recovered(link: Link, line: Line): void {
+    if (line.isSilent) {
+      line.isSilent = false
+      rank(link)
+    }
+    if (!link.isSuspect || line !== link.lines[0]) return
     link.isSuspect = false
     emit({ type: 'peer.changed', ...about(link) })
   }
-  function silent(link: Link, connection: Connection, intervals: number): void {
+  function silent(link: Link, line: Line, intervals: number): void {
     if (intervals >= LOST_AFTER) {
       const reason = `no answer for ${((intervals * options.pingMs) / 1_000).toFixed(1)} s`
-      reasons.set(connection, reason)
-      connection.abort(new Error(reason))
-    } else if (intervals >= SUSPECT_AFTER && !link.isSuspect) {
+      reasons.set(line.connection, reason)
+      line.connection.abort(new Error(reason))
+    } else if (intervals >= SUSPECT_AFTER) {
+      if (!line.isSilent) {
+        line.isSilent = true
+        rank(link)
+      }
+      if (link.isSuspect || link.lines[0]?.isSilent !== true) return
       link.isSuspect = true
       emit({ type: 'peer.suspect', ...about(link) })
     }
@@ -129,9 +177,11 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
     const reason = reasons.get(connection) ?? 'the connection was closed'
     for (const line of gone) {
       line.pinger.stop()
+      clearInterval(line.draining)
       line.rpc.stop(new AppError('link_lost', `lost ${trust.nameOf(link.peerId)}: ${reason}`))
     }
-    if (gone.length === 0 || link.lines.length > 0) return
+    if (gone.length === 0) return
+    if (link.lines.length > 0) return rank(link)
     link.problem = reason
     link.isSuspect = false
     link.rttMs = undefined
@@ -170,7 +220,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
       const link = links.get(peerId)
       for (const line of link?.lines ?? []) {
         line.rpc.stop(reason)
-        if (link) line.rpc = rpcFor(line.connection, link.meter)
+        line.rpc = rpcFor(line.connection, line.meter)
       }
     },
     stop() {
@@ -178,6 +228,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
       for (const link of links.values()) {
         for (const line of link.lines) {
           line.pinger.stop()
+          clearInterval(line.draining)
           line.rpc.stop(new AppError('link_lost', 'this node stops'))
         }
         link.lines = []

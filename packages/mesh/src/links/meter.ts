@@ -6,6 +6,27 @@ export interface Meter {
   bytesOut: number
 }
 
+/** A meter of one line, whose bytes count in `whole` too. */
+export function lineMeter(whole: Meter): Meter {
+  const own = { bytesIn: 0, bytesOut: 0 }
+  return {
+    get bytesIn() {
+      return own.bytesIn
+    },
+    set bytesIn(bytes) {
+      whole.bytesIn += bytes - own.bytesIn
+      own.bytesIn = bytes
+    },
+    get bytesOut() {
+      return own.bytesOut
+    },
+    set bytesOut(bytes) {
+      whole.bytesOut += bytes - own.bytesOut
+      own.bytesOut = bytes
+    },
+  }
+}
+
 /** `stream` with its bytes counted. Keeps `cork` itself: streams that share it are flushed together. */
 export function meteredStream(stream: ByteStream, meter: Meter): ByteStream {
   return {

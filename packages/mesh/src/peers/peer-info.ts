@@ -1,11 +1,12 @@
 import type { PeerId, PeerInfo } from '@qmtcode/protocol'
+import { withoutPeerId } from '../addresses/multiaddrs.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { HeardRecords } from '../directory/heard-records.ts'
 import type { OwnRecord } from '../directory/own-record.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { Gossip } from '../gossip/types.ts'
 import type { Keeper } from '../links/keeper.ts'
-import { isConnected } from '../links/link.ts'
+import { isConnected, isRelayedLink } from '../links/link.ts'
 import type { Link } from '../links/link.ts'
 import type { Links } from '../links/links.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
@@ -67,7 +68,8 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     role,
     roleThere: link?.there?.state === 'admitted' ? link.there.role : undefined,
     use,
-    relayed: false,
+    relayed: link !== undefined && isRelayedLink(link),
+    address: lineAddress(link),
     addresses: [
       ...new Set([
         ...(configured?.addr ? [configured.addr] : []),
@@ -100,6 +102,12 @@ function shownName(peerId: PeerId, { trust, heard }: PeerInfoComponents): string
   if (claimed === undefined || trust.known().includes(peerId) || trust.pins.isTaken(claimed, peerId)) return trust.nameOf(peerId)
   const first = heard.ids().find((other) => heard.recordOf(other)?.name === claimed)
   return first === peerId ? claimed : trust.nameOf(peerId)
+}
+
+/** Of the connection that calls go over. */
+function lineAddress(link: Link | undefined): string | undefined {
+  const line = link?.lines[0]
+  return line && withoutPeerId(line.connection.remoteAddr).toString()
 }
 
 function heardOf(peerId: PeerId, { heard, gossip }: PeerInfoComponents): Pick<PeerInfo, 'heard'> {

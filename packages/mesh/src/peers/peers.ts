@@ -2,6 +2,7 @@ import { AppError, modelsContract, modelsOverRpc, sessionsContract, sessionsOver
 import type { Contract, MeshEvent, PeerId, PeerInfo, Peers } from '@qmtcode/protocol'
 import { isConnected } from '../links/link.ts'
 import { serviceRefusalOf } from '../links/refusal.ts'
+import type { Nat } from '../nat/nat.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import { lastingClient } from './lasting-client.ts'
 import type { ContractCaller } from './lasting-client.ts'
@@ -10,6 +11,7 @@ import type { PeerInfoComponents } from './peer-info.ts'
 import { resolvePeer } from './resolve.ts'
 
 export interface PeersComponents extends PeerInfoComponents {
+  nat: Nat
   addresses(): string[]
   follow(options?: { signal?: AbortSignal }): AsyncIterable<MeshEvent>
 }
@@ -53,7 +55,8 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
         listenAddresses: addresses(),
         connectedPeers: links.all().filter((link) => link.isUp).length,
         unmet: keeper.unmet(),
-        problems: components.discovery.problems(),
+        problems: [...components.discovery.problems(), ...components.nat.problems()],
+        nat: components.nat.status(),
       }),
     list(): Promise<PeerInfo[]> {
       const ids = new Set([
@@ -63,7 +66,7 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
         ...components.discovery.nearby(),
       ])
       return Promise.resolve([
-        selfInfo({ ...self, addresses: addresses() }, components),
+        selfInfo({ ...self, addresses: [...addresses(), ...components.nat.addresses()] }, components),
         ...[...ids].map((peerId) => peerInfo(peerId, components)),
       ])
     },

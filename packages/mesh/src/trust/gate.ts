@@ -1,6 +1,6 @@
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import { silentAudit } from '@qmtcode/protocol'
-import type { Audit, Clock, PeerId } from '@qmtcode/protocol'
+import type { Audit, Clock, PeerId, TrustState } from '@qmtcode/protocol'
 import { multiaddr } from '@multiformats/multiaddr'
 import { hostKey } from '../addresses/multiaddrs.ts'
 import { createRateWindow } from './rate-window.ts'
@@ -49,6 +49,7 @@ export function createGate(components: { clock: Clock; trust: TrustBook; audit?:
     audit.note({ kind: 'refused', direction: 'in', what: 'connection', ...about, outcome, reason })
     return true
   }
+  const stateOf = (peerId: { toString(): string }): TrustState => trust.standing(peerId.toString() as PeerId).state
   return {
     denyInboundConnection(maConn) {
       const host = hostKey(maConn.remoteAddr)
@@ -66,6 +67,10 @@ export function createGate(components: { clock: Clock; trust: TrustBook; audit?:
       else if (!perAddress.take(host) || !inAll.take('')) return deny('rate_limited', about, 'too many unknown peers')
       return false
     },
+    // Who is behind a relay is judged by the id that he shows, as everybody; a relay that is not admitted brings nobody.
+    denyInboundRelayedConnection: (relay, peerId) => stateOf(relay) !== 'admitted' || stateOf(peerId) === 'banned',
+    denyInboundRelayReservation: (peerId) => stateOf(peerId) !== 'admitted',
+    denyOutboundRelayedConnection: (source, destination) => stateOf(source) !== 'admitted' || stateOf(destination) !== 'admitted',
     denyOutboundEncryptedConnection: (peerId) => trust.standing(peerId.toString() as PeerId).state === 'banned',
   }
 }
