@@ -23,13 +23,14 @@ export async function invite(context: CommandContext, { qr, json, yes, ...wish }
 }
 
 const WHITE_ON_BLACK = '\u001b[97;40m'
+const WHITE = '\u001b[97m' // the last line is half a line: nothing is behind it
 const PLAIN = '\u001b[0m'
 
 /** Two rows of a code a line, by half blocks; blocks are the light squares, whatever the terminal's colours are. */
 async function qrCode(text: string): Promise<string> {
   const { renderUnicodeCompact } = await import('uqr')
   const lines = renderUnicodeCompact(text, { border: 2, ecc: 'L' }).split('\n')
-  return lines.map((line) => `${WHITE_ON_BLACK}${line}${PLAIN}`).join('\n')
+  return lines.map((line) => `${/^▀+$/.test(line) ? WHITE : WHITE_ON_BLACK}${line}${PLAIN}`).join('\n')
 }
 
 function tell({ err, errStyle, components }: CommandContext, made: NewInvite, isOurs: boolean): void {

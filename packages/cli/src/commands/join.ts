@@ -20,10 +20,12 @@ export async function join(context: CommandContext, { url, name, use, json, yes 
 
 function joinedLines({ root, inviter, name, role, expiresAt, use }: Joined, now: number): string[] {
   const called = printableLine(name, 63)
-  const members = root === inviter ? `${called} is its root and an admin here` : `its root ${root} is an admin here`
+  const admin = root === inviter ? `${called} is its root, and` : `its root ${root} is`
   return [
-    `joined the mesh of ${called} (${inviter}) as ${role}, for ${span(expiresAt - now)} and longer while its admins renew it`,
-    `${members}; other members have the role that their grants say, at most yours to lower: qmtcode peers role PEER-ID observer`,
+    `joined the mesh of ${called} (${inviter}) as ${role}`,
+    `for ${span(expiresAt - now)}, and longer while its admins renew it`,
+    `${admin} an admin here; other members have the role that their grants say`,
+    'to lower one: qmtcode peers role PEER-ID observer',
     use
       ? `prompts may go to ${called}; to stop that: qmtcode peers use ${called} --off`
       : `no prompts go to ${called}: qmtcode peers use ${called}`,

@@ -46,17 +46,17 @@ function infoOf(peer: KnownPeer): PeerInfo {
 export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: boolean): Column<PeerInfo>[] {
   const short = shortPeerIds(peers.map((peer) => peer.peerId))
   return [
-    { title: 'NAME', value: (peer) => printableLine(peer.name, 63), min: 8, paint: (cell, peer) => (peer.self ? style.bold(cell) : cell) },
+    { title: 'NAME', value: (peer) => printableLine(peer.name, 63), min: 16, paint: (cell, peer) => (peer.self ? style.bold(cell) : cell) },
     { title: 'PEER ID', value: (peer) => (wholeIds ? peer.peerId : (short.get(peer.peerId) ?? peer.peerId)), paint: style.dim },
-    { title: 'STATE', value: stateOf, paint: (cell, peer) => paintState(cell, peer, style) },
+    { title: 'STATE', value: stateOf, paint: (cell, peer) => paintState(cell, peer, style), spare: 1 },
     { title: 'TRUST', value: (peer) => (peer.self ? '' : peer.trust) },
-    { title: 'ROLE', value: (peer) => (peer.self ? '' : (peer.role ?? '')), spare: 3 },
-    { title: 'ROLE THERE', value: (peer) => (peer.self ? '' : (peer.roleThere ?? '')), spare: 4 },
-    { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no'), spare: 2 },
-    { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right', spare: 5 },
-    { title: 'LOAD', value: loadOf, align: 'right', spare: 6 },
+    { title: 'ROLE', value: (peer) => (peer.self ? '' : (peer.role ?? '')), spare: 4 },
+    { title: 'ROLE THERE', value: (peer) => (peer.self ? '' : (peer.roleThere ?? '')), spare: 5 },
+    { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no'), spare: 3 },
+    { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right', spare: 6 },
+    { title: 'LOAD', value: loadOf, align: 'right', spare: 7 },
     { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
-    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 1 },
+    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 2 },
     { title: 'PROBLEM', value: (peer) => printableLine(peer.problem ?? '', 300), min: 12, paint: style.yellow },
   ]
 }
