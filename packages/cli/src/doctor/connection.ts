@@ -131,7 +131,6 @@ function silentFixes(dial: DialReport, name: string): Fix[] {
   if (isElsewhere(dial)) {
     return [
       advice(`forward ${protocol.toUpperCase()} ${port ?? 9000} of its router to it, and use the router's public address as addr`, name),
-      config('[mesh.nat]\nannounce = ["/ip4/PUBLIC-IP/tcp/9000"]', name),
       advice('or let it dial this node: a link serves both directions', name),
     ]
   }

@@ -104,8 +104,8 @@ test('each way a dial fails names its fix; a peer that is linked all the same on
   for (const [over, text, fix] of [
     [{ outcome: 'silent' }, /firewall drops TCP 9000 silently/, 'sudo ufw allow 9000/tcp'],
     [{ outcome: 'silent', protocol: 'udp' }, /firewall drops UDP 9000/, 'sudo ufw allow 9000/udp'],
-    [{ outcome: 'silent', isNear: false }, /behind a router or NAT/, '[mesh.nat]\nannounce = ["/ip4/PUBLIC-IP/tcp/9000"]'],
-    [{ outcome: 'no_route', isNear: false }, /behind a router or NAT/, '[mesh.nat]\nannounce = ["/ip4/PUBLIC-IP/tcp/9000"]'],
+    [{ outcome: 'silent', isNear: false }, /behind a router or NAT/, 'or let it dial this node: a link serves both directions'],
+    [{ outcome: 'no_route', isNear: false }, /behind a router or NAT/, 'or let it dial this node: a link serves both directions'],
     [{ outcome: 'no_route', isPrivate: false }, /no route to it/, 'ip route get 10.0.0.3'],
     [{ outcome: 'closed' }, /accepts the connection and closes it/, 'qmtcode doctor'],
     [{ outcome: 'banned' }, /banned here/, `qmtcode peers admit ${THERE}`],

@@ -94,7 +94,7 @@ function discoveryCheck({ discovery, multicast, problems, nearby }: SelfDiagnosi
       `mdns finds nobody: multicast does not pass on this machine${others.length > 0 ? `; ${others.join()} goes on` : ''}`,
       [
         command('ip route show table all 224.0.0.0/4; ip route show default'),
-        command('sudo ip route add 224.0.0.0/4 dev eth0'),
+        command('sudo ip route add 224.0.0.0/4 dev eth0   # your interface'),
         command('sudo ufw allow 5353/udp'),
         advice('or write the addresses into [[mesh.peers]]'),
       ],

@@ -59,14 +59,14 @@ function offerChecks({ record, hello, here, name }: PeerDiagnosis): Check[] {
 const list = (names: readonly string[]): string =>
   `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
 
-function sessionChecks({ name }: PeerDiagnosis, sessions: SessionsSeen | undefined): Check[] {
+function sessionChecks({ name, record }: PeerDiagnosis, sessions: SessionsSeen | undefined): Check[] {
   if (!sessions) return []
   if ('problem' in sessions) return [warning(AREA, 'sessions', `its sessions cannot be listed: ${sessions.problem}`)]
   if (sessions.count > 0)
     return [ok(AREA, 'sessions', `${sessions.count}${sessions.more ? ' or more' : ''} to attach to: qmtcode attach ${name}`)]
   return [
     ok(AREA, 'sessions', `none to attach to: only those that this node began there, or was given a right on`, [
-      command(`qmtcode attach ${name} --new`),
+      ...((record?.agents.length ?? 0) > 0 ? [command(`qmtcode attach ${name} --new`)] : []),
       command('qmtcode sessions share ses_… --with THIS-NODE --as prompt', name),
     ]),
   ]
