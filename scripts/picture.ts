@@ -1,59 +1,101 @@
-// Draws docs/pictures/demo.svg: what `npm run demo` really prints, in light and dark. Usage: node scripts/picture.ts
+// Draws docs/pictures/*.svg: what qmtcode really prints, in light and dark. Usage: node scripts/picture.ts (needs tmux)
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { parseLines } from './picture/ansi.ts'
+import type { Span } from './picture/ansi.ts'
+import { draw } from './picture/draw.ts'
+import type { Panel } from './picture/draw.ts'
+import { createStage } from './picture/machines.ts'
+import type { Terminal } from './picture/terminal.ts'
 
-const LINE_PX = 19
-const CHAR_PX = 7.83
-const MARGIN_PX = 24
-const BAR_PX = 34
-const MAX_CHARS = 112
+const DEMO_COLUMNS = 108
+const COLUMNS = 96
 
-const printed = execFileSync(process.execPath, ['examples/demo.ts'], { encoding: 'utf8' })
-const lines = ['$ npm run demo', '', ...printed.trimEnd().split('\n').map(shorten)]
 mkdirSync('docs/pictures', { recursive: true })
-writeFileSync('docs/pictures/demo.svg', draw(lines))
+drawDemo()
+await using stage = await createStage()
+using server = stage.server.open('server', { columns: COLUMNS, rows: 48 })
+using laptop = stage.laptop.open('laptop', { columns: COLUMNS, rows: 48 })
+using chat = stage.server.open('chat', { columns: COLUMNS, rows: 48 })
+await drawInvite()
+await drawTogether()
+
+function drawDemo(): void {
+  const printed = execFileSync(process.execPath, ['examples/demo.ts'], { encoding: 'utf8' })
+  const lines = ['$ npm run demo', '', ...printed.trimEnd().split('\n')].map((line) => demoLine(cut(shortIds(line), DEMO_COLUMNS)))
+  save('demo', [{ title: 'npm run demo', lines }], {
+    columns: DEMO_COLUMNS,
+    label: 'npm run demo: a prompt on the laptop, a model on gpu-server',
+  })
+}
+
+/** The demo prints no colours: who is at work is coloured here. */
+function demoLine(line: string): Span[] {
+  const plain = { bold: false, dim: false }
+  const lane = /^( *\d+ ms {2})?(laptop|gpu-server)( .*)$/.exec(line)
+  if (!lane) return [{ text: line, bold: line.startsWith('$'), dim: line.startsWith(' ') }]
+  const [, time = '', who = '', rest = ''] = lane
+  return [
+    { text: time, bold: false, dim: true },
+    { text: who, bold: true, dim: false, foreground: who === 'laptop' ? 4 : 5 },
+    { text: rest, ...plain },
+  ]
+}
+
+/** An invite with its QR code on one machine, and the machine that joins by it. */
+async function drawInvite(): Promise<void> {
+  chat.type('qmtcode --mesh')
+  await chat.shows(/default model/)
+  server.type('qmtcode invite --name laptop --role member')
+  const [url] = await server.shows(/qmt:\/\/mesh\/join\/\S+(?=[^]*revoke inv_)/)
+  const invited = panel('gpu-server', server)
+  laptop.type(`qmtcode join '${url}'`)
+  await laptop.shows(/prompts may go to[^]*\n\$ *$/)
+  laptop.type('qmtcode models')
+  await laptop.shows(/gpu-server:builtin\/demo/)
+  save('invite', [invited, panel('laptop', laptop)], {
+    columns: COLUMNS,
+    label: 'qmtcode invite on gpu-server, qmtcode join on the laptop',
+  })
+}
+
+/** Two people in one session of gpu-server: who is there, what waits, and a command that the person at the host allows. */
+async function drawTogether(): Promise<void> {
+  await laptop.clear()
+  laptop.type('qmtcode attach gpu-server --new')
+  const [, session = ''] = await laptop.shows(/(ses_\w+) ·[^]*›/)
+  await server.clear()
+  server.type(`qmtcode attach ${session}`)
+  await server.shows(/laptop is here/)
+  await laptop.shows(/@gpu-server is here/)
+  laptop.type('run node --test')
+  await server.shows(/allow shell\?/)
+  await laptop.shows(/shell asks/)
+  laptop.type('list the files')
+  await laptop.shows(/queued/)
+  server.type('y')
+  await server.shows(/list_files ok[^]*tokens/)
+  await laptop.shows(/list_files ok[^]*tokens/)
+  save('together', [panel("bob's laptop", laptop), panel("alice's gpu-server", server)], {
+    columns: COLUMNS,
+    label: 'Two people in one session: presence, a queued prompt, a command that the person at the host allows',
+  })
+}
+
+function panel(title: string, terminal: Terminal): Panel {
+  return { title, lines: parseLines(terminal.lines().map(stage.shown)) }
+}
+
+function save(name: string, panels: Panel[], look: { columns: number; label: string }): void {
+  writeFileSync(`docs/pictures/${name}.svg`, draw(panels, look))
+}
 
 /** Peer ids are for machines. */
-function shorten(line: string): string {
-  const short = line.replaceAll(/12D3KooW\w{44}/g, (id) => `${id.slice(0, 14)}…`)
-  return short.length > MAX_CHARS ? `${short.slice(0, MAX_CHARS - 1)}…` : short
+function shortIds(line: string): string {
+  return line.replaceAll(/12D3KooW\w{44}/g, (id) => `${id.slice(0, 14)}…`)
 }
 
-function draw(text: readonly string[]): string {
-  const width = Math.ceil(MARGIN_PX * 2 + MAX_CHARS * CHAR_PX)
-  const height = BAR_PX + MARGIN_PX * 2 + text.length * LINE_PX
-  const rows = text.map((line, i) => drawLine(line, BAR_PX + MARGIN_PX + (i + 0.7) * LINE_PX))
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="npm run demo: a prompt on the laptop, a model on gpu-server">
-<style>
-  .card { fill: #ffffff; stroke: #d0d7de } .bar { fill: #f6f8fa } .dot { fill: #d0d7de }
-  text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre; fill: #1f2328 }
-  .dim { fill: #656d76 } .laptop { fill: #0969da; font-weight: 600 } .server { fill: #8250df; font-weight: 600 } .strong { font-weight: 600 }
-  @media (prefers-color-scheme: dark) {
-    .card { fill: #0d1117; stroke: #30363d } .bar { fill: #161b22 } .dot { fill: #30363d }
-    text { fill: #e6edf3 } .dim { fill: #8d96a0 } .laptop { fill: #58a6ff } .server { fill: #bc8cff }
-  }
-</style>
-<rect class="card" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>
-<path class="bar" d="M1 9 a8 8 0 0 1 8 -8 H${width - 9} a8 8 0 0 1 8 8 V${BAR_PX} H1 Z"/>
-${[20, 38, 56].map((x) => `<circle class="dot" cx="${x}" cy="${BAR_PX / 2 + 1}" r="5.5"/>`).join('')}
-${rows.filter((row) => row !== '').join('\n')}
-</svg>
-`
-}
-
-function drawLine(line: string, y: number): string {
-  if (line.trim() === '') return ''
-  const lane = /^( *\d+ ms {2})?(laptop|gpu-server)( .*)$/.exec(line)
-  if (lane) {
-    const [, time = '', who = '', rest = ''] = lane
-    const side = who === 'laptop' ? 'laptop' : 'server'
-    return `<text x="${MARGIN_PX}" y="${y}" xml:space="preserve"><tspan class="dim">${time}</tspan><tspan class="${side}">${who}</tspan>${escape(rest)}</text>`
-  }
-  const style = line.startsWith('$') ? 'strong' : line.startsWith(' ') ? 'dim' : ''
-  return `<text class="${style}" x="${MARGIN_PX}" y="${y}" xml:space="preserve">${escape(line)}</text>`
-}
-
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+function cut(line: string, columns: number): string {
+  return line.length > columns ? `${line.slice(0, columns - 1)}…` : line
 }
