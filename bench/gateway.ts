@@ -1,14 +1,12 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Bench, BenchContext } from './support/bench.ts'
 import { openHop } from './support/hop.ts'
+import { install } from './support/install.ts'
 import { interleaved, rowOf, sides, skipped } from './support/rounds.ts'
 
 const HOME = new URL('portkey/', import.meta.url)
 const SERVER = new URL('node_modules/@portkey-ai/gateway/build/start-server.js', HOME)
-const INSTALL_MS = 120_000
+const INSTALLED_BYTES = 120e6
 const IN_FLIGHT = 32
 const WARM_MS = 2_000
 const ROUND_MS = 2_000
@@ -25,7 +23,7 @@ const init = {
 export const gateway: Bench = {
   name: 'gateway',
   async run(context) {
-    const problem = await install(context)
+    const problem = await install({ name: '@portkey-ai/gateway', home: HOME, proof: SERVER, bytes: INSTALLED_BYTES, say: context.say })
     if (problem !== undefined) return [skipped(init, problem)]
     const { caller, mock } = await openHop(context)
     await caller.call('openGateway', { url: await startPortkey(context), mock })
@@ -48,22 +46,4 @@ async function startPortkey({ children }: BenchContext): Promise<string> {
   const program = children.program(['--import', preload, fileURLToPath(SERVER), '--headless'], { NODE_ENV: 'production' })
   const [, port = ''] = await program.line(/loopback port: (\d+)/)
   return `http://127.0.0.1:${port}/v1/chat/completions`
-}
-
-/** Installs what the lock file names, once. Resolves with the reason where that is impossible. */
-async function install({ say }: BenchContext): Promise<string | undefined> {
-  if (existsSync(SERVER)) return undefined
-  say('installing @portkey-ai/gateway')
-  const npm = spawn('npm', ['ci', '--prefix', fileURLToPath(HOME), '--ignore-scripts'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: INSTALL_MS,
-  })
-  let errors = ''
-  npm.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-  try {
-    const [code] = (await once(npm, 'close')) as [number | null]
-    return code === 0 ? undefined : `npm ci failed (${code ?? 'timeout'}): ${errors.match(/npm error .*/)?.[0] ?? errors.slice(-200)}`
-  } catch (error) {
-    return `npm ci failed: ${error instanceof Error ? error.message : String(error)}`
-  }
 }

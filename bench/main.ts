@@ -8,11 +8,14 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { attach } from './attach.ts'
 import { calls } from './calls.ts'
+import { converge } from './converge.ts'
 import { events } from './events.ts'
 import { followers } from './followers.ts'
 import { gateway } from './gateway.ts'
 import { hop } from './hop.ts'
 import { idleSessions } from './idle-sessions.ts'
+import { opencode } from './opencode.ts'
+import { peers200 } from './peers-200.ts'
 import { relay } from './relay.ts'
 import { routing } from './routing.ts'
 import { start } from './start.ts'
@@ -24,7 +27,22 @@ import { machine } from './support/machine.ts'
 import { profileText } from './support/profile.ts'
 import { QUIET_LOAD, record, reportJson, tableText } from './support/report.ts'
 
-const BENCHES: readonly Bench[] = [hop, gateway, relay, calls, start, events, attach, routing, followers, stoppedReader, idleSessions]
+const BENCHES: readonly Bench[] = [
+  hop,
+  gateway,
+  relay,
+  calls,
+  start,
+  events,
+  attach,
+  routing,
+  followers,
+  stoppedReader,
+  idleSessions,
+  opencode,
+  peers200,
+  converge,
+]
 const DOCS = new URL('../docs/', import.meta.url)
 const MIN_ROUNDS = 3
 const MAX_RUN_MS = 600_000

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { RoleReply, RoleRequest } from './role.ts'
 
-const START_MS = 20_000
+const START_MS = 60_000 // on a busy machine; a quiet one takes 2 s, or 11 for opencode
 const CALL_MS = 120_000
 const END_MS = 5_000
 const KEPT_OUTPUT = 8_000
@@ -16,6 +16,8 @@ export interface Children {
   role(file: URL): Role
   /** Any other Node program. */
   program(args: readonly string[], env: Readonly<Record<string, string>>): Program
+  /** A program that is not Node. */
+  command(line: readonly [file: string, ...args: string[]], options: { env: Readonly<Record<string, string>>; cwd: string }): Program
   /** Asks all to end; those that do not within 5 s are killed. */
   endAll(): Promise<void>
   /** For an exit handler: cannot wait. */
@@ -38,9 +40,14 @@ export interface Program {
 export function createChildren(options: { nodeFlags: readonly string[] }): Children {
   const running = new Set<ChildProcess>()
 
-  const start = (args: readonly string[], init: { env?: Readonly<Record<string, string>>; ipc: boolean }): ChildProcess => {
-    const child = spawn(process.execPath, [...options.nodeFlags, ...args], {
+  const node = (args: readonly string[]): [string, ...string[]] => [process.execPath, ...options.nodeFlags, ...args]
+  const start = (
+    [file, ...args]: readonly [string, ...string[]],
+    init: { env?: Readonly<Record<string, string>>; cwd?: string; ipc: boolean },
+  ): ChildProcess => {
+    const child = spawn(file, args, {
       env: init.env ?? process.env,
+      cwd: init.cwd,
       stdio: init.ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
     })
     running.add(child)
@@ -48,8 +55,9 @@ export function createChildren(options: { nodeFlags: readonly string[] }): Child
     return child
   }
   return {
-    role: (file) => asRole(start([fileURLToPath(file)], { ipc: true })),
-    program: (args, env) => asProgram(start(args, { env, ipc: false })),
+    role: (file) => asRole(start(node([fileURLToPath(file)]), { ipc: true })),
+    program: (args, env) => asProgram(start(node(args), { env, ipc: false })),
+    command: (line, init) => asProgram(start(line, { ...init, ipc: false })),
     endAll: async () => {
       await Promise.all([...running].map(endChild))
     },

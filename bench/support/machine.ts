@@ -32,3 +32,16 @@ export function residentBytes(pid: number): number {
     return Number.NaN
   }
 }
+
+const TICKS_PER_SECOND = 100 // what Linux tells user programs, whatever it counts with
+
+/** Processor time that a process has used, in milliseconds. Linux only; NaN elsewhere. */
+export function processorMs(pid: number): number {
+  try {
+    const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').match(/\((.*)\)|[^\s()]+/g) ?? []
+    const [user, system] = [fields[11], fields[12]] // fields 14 and 15 of proc(5)
+    return (1_000 * (Number(user) + Number(system))) / TICKS_PER_SECOND
+  } catch {
+    return Number.NaN
+  }
+}

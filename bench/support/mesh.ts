@@ -5,7 +5,7 @@ import type { ConfiguredPeer, MeshNode } from '@qmtcode/mesh'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 
-const CONNECT_MS = 15_000
+const CONNECT_MS = 60_000 // on a busy machine
 
 export interface NodeInit {
   /** Holds its key and what it knows of peers. */

@@ -10,8 +10,9 @@ const BIN = fileURLToPath(new URL('../../packages/cli/bin/qmtcode.js', import.me
 
 export interface HostInit {
   directory: string
-  /** Admitted as clients. */
+  /** Admitted, as clients unless `role` says more. */
   guests: readonly PeerId[]
+  role?: 'client' | 'member' | 'admin'
   /** Base URL of the model server that it shares as `mock/…`. */
   mock?: string
   nodeFlags?: readonly string[]
@@ -25,10 +26,13 @@ export interface StartedHost {
 }
 
 /** A real `qmtcode --mesh --headless` on loopback, with a QMT_HOME of its own; ready when it says where it listens. */
-export async function startHost(children: Children, { directory, guests, mock, nodeFlags = [] }: HostInit): Promise<StartedHost> {
+export async function startHost(
+  children: Children,
+  { directory, guests, role = 'client', mock, nodeFlags = [] }: HostInit,
+): Promise<StartedHost> {
   const home = join(directory, 'home')
   await mkdir(home, { recursive: true, mode: 0o700 })
-  await writeFile(join(home, 'config.toml'), configOf(guests, mock))
+  await writeFile(join(home, 'config.toml'), configOf({ guests, role, mock }))
   const startedAt = performance.now()
   const program = children.program([...nodeFlags, BIN, '--headless', '--mesh'], {
     PATH: process.env['PATH'] ?? '',
@@ -40,7 +44,7 @@ export async function startHost(children: Children, { directory, guests, mock, n
   return { program, place: { address, peerId: peerId as PeerId }, startMs: performance.now() - startedAt }
 }
 
-const configOf = (guests: readonly PeerId[], mock: string | undefined): string => `
+const configOf = ({ guests, role, mock }: Pick<HostInit, 'guests' | 'role' | 'mock'>): string => `
 [mesh]
 listen = "/ip4/127.0.0.1/tcp/0"
 discovery = "none"
@@ -49,4 +53,4 @@ node_name = "bench-host"
 [mesh.share]
 models = ["*"]
 ${mock === undefined ? '' : `\n[providers.mock]\nkind = "openai-compatible"\nbase_url = "${mock}"\n`}
-${guests.map((peerId, index) => `[[mesh.peers]]\nname = "guest-${index}"\npeer_id = "${peerId}"\nrole = "client"\nuse = false\n`).join('\n')}`
+${guests.map((peerId, index) => `[[mesh.peers]]\nname = "guest-${index}"\npeer_id = "${peerId}"\nrole = "${role}"\nuse = false\n`).join('\n')}`
