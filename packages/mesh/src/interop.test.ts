@@ -20,11 +20,11 @@ import { KAD_PROTOCOL } from './discovery/kademlia.ts'
 import { HANDSHAKE_PROTOCOL } from './handshake/hello.ts'
 import { loadIdentity } from './identity/identity-file.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
+import { IDENTIFY_PROTOCOL } from './links/discreet-identify.ts'
 import { PING_PROTOCOL, answerPings } from './links/ping.ts'
 import { connected, newHome, startNode, startPair } from './testing/mesh-kit.ts'
 import { fate, idOf } from './testing/stranger.ts'
 
-const IDENTIFY = '/ipfs/id/1.0.0'
 const TCP = '/ip4/127.0.0.1/tcp/0'
 const QUIC = '/ip4/127.0.0.1/udp/0/quic-v1'
 const ENCRYPTERS = { tls: [tls()], noise: [noise()], both: [noise(), tls()] }
@@ -103,7 +103,7 @@ test('identify tells a stranger three protocols and no address; once admitted, a
   await using plain = await plainNode()
   const connection = await plain.dial(multiaddr(b.address))
   const asStranger = await identified(plain, connection)
-  assert.deepEqual(asStranger.protocols.toSorted(), [HANDSHAKE_PROTOCOL, IDENTIFY, PING_PROTOCOL].toSorted())
+  assert.deepEqual(asStranger.protocols.toSorted(), [HANDSHAKE_PROTOCOL, IDENTIFY_PROTOCOL, PING_PROTOCOL].toSorted())
   assert.deepEqual(asStranger.listenAddrs, [])
   assert.equal(asStranger.signedPeerRecord, undefined)
   await b.node.trust.admit(idOf(plain), { role: 'observer' })
@@ -118,7 +118,9 @@ test('a stranger that speaks perfect libp2p opens none of the protocols that an 
   await using plain = await plainNode()
   await b.node.trust.admit(idOf(friend), { role: 'admin' })
   const { protocols } = await identified(friend, await friend.dial(multiaddr(b.address)))
-  const ours = protocols.filter((protocol) => protocol !== IDENTIFY && protocol !== PING_PROTOCOL && protocol !== HANDSHAKE_PROTOCOL)
+  const ours = protocols.filter(
+    (protocol) => protocol !== IDENTIFY_PROTOCOL && protocol !== PING_PROTOCOL && protocol !== HANDSHAKE_PROTOCOL,
+  )
   assert.ok(ours.length >= 5, ours.join(' '))
   const connection = await plain.dial(multiaddr(b.address))
   for (const protocol of ours) assert.equal(await fate(connection, protocol, new Uint8Array(64)), 'reset', protocol)
