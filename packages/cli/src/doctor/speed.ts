@@ -51,6 +51,6 @@ function bandwidthChecks({ bandwidth, name }: PeerDiagnosis): Check[] {
 const ms = (value: number): string => (value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`)
 
 function rate(bytesPerSec: number | undefined): string {
-  if (bytesPerSec === undefined) return 'nothing'
+  if (bytesPerSec === undefined) return 'hardly anything'
   return bytesPerSec >= 1_000_000 ? `${(bytesPerSec / 1_000_000).toFixed(1)} MB/s` : `${Math.round(bytesPerSec / 1_000)} kB/s`
 }
