@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
+import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const INSTALL_MS = 120_000
@@ -32,7 +33,7 @@ export async function install({ name, home, proof, bytes, say }: Installed): Pro
   try {
     const [code] = (await once(npm, 'close')) as [number | null]
     if (code !== 0) return `npm ci failed (${code ?? 'timeout'}): ${errors.match(/npm error .*/)?.[0] ?? errors.slice(-200)}`
-    return existsSync(proof) ? undefined : `${name} is not made for this system`
+    return existsSync(proof) ? undefined : `${name} is not there for ${process.platform}-${process.arch}`
   } catch (error) {
     return `npm ci failed: ${error instanceof Error ? error.message : String(error)}`
   }
