@@ -5,7 +5,7 @@ import { eventually, startScriptedLlm } from '@qmtcode/testing'
 import { startHostAndFollower } from './support/host-and-follower.ts'
 
 test('who follows over a link that breaks never left: only when the follower says it goes is that told', async () => {
-  await using llm = await startScriptedLlm([{ text: 'hello' }])
+  await using llm = await startScriptedLlm(() => [{ text: 'hello' }])
   await using pair = await startHostAndFollower({ url: llm.url })
   await using here = await pair.openHost()
   const first = await pair.openThere()

@@ -15,6 +15,7 @@ import type {
   Sessions,
   Trust,
 } from '@qmtcode/protocol'
+import type { AttachedSessions } from './chat/attached-file.ts'
 import type { Diagnostic } from './config/diagnostics.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
@@ -132,6 +133,8 @@ export interface Components {
   identity(options: { configPath?: string }): Promise<NodeIdentity>
   /** A new key, signed by the old one. Throws conflict (with the pid) where a node runs. */
   rotateIdentity(options: { configPath?: string }): Promise<Rotated>
+  /** What was attached from here; `notice` is told where that cannot be read. */
+  attached(notice: (line: string) => void): AttachedSessions
   version: string
   stdin: InputStream
   stdout: OutputStream

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import process from 'node:process'
 import { AppError, systemClock } from '@qmtcode/protocol'
+import { openAttachedFile } from './chat/attached-file.ts'
 import { qmtHomeOf } from './config/file-paths.ts'
 import type { Components } from './node-handle.ts'
 import { VERSION } from './version.ts'
@@ -44,6 +45,7 @@ export function systemComponents(): Components {
         lock.release()
       }
     },
+    attached: (notice) => openAttachedFile({ file: join(home, 'attached.json'), notice }),
     version: VERSION,
     stdin,
     stdout,

@@ -45,6 +45,8 @@ export interface ChatSubject {
   attached?: { id: SessionId; after: number }
   /** Whose sessions, as the person named it; absent: this node's. */
   node?: string
+  /** Hears where the person left the session that the chat is about by then. */
+  onLeft?(left: { id: SessionId; seq: number }): Promise<void>
 }
 
 /** Until the person leaves; returns the exit code. */
@@ -115,6 +117,7 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     stop.abort()
     lines.stop()
     terminal.close()
+    if (conversation.id !== undefined) await subject.onLeft?.({ id: conversation.id, seq: conversation.lastSeq })
     if (conversation.id !== undefined) context.out.line(style.dim(`to go on: qmtcode attach ${placeOf(subject, conversation.id)}`))
     await Promise.all([watching, reserved, conversation.stop()])
   }

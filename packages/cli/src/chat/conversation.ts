@@ -10,6 +10,8 @@ export const recentSeq = ({ seq }: Pick<SessionInfo, 'seq'>): number => Math.max
 /** The session that a chat is about: begun with its first prompt, followed until another one takes its place. */
 export interface Conversation {
   readonly id: SessionId | undefined
+  /** Of the last event that was shown. */
+  readonly lastSeq: number
   /** What the next session begins with. */
   readonly init: SessionInit
   /** Goes on with a session that is there, and follows it from event `after` on. */
@@ -90,6 +92,9 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
   return {
     get id() {
       return current?.id
+    },
+    get lastSeq() {
+      return current?.lastSeq ?? 0
     },
     get init() {
       return init

@@ -1,16 +1,12 @@
 import { createInterface } from 'node:readline/promises'
-import type { SessionInfo } from '@qmtcode/protocol'
 import type { CommandContext } from '../commands/context.ts'
-import { sessionColumns } from '../commands/sessions.ts'
 import { renderTable } from '../output/table.ts'
+import type { Column } from '../output/table.ts'
 
 /** Asks which session is meant, by its number; `left` where the person gave none. */
-export async function pick(context: CommandContext, rows: readonly SessionInfo[]): Promise<SessionInfo | 'left'> {
+export async function pick<Row>(context: CommandContext, rows: readonly Row[], described: readonly Column<Row>[]): Promise<Row | 'left'> {
   const { components, out, outStyle, interrupts } = context
-  const columns = [
-    { title: '', value: (row: SessionInfo) => String(rows.indexOf(row) + 1), align: 'right' as const },
-    ...sessionColumns(components.clock.now()),
-  ]
+  const columns = [{ title: '', value: (row: Row) => String(rows.indexOf(row) + 1), align: 'right' as const }, ...described]
   for (const line of renderTable(columns, rows, { width: out.width, head: outStyle.dim })) out.line(line)
   using input = createInterface({ input: components.stdin, output: components.stdout, terminal: true })
   const closed = new AbortController()

@@ -213,6 +213,7 @@ export function startCli(argv: string[], { node = fakeNode(), tty = false, stdin
     configSchema: async () => ({ type: 'object' }),
     identity: async () => ({ peerId: PEER_A, file: '/home/x/.qmt/mesh_identity.key' }),
     rotateIdentity: async () => ({ before: PEER_A, after: PEER_B, backup: '/home/key.bak' }),
+    attached: () => ({ list: async () => [], note: async () => {} }),
     version: '1.2.3',
     stdin: input,
     stdout: stdout.stream,

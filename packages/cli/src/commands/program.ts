@@ -140,15 +140,16 @@ function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
   const attach = program
     .command('attach')
     .description('a session of another node, as if it were here')
-    .argument('<node>', 'NODE/SESSION; NODE: choose one of its sessions; SESSION: one of this node', parsePlace)
+    .argument('[node]', 'NODE/SESSION; NODE: choose one of its sessions; SESSION: one of this node; none: go on where you were', parsePlace)
     .option('--new', 'begin a session there', false)
     .option('--agent <id>', 'with --new: an agent that the node shares')
     .option('--workspace <dir>', 'with --new: a directory that the node shares')
     .option('--model <model>', 'with --new: provider/model of that node')
     .option('--no-follow', 'show what is there, and end')
     .option('--json', 'one session event a line', false)
-  attach.action((place: SessionPlace, values: AttachValues) => {
-    if (values.new && place.session !== undefined) throw new AppError('bad_request', '--new begins a session: name the node alone')
+  attach.action((place: SessionPlace | undefined, values: AttachValues) => {
+    if (values.new && (place === undefined || place.session !== undefined))
+      throw new AppError('bad_request', '--new begins a session: name the node alone')
     const given = (['agent', 'workspace', 'model'] as const).find((flag) => !values.new && values[flag] !== undefined)
     if (given !== undefined) throw new AppError('bad_request', `--${given} is for --new: a session that is there keeps its own`)
     invoke({ command: 'attach', ...place, ...values })
