@@ -50,6 +50,12 @@ const SOAKS: Soak[] = [
     file: 'e2e/attacks/frames.test.ts',
     env: { QMT_FRAMES: '10000' },
   },
+  {
+    name: 'attacks',
+    what: '10,000 records of nodes that a member made up',
+    file: 'packages/mesh/src/member-attacks.test.ts',
+    env: { QMT_MADE_UP_NODES: '10000' },
+  },
   { name: 'attacks', what: 'floods of connections for a minute', file: 'e2e/attacks/flood.test.ts', env: { QMT_FLOOD_MS: '60000' } },
 ]
 
