@@ -19,9 +19,9 @@ export interface Dialled {
   connection?: Connection
 }
 
-const CONNECT_MS = 2_500
-const ANSWER_MS = 1_200
-const IDENTITY_MS = 3_500
+const CONNECT_MS = 3_000
+const ANSWER_MS = 1_500
+const IDENTITY_MS = 5_000
 
 /** Dials one address without a host name, in steps, so that each way to fail can be told from the others. Never rejects. */
 export async function dialAndReport(

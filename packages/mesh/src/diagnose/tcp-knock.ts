@@ -17,7 +17,11 @@ export function knockTcp(host: string, port: number, bounds: { connectMs: number
   const socket = connect({ host, port })
   let heard = Buffer.alloc(0)
   let isConnected = false
-  let timer = setTimeout(() => end({ outcome: 'silent' }), bounds.connectMs)
+  // A busy process runs its timers before it looks at its sockets: what has come meanwhile counts.
+  const after = (ms: number, run: () => void): NodeJS.Timeout => setTimeout(() => setImmediate(run), ms)
+  let timer = after(bounds.connectMs, () => {
+    if (!isConnected) end({ outcome: 'silent' })
+  })
   function end(knock: TcpKnock): void {
     clearTimeout(timer)
     socket.destroy()
@@ -26,10 +30,9 @@ export function knockTcp(host: string, port: number, bounds: { connectMs: number
   socket.on('connect', () => {
     isConnected = true
     clearTimeout(timer)
-    timer = setTimeout(
-      () => end(heard.length > 0 ? named(heard) : { outcome: 'foreign', detail: 'something that accepts connections and says nothing' }),
-      bounds.answerMs,
-    )
+    timer = after(bounds.answerMs, () => {
+      end(heard.length > 0 ? named(heard) : { outcome: 'foreign', detail: 'something that accepts connections and says nothing' })
+    })
     socket.write(SENT)
   })
   socket.on('data', (data) => {
