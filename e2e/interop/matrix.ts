@@ -57,8 +57,8 @@ const STEPS: Record<Check, (stage: Stage) => Promise<void>> = {
   },
   'stranger refused': async ({ foreign, near }) => {
     for (const protocol of HIDDEN) await assert.rejects(foreign.ask('open', near.address, protocol), protocol)
-    // The refusals were of the protocols: the connection is as it was.
-    await foreign.ask('ping', near.address)
+    // The refusals were of the protocols: another one is answered, on the same connection.
+    assert.equal((await foreign.ask('open', near.address, '/ipfs/ping/1.0.0')).bytes, 64)
   },
   'we dial it': weDial,
   'kad, not admitted': async ({ foreign, near, far }) => {
