@@ -38,6 +38,7 @@ const SOAKS: Soak[] = [
     file: 'e2e/lab/detection.test.ts',
     env: { QMT_LAB_SECS: '600' },
   },
+  { name: 'nat', what: 'every pair of NATs, through a relay', file: 'e2e/lab/nat.test.ts', env: { QMT_NAT: 'all' } },
   {
     name: 'attacks',
     what: '1,000 unknown identities, every protocol',

@@ -50,7 +50,12 @@ export async function createGround(wanted: readonly { name: string; place: Place
   }
   const { node, address } = await begin()
   const relay: Ground['relay'] = {
-    ...{ name: 'relay', machine, host, node, address, peerId: address.replace(/.*\//, '') },
+    name: 'relay',
+    machine,
+    host,
+    node,
+    address,
+    peerId: address.replace(/.*\//, ''),
     async restart() {
       await relay.node.kill('SIGKILL')
       relay.node = (await begin()).node
