@@ -12,8 +12,7 @@ export async function join(context: CommandContext, { url, name, use, json, yes 
     const joined = await meshOf(node).trust.join(url, { name, use, signal: context.interrupts.signal })
     if (json) context.out.line(jsonLine(joined, 2))
     else for (const line of joinedLines(joined, context.components.clock.now())) context.out.line(line)
-    if (node.others !== undefined && !json)
-      context.err.line(context.errStyle.dim('to be in the mesh: qmtcode --mesh, or a [mesh] table in the configuration'))
+    if (!json) for (const line of nextLines(joined, node.others === undefined)) context.out.line(line)
     return 0
   })
 }
@@ -27,7 +26,17 @@ function joinedLines({ root, inviter, name, role, expiresAt, use }: Joined, now:
     `${admin} an admin here; other members have the role that their grants say`,
     'to lower one: qmtcode peers role PEER-ID observer',
     use
-      ? `prompts may go to ${called}; to stop that: qmtcode peers use ${called} --off`
-      : `no prompts go to ${called}: qmtcode peers use ${called}`,
+      ? `from now on prompts of this machine may leave it to ${called}; to stop that: qmtcode peers use ${called} --off (or join --no-use)`
+      : `no prompts go to ${called}; to let them: qmtcode peers use ${called}`,
+  ]
+}
+
+/** What to type now. The mesh is there where a node of this home runs; else each command says it, or the configuration does. */
+function nextLines({ name, use }: Joined, isRunning: boolean): string[] {
+  const mesh = isRunning ? 'qmtcode' : 'qmtcode --mesh'
+  const called = printableLine(name, 63)
+  return [
+    `next: ${use ? `${mesh} run --node ${called} "hello"` : `${mesh} nodes`}`,
+    ...(isRunning ? [] : ['without --mesh each time: a line [mesh] in the configuration, or a node that stays: qmtcode --headless --mesh']),
   ]
 }

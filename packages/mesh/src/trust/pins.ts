@@ -51,7 +51,7 @@ export function createPins(content: KnownPeersContent, { configured, name: ownNa
     pinConfigured(peer, answered) {
       const expected = idOf(peer)
       if (expected === answered) return false
-      if (expected) throw changedId(peer, expected, answered)
+      if (expected) throw changedId(peer, { expected, answered, isSigned: content.peers[expected]?.movedTo === answered })
       content.pins[peer.name] = answered
       return true
     },
@@ -93,11 +93,24 @@ export function writtenId(peer: ConfiguredPeer): PeerId | undefined {
   return peer.peerId ?? ofAddress
 }
 
-function changedId(peer: ConfiguredPeer, expected: PeerId, answered: PeerId): AppError {
+/** The line as it is written, and as it is to be. */
+function lineChange({ name, addr, peerId }: ConfiguredPeer, expected: PeerId, answered: PeerId): string {
+  const [key, written] = peerId === undefined ? ['addr', addr ?? ''] : ['peer_id', peerId]
+  return `in [[mesh.peers]] ${name}, replace ${key} = "${written}" by ${key} = "${written.replace(expected, answered)}"`
+}
+
+interface ChangedId {
+  expected: PeerId
+  answered: PeerId
+  /** The old key said that the new one stands for it. */
+  isSigned: boolean
+}
+
+function changedId(peer: ConfiguredPeer, { expected, answered, isSigned }: ChangedId): AppError {
   const where = peer.addr ?? 'its address'
   if (writtenId(peer)) {
     return new AppError('conflict', `${where} answers as ${answered}, but ${peer.name} is configured as ${expected}`, {
-      hint: `if ${peer.name} has a new identity: change its peer_id in [[mesh.peers]]`,
+      hint: `${isSigned ? 'the old key signed the new one' : `nothing signed by the old key was shown: ask its person; if ${peer.name} has a new identity`}: ${lineChange(peer, expected, answered)}`,
     })
   }
   return new AppError('conflict', `${where} answers as ${answered}, but ${peer.name} was ${expected} at first contact`, {
