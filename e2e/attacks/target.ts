@@ -35,7 +35,7 @@ export interface Target extends AsyncDisposable {
   check(): Promise<void>
 }
 
-export interface Watch {
+interface Watch {
   /** Milliseconds a call took, the shortest first. Throws if one failed. */
   stop(): Promise<number[]>
 }

@@ -6,7 +6,7 @@ export const AUDIT_KINDS = ['call', 'refused', 'request', 'trust', 'invite'] as 
 
 const text = z.string().max(300)
 
-export const auditEntrySchema = z.object({
+const auditEntrySchema = z.object({
   /**
    * `call`: a remote call that ended. `refused`: a connection, stream or handshake. `request`: an unknown peer asks to be admitted.
    * `trust`: whom this node trusts changed. `invite`: made, redeemed, refused, revoked, joined.

@@ -1,7 +1,7 @@
 import type { AuditEntry, AuditLine, Clock } from '@qmtcode/protocol'
 
 /** How much of one sort gets a line each; what is more is counted, one line a window. */
-export interface AuditAllowance {
+interface AuditAllowance {
   /** Lines of one source (a peer, else an address) a window. */
   each: number
   /** Lines of all sources a window. */
