@@ -101,6 +101,7 @@ test('agents, routes and sessions keep the contract', async () => {
     capabilities: ['gpu'],
     kind: 'delegate',
     model: null,
+    foreign: false,
   })
   assert.deepEqual(await json(['routes'], node), [
     { agentId: 'coder', providerTarget: { kind: 'peer', peer: 'gpu-server' }, resolvedProviderNodeId: null, reason: 'configured' },
