@@ -25,7 +25,9 @@ async function demo(): Promise<number> {
   await using server = await createNode(join(root, 'gpu-server'), { keys: real })
   await using laptop = await createNode(join(root, 'laptop', 'home'), { keys: false, cwd: workspace })
 
-  const { peerId: laptopId } = JSON.parse((await laptop.run(['identity', '--json'])).stdout) as { peerId: string }
+  const identity = await laptop.run(['identity', '--json'])
+  if (identity.code !== 0) throw new Error(`qmtcode identity ended with ${identity.code}:\n${identity.stderr}`)
+  const { peerId: laptopId } = JSON.parse(identity.stdout) as { peerId: string }
   await writeFile(join(server.home, 'config.toml'), serverConfig(laptopId))
   const startedAt = performance.now()
   const [, address = '', serverId = '', found = ''] = await server.startUntil(['--headless', '--mesh'], STARTED)

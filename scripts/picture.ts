@@ -51,7 +51,7 @@ async function drawInvite(): Promise<void> {
   const [url] = await server.shows(/qmt:\/\/mesh\/join\/\S+(?=[^]*revoke inv_)/)
   const invited = panel('gpu-server', server)
   laptop.type(`qmtcode join '${url}'`)
-  await laptop.shows(/prompts may go to[^]*\n\$ *$/)
+  await laptop.shows(/joined the mesh of[^]*\n\$ *$/)
   laptop.type('qmtcode models')
   await laptop.shows(/gpu-server:builtin\/demo/)
   save('invite', [invited, panel('laptop', laptop)], {

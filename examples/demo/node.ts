@@ -17,7 +17,7 @@ export type QmtProcess = ChildProcessByStdio<null, Readable, Readable>
 export interface DemoNode extends AsyncDisposable {
   home: string
   spawn(args: string[]): QmtProcess
-  run(args: string[]): Promise<{ stdout: string; stderr: string }>
+  run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }>
   /** Starts a process that stays, and waits for a line. */
   startUntil(args: string[], line: RegExp): Promise<RegExpMatchArray>
 }
@@ -32,10 +32,12 @@ export async function createNode(home: string, options: { keys: boolean; cwd?: s
     children.push(child)
     return child
   }
-  const run = async (args: string[]): Promise<{ stdout: string; stderr: string }> => {
+  const run = async (args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> => {
     const child = start(args)
+    const closed = once(child, 'close')
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
-    return { stdout, stderr }
+    await closed
+    return { code: child.exitCode, stdout, stderr }
   }
   return {
     home,
