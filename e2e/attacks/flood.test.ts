@@ -8,7 +8,7 @@ import { HELLO, dial, fate, idOf, stranger } from '../../packages/mesh/src/testi
 import { quantile, sample, startTarget } from './target.ts'
 import type { Target } from './target.ts'
 
-const FLOOD_MS = sample('QMT_FLOOD_MS', 5_000)
+const FLOOD_MS = sample('QMT_FLOOD_MS', 3_000)
 const skip = process.platform !== 'linux' && 'needs the addresses 127.0.0.0/8'
 
 interface Flood {
