@@ -81,7 +81,7 @@ const meanings: [string, object, object?][] = [
   [`attach gpu/${session} --no-follow`, { command: 'attach', node: 'gpu', session, new: false, follow: false, json: false }],
   [`attach ${session}`, { command: 'attach', session, new: false, follow: true, json: false }],
   ['attach gpu --new --agent a', { command: 'attach', node: 'gpu', new: true, agent: 'a', follow: true, json: false }],
-  ['doctor --help', { command: 'not-built', what: 'doctor' }],
+  ['logs --help', { command: 'not-built', what: 'logs' }],
   ['--dashboard', { command: 'not-built', what: '--dashboard' }],
   ['--dashboard --mesh', { command: 'not-built', what: '--dashboard' }],
   ['--dashboard=0.0.0.0:80', { command: 'not-built', what: '--dashboard' }],
