@@ -7,6 +7,7 @@ import type { Hello } from './hello.ts'
 export async function askHello(stream: Stream, ours: Hello, timeoutMs: number): Promise<Hello> {
   return await endStream(stream, timeoutMs, async () => {
     const theirs = readHello(stream, timeoutMs)
+    theirs.catch(() => undefined) // on a stream that was closed already, send throws before anybody awaits it
     stream.send(encodeHello(ours))
     return await theirs
   })
