@@ -26,6 +26,8 @@ interface Ward {
   laptop: Machine
   id: string
   hosts: Map<string, Host>
+  /** What the laptop's node printed. */
+  output(): string
 }
 
 const owned = new AsyncDisposableStack()
@@ -59,7 +61,7 @@ async function build(): Promise<Ward> {
   await lab.nat('nat', { kind: 'port-restricted', inside: home, outside: lan })
   const at = await lab.host('laptop', { lan })
   const laptop = owned.use(await createMachine({}, { on: at }))
-  const ward: Ward = { lab, laptop, id: await laptop.peerId(), hosts: new Map([['laptop', at]]) }
+  const ward: Ward = { lab, laptop, id: await laptop.peerId(), hosts: new Map([['laptop', at]]), output: () => '' }
   await Promise.all([
     node(ward, lan, 'good', { role: 'client', share: SHARED, slow: true }),
     node(ward, lan, 'unsharing', { role: 'client', share: '[mesh.share]\nmodels = []' }),
@@ -76,7 +78,9 @@ async function build(): Promise<Ward> {
   await openProbe(await host(ward, 'mute', lan)).listen(9000)
   await host(ward, 'inside', home)
   await laptop.writeConfig(laptopConfig(ward))
-  await laptop.start(['--headless', '--mesh']).line(/peer connected: .*good|good.*connected/)
+  const running = laptop.start(['--headless', '--mesh'])
+  ward.output = () => running.output()
+  await running.line(/peer connected: .*good|good.*connected/)
   return ward
 }
 
@@ -94,9 +98,9 @@ function laptopConfig({ hosts }: Ward): string {
   return `[mesh]\nnode_name = "laptop"\n${tables.join('')}`
 }
 
-async function examine({ laptop }: Ward, ...args: string[]): Promise<Report & { code: number }> {
+async function examine({ laptop, output }: Ward, ...args: string[]): Promise<Report & { code: number }> {
   const { code, stdout, stderr } = await laptop.run(['doctor', ...args, '--json'])
-  assert.notEqual(stdout, '', stderr)
+  assert.notEqual(stdout, '', `${stderr}\n${output()}`)
   return { ...(JSON.parse(stdout) as Report), code }
 }
 
@@ -113,12 +117,7 @@ const CAUSES: [string, string, RegExp, RegExp][] = [
   ['web', 'address', /a web server \(HTTP\/1\.1 400 Bad Request\) answers, no qmtcode/, /the port that qmtcode prints/],
   ['mute', 'address', /something that says "hello" answers, no qmtcode/, /the port that qmtcode prints/],
   ['misnamed', 'dns', /no-such-host\.invalid/, /here: getent hosts no-such-host\.invalid/],
-  [
-    'mistaken',
-    'identity',
-    /answers as 12D3KooW\w+ \(a qmtcode 0\.1\.0 called unknowing\), not as 12D3KooWGRUVh7/,
-    /here: peer_id = "12D3KooW/,
-  ],
+  ['mistaken', 'identity', /answers as 12D3KooW\w+ \(a qmtcode 0\.1\.0 called unknowing\), not as 12D3KooWGRUVh7/, /^peer_id = "12D3KooW/m],
   [
     'inside',
     'address',
@@ -131,6 +130,9 @@ const CAUSES: [string, string, RegExp, RegExp][] = [
   ['unsharing', 'offers', /unsharing shares nothing with this node/, /on unsharing: \[mesh\.share\]\nmodels = \["\*"\]/],
 ]
 
+const fixLine = ({ on, kind, text }: Check['fixes'][number]): string =>
+  `${kind === 'config' && on === 'here' ? '' : on === 'here' ? 'here: ' : `on ${on}: `}${text}`
+
 describe('doctor', { skip, timeout: 600_000 }, () => {
   let ward: Ward
   let overview: Report & { code: number }
@@ -140,34 +142,31 @@ describe('doctor', { skip, timeout: 600_000 }, () => {
   })
   after(() => owned.disposeAsync())
 
+  /** Of the look at all peers; where a busy machine did not answer that in time, of a look at this one. */
+  const checksOf = async (name: string, isGood: (checks: Check[]) => boolean): Promise<Check[]> => {
+    let { checks } = overview.peers.find((peer) => peer.name === name) ?? { checks: [] }
+    const end = performance.now() + 60_000
+    while (!isGood(checks) && performance.now() < end) checks = (await examine(ward, name)).peers[0]?.checks ?? []
+    return checks
+  }
   for (const [cause, id, text, fix] of CAUSES) {
-    test(`${cause}: says what is wrong, and what mends it`, () => {
-      const { checks } = overview.peers.find(({ name }) => name === cause) ?? { checks: [] }
-      const check = checks.find((candidate) => candidate.id === id && candidate.status === 'problem')
+    test(`${cause}: says what is wrong, and what mends it`, async () => {
+      const find = (checks: Check[]): Check | undefined =>
+        checks.find((check) => check.id === id && check.status === 'problem' && text.test(check.text))
+      const checks = await checksOf(cause, (found) => find(found) !== undefined)
+      const check = find(checks)
       assert.ok(check, JSON.stringify(checks, undefined, 1))
-      assert.match(check.text, text)
-      assert.match(
-        check.fixes
-          .map(({ on, text: what }) => `${on}: ${what}`)
-          .join('\n')
-          .replaceAll(/^(?!here|\[|\w+ = )/gm, 'on '),
-        fix,
-      )
+      assert.match(check.fixes.map(fixLine).join('\n'), fix)
     })
   }
 
-  test('what is in order is in order', () => {
-    const good = overview.peers.find(({ name }) => name === 'good')
-    assert.deepEqual(
-      good?.checks.filter(({ status }) => status !== 'ok').map(({ text }) => text),
-      [],
-    )
-    assert.ok(good?.checks.some(({ id, text }) => id === 'found' && /discovery told of good/.test(text)))
+  test('what is in order is in order', async () => {
+    const wrong = (checks: Check[]): string[] => checks.filter(({ status }) => status !== 'ok').map(({ text }) => text)
+    const checks = await checksOf('good', (found) => wrong(found).length === 0)
+    assert.deepEqual(wrong(checks), [])
+    assert.ok(checks.some(({ id, text }) => id === 'found' && /discovery told of good/.test(text)))
     assert.equal(overview.code, 1)
-    assert.deepEqual(
-      overview.self.checks.filter(({ status }) => status !== 'ok'),
-      [],
-    )
+    assert.deepEqual(wrong(overview.self.checks), [])
   })
 
   test('exit codes: 3 not reached, 4 refused', async () => {
@@ -183,13 +182,16 @@ describe('doctor', { skip, timeout: 600_000 }, () => {
     assert.deepEqual(long, [])
   })
 
-  test('a slow wire is told, with the round trip', async () => {
-    await ward.hosts.get('good')?.cable.set({ delayMs: 100 })
+  test('a slow and narrow wire is told, with the round trip and the bandwidth', async () => {
+    await ward.hosts.get('good')?.cable.set({ delayMs: 100, rateKbit: 800 })
     const { peers } = await examine(ward, 'good')
     await ward.hosts.get('good')?.cable.set({})
     const check = peers[0]?.checks.find(({ id }) => id === 'round-trip')
     assert.equal(check?.status, 'warning')
     assert.match(check?.text ?? '', /round trip 2\d\d ms \/ \d+ ms/)
+    const bandwidth = peers[0]?.checks.find(({ id }) => id === 'bandwidth')
+    assert.equal(bandwidth?.status, 'warning', bandwidth?.text)
+    assert.match(bandwidth?.text ?? '', /narrow/)
   })
 
   test('use that was taken, and given back', async () => {
