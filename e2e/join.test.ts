@@ -100,7 +100,10 @@ test('three machines race for an invite of one use: one is in, two are told why 
   const racing = [second, third, fourth]
   for (const machine of racing) await machine.writeConfig(CONFIG('guest'))
   const ends = await Promise.all(racing.map((machine) => machine.run(['join', url, '--yes'])))
-  assert.deepEqual(ends.map(({ code }) => code).toSorted((a, b) => a - b), [0, 1, 1])
+  assert.deepEqual(
+    ends.map(({ code }) => code).toSorted((a, b) => a - b),
+    [0, 1, 1],
+  )
   for (const { code, stderr } of ends) if (code === 1) assert.match(stderr, /error\[conflict\]: .* used up\n.*qmtcode invite/s)
   assert.match(ok(await first.run(['invites'])).stdout, new RegExp(`${id} +used +0 of 1`))
 

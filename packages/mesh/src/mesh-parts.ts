@@ -69,7 +69,14 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
   const trust = createTrustBook({ clock, file }, { self, name, configured, open: options.trust === 'open' })
   const membership = createMembership({ clock, log, audit, key, trust, content: file.content, addresses: ownAddresses }, { self })
   const server = createRpcServer({ clock, log: log.child('rpc'), onCall: ({ peerId }, call) => peerId && noteCall('in', peerId, call) })
-  const services = createServices({ log, audit, trust, server, meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter, held: (peerId) => bans.held(peerId) })
+  const services = createServices({
+    log,
+    audit,
+    trust,
+    server,
+    meterOf: (peerId) => links.get(peerId)?.meter ?? newLink(peerId).meter,
+    held: (peerId) => bans.held(peerId),
+  })
   const arrivals = createArrivals({ trust, audit })
   const greeter = createGreeter(
     { clock, log, audit, trust, membership, servicesFor, onAdmitted: (peerId) => bans.expect(peerId), onHello },

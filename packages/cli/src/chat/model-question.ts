@@ -27,7 +27,7 @@ function howToAnswer({ choices, multiple, freeText }: Asked): string {
  * Numbers or labels, with commas where several may be given; `2: and why`, a choice with words of one's own; else words alone.
  * Undefined: it is no answer.
  */
-export function readReply(asked: Asked, line: string): QuestionReply | undefined {
+function readReply(asked: Asked, line: string): QuestionReply | undefined {
   const { multiple, freeText } = asked
   const said = line.trim()
   if (said === '') return undefined

@@ -13,7 +13,7 @@ import { socketPathOf } from '../local/socket-path.ts'
 import type { NodeHandle, NodeStatus, OpenNodeOptions } from '../node-handle.ts'
 import { localServices } from './local-services.ts'
 import { openLogFile } from './log-file.ts'
-import type { MeshSide } from './mesh.ts'
+import type { MeshSide, startMesh } from './mesh.ts'
 import { createModelSide } from './models.ts'
 import type { ModelSide } from './models.ts'
 import type { OpenNodeComponents } from './open-node.ts'
@@ -70,20 +70,16 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   return { ...handle, others: server, close: () => (closing ??= running.disposeAsync()) }
 }
 
-type MeshPart = typeof import('./mesh.ts')
+type MeshPart = { startMesh: typeof startMesh }
 type MeshSideComponents = Omit<Parameters<MeshPart['startMesh']>[0], 'audit'> & { home: string }
 
 /** The mesh, and the audit of what its peers do; noted until the last of them is gone. */
-async function startMeshSide(
-  { startMesh }: MeshPart,
-  { home, ...components }: MeshSideComponents,
-  options: OpenNodeOptions,
-): Promise<MeshSide> {
+async function startMeshSide(part: MeshPart, { home, ...components }: MeshSideComponents, options: OpenNodeOptions): Promise<MeshSide> {
   const { clock, logger } = components
   const audit = await openAuditLog(join(home, 'audit.jsonl'), { clock, log: logger.child('audit') })
   await using starting = new AsyncDisposableStack()
   starting.defer(() => audit.close())
-  const mesh = starting.use(await startMesh({ ...components, audit }, options))
+  const mesh = starting.use(await part.startMesh({ ...components, audit }, options))
   const started = starting.move()
   return { ...mesh, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

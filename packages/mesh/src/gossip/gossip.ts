@@ -40,7 +40,7 @@ export interface GossipOptions {
   timings?: Partial<GossipTimings>
 }
 
-export const VERSIONS_PER_START = 1_000_000_000
+const VERSIONS_PER_START = 1_000_000_000
 export const GOSSIP_TIMINGS: GossipTimings = { coalesceMs: 50, digestMs: 30_000, retryMs: 1_000, silentMs: 900_000, refreshMs: 240_000 }
 
 interface Added {

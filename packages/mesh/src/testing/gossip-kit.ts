@@ -47,7 +47,7 @@ export interface Mesh extends AsyncDisposable {
   all: Gossiper[]
 }
 
-export async function startGossiper(options: TestNodeOptions): Promise<Gossiper> {
+async function startGossiper(options: TestNodeOptions): Promise<Gossiper> {
   const node = await startNode(options)
   const texts = createKeptSet<string>({ name: 'texts', self: node.peerId, maxPerAuthor: 100, parse: ({ payload }) => payload })
   node.node.gossip.add(texts)
@@ -59,7 +59,7 @@ export async function startGossiper(options: TestNodeOptions): Promise<Gossiper>
 }
 
 /** Both exchange entries with each other. */
-export async function partnered(a: Gossiper, b: Gossiper): Promise<void> {
+async function partnered(a: Gossiper, b: Gossiper): Promise<void> {
   await connected(a, b)
   await eventually(
     `${a.node.name} ↔ ${b.node.name}`,

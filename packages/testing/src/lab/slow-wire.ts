@@ -47,12 +47,7 @@ export function createSlowWire(switchNamespace: string, wireNamespace: string): 
       const id = count
       isBuilt ??= build()
       await isBuilt
-      const [hostIn, lanIn, hostOut, lanOut] = [20_000, 30_000, 40_000, 50_000].map((base) => base + id) as [
-        number,
-        number,
-        number,
-        number,
-      ]
+      const [hostIn, lanIn, hostOut, lanOut] = [20_000, 30_000, 40_000, 50_000].map((base) => base + id) as [number, number, number, number]
       await tunnel(device, id, [hostOut, hostIn], namespace)
       await tunnel(port, id, [lanOut, lanIn], switchNamespace)
       const ports = [hostIn, lanIn, hostOut, lanOut].map(String)
