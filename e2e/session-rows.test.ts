@@ -95,14 +95,25 @@ test('a session of C is a row at A, which only B is linked to: running, then idl
 
 test('by default no session is told of that nobody takes part in', async () => {
   await using line = await startLine({ c: '' })
-  const { a, c } = line
-  const ran = await c.run(['run', '--model', 'builtin/demo', '--json', 'hello'])
-  assert.equal(ran.code, 0, ran.stderr)
-  const [{ id } = { id: '' }] = await rowsAt(c)
+  const { a, b, c } = line
+  for (const prompt of ['hello', 'hello again']) {
+    const ran = await c.run(['run', '--model', 'builtin/demo', '--json', prompt])
+    assert.equal(ran.code, 0, ran.stderr)
+  }
+  const [{ id } = { id: '' }, ...kept] = await rowsAt(c)
+  assert.equal(kept.length, 1)
   const shared = await c.run(['sessions', 'share', id, '--with', 'middle', '--as', 'observe'])
   assert.equal(shared.code, 0, shared.stderr)
   const row = await eventually('the shared one at A', async () => (await rowsAt(a)).find((other) => other.id === id))
   assert.equal(row.heard?.via, 'middle')
+  for (const member of [a, b]) {
+    const told = await rowsAt(member)
+    assert.deepEqual(
+      told.map((other) => other.id),
+      [id],
+      'the other session is told to nobody',
+    )
+  }
   assert.equal((await c.run(['sessions', 'unshare', id, '--with', 'middle'])).code, 0)
   await eventually('gone at A', async () => (await rowsAt(a)).length === 0)
 })

@@ -4,6 +4,7 @@ import { AppError } from '@qmtcode/protocol'
 import type { KnownPeer, PeerId } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { PEER_A, PEER_B, cli, fakeNode, offer, peerInfo, startCli } from './cli-kit.ts'
+import { scriptedSessions } from './scripted-sessions.ts'
 
 const PEER_C = '12D3KooWCCCCCCZZZZZZZZZZZZZZZZZZ123456789AbCdEfGhJkL' as PeerId
 const json = async (argv: string[], node = fakeNode()): Promise<Record<string, unknown>[]> => {
@@ -82,7 +83,10 @@ test('agents shows the default model as it is, and nodes what was never reached'
   const { peers } = node
   assert.ok(peers)
   const status = await peers.status()
-  peers.status = async () => ({ ...status, unmet: [{ name: 'far', address: '/ip4/10.0.0.9/tcp/1', problem: 'connection refused' }] })
+  peers.status = async () => ({
+    ...status,
+    unmet: [{ name: 'far', address: '/ip4/10.0.0.9/tcp/1', problem: 'cannot reach far at /ip4/10.0.0.9/tcp/1: connection refused' }],
+  })
   for (const command of ['nodes', 'peers', 'models']) {
     const { stderr } = await cli([command], { node })
     assert.equal(stderr, 'far at /ip4/10.0.0.9/tcp/1 was never reached: connection refused\n')
@@ -136,12 +140,28 @@ test('sessions show prints what happened; delete removes it', async () => {
   assert.match(gone.stderr, /error\[not_found\]/)
 })
 
+test('a session id that two peers have is ambiguous, and both places are named', async () => {
+  const base = fakeNode({ peers: [peerInfo(), peerInfo({ name: 'rack', peerId: PEER_C })] })
+  const there = scriptedSessions(async () => {})
+  const { id } = there.add()
+  const node = { ...base, peers: base.peers && { ...base.peers, sessions: () => there } }
+  for (const command of ['show', 'delete']) {
+    const ran = await cli(['sessions', command, id], { node })
+    assert.equal(ran.code, 2, ran.stderr)
+    assert.match(ran.stderr, new RegExp(`error\\[ambiguous\\].*gpu-server/${id}, rack/${id}\\n.*NODE/ID`))
+  }
+  assert.equal((await there.get(id)).id, id)
+})
+
 test('commands of the mesh say so where there is none', async () => {
   for (const argv of [['nodes'], ['peers'], ['peers', 'ban', PEER_B, '--yes']]) {
     const { code, stderr } = await cli(argv, { node: fakeNode({ mesh: false }) })
     assert.equal(code, 2)
-    assert.match(stderr, /the mesh is not enabled here\nhint: start with --mesh/)
+    assert.match(stderr, /the mesh is not enabled here\nhint: the qmtcode that runs here is no node/)
   }
+  const others = { isUsed: () => false, untilUnused: async () => {} }
+  const { stderr } = await cli(['nodes'], { node: { ...fakeNode({ mesh: false }), others } })
+  assert.match(stderr, /hint: start with --mesh: qmtcode --mesh nodes;/)
   assert.equal((await cli(['models'], { node: fakeNode({ mesh: false }) })).code, 0)
 })
 

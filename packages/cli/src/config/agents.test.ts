@@ -11,7 +11,7 @@ function specs(toml: string) {
   const config = toConfig(value, { home: '/q', userHome: '/h', hostname: 'laptop' })
   const made = agentSpecsOf(config)
   for (const spec of made) agentSpecSchema.parse(spec)
-  return { made, first: made[0], defaultId: defaultAgentId(config) }
+  return { made, first: made[0], defaultId: defaultAgentId(config), config }
 }
 
 test('with nothing configured there is a coder, with the default model and all tools', () => {
@@ -69,4 +69,42 @@ test('a model names its node, its provider, or both', () => {
   assert.deepEqual(target('provider = "vllm"\nmodel = "qwen/qwen3:8b"'), ['vllm/qwen/qwen3:8b', { kind: 'local' }])
   assert.deepEqual(target('peer = "gpu"'), [undefined, { kind: 'peer', peer: 'gpu' }])
   assert.deepEqual(target('model = "a/b"\npeer = "any"'), ['a/b', { kind: 'any' }])
+})
+
+test('an agent of another maker has a name, a description and a patience, or what stands for them', () => {
+  const toml = `[[agents]]
+id = "plain"
+acp = ["other-agent", "acp"]
+[[agents]]
+id = "claude"
+name = "Claude"
+description = "Another maker's."
+acp = ["claude-agent-acp"]
+idle_secs = 30`
+  const { made, config } = specs(toml)
+  assert.deepEqual(
+    made.slice(1).map(({ id, name, description, kind, capabilities, foreign }) => [id, name, description, kind, capabilities, foreign]),
+    [
+      ['plain', 'plain', '', 'local', ['acp'], true],
+      ['claude', 'Claude', "Another maker's.", 'local', ['acp'], true],
+    ],
+  )
+  assert.deepEqual(
+    config.acpAgents.map(({ acp, idleSecs }) => [acp, idleSecs]),
+    [
+      [['other-agent', 'acp'], 900],
+      [['claude-agent-acp'], 30],
+    ],
+  )
+})
+
+test('wrong keys of an agent of another maker are told where they stand', () => {
+  const problem = (line: string): string => {
+    const { value, diagnostics } = readConfig(`[[agents]]\nid = "a"\nacp = ["x"]\n${line}`, { file: 'qmt.toml', env: {} })
+    assert.equal(value, undefined)
+    return diagnostics.map(({ line: at, path, message }) => `${at} ${path}: ${message}`).join()
+  }
+  for (const value of ['0', '0.5', '604_801', '"900"']) assert.match(problem(`idle_secs = ${value}`), /^4 agents\[0\]\.idle_secs: expected/)
+  assert.match(problem('name = ""'), /^4 agents\[0\]\.name: /)
+  assert.match(problem('model = "claude/large"'), /^4 agents\[0\]\.model: unknown here: it belongs to \[agent\]/)
 })
