@@ -71,6 +71,8 @@ export const meshStatusSchema = z.object({
   nat: z
     .object({
       announced: z.array(z.string()),
+      /** The router is asked for ports. */
+      upnp: z.boolean().optional(),
       /** Ports that the router forwards on request. */
       mapped: z.array(z.string()),
       relays: z.array(z.object({ peerId: peerIdSchema, name: z.string(), reserved: z.boolean(), problem: z.string().optional() })),

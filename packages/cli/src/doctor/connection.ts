@@ -109,7 +109,7 @@ function addressCheck(dial: DialReport, peer: PeerDiagnosis, self: SelfDiagnosis
     case 'not_tried':
       return warning(AREA, 'address', text(`not tried: ${dial.detail ?? ''}`))
     case 'failed':
-      return say(AREA, 'address', text(`failed: ${dial.detail ?? 'for no known reason'}`))
+      return say(AREA, 'address', text(`failed: ${dial.detail ?? 'for no known reason'}`), relayedFixes(dial, name))
   }
 }
 
@@ -139,6 +139,14 @@ function silentFixes(dial: DialReport, name: string): Fix[] {
     command(`sudo nft insert rule inet filter input ${protocol} dport ${port ?? 9000} accept`, name),
     command(`sudo ufw allow out ${port ?? 9000}/${protocol}`),
   ]
+}
+
+/** Both ends need the relay. */
+function relayedFixes({ address }: DialReport, name: string): Fix[] {
+  const [way = '', rest] = address.split('/p2p-circuit')
+  const relay = way.split('/p2p/')[1]
+  if (rest === undefined || relay === undefined) return []
+  return [command(`qmtcode doctor ${way}`), config(`[mesh.nat]\nrelays = "${way}"`, name), command(`qmtcode doctor ${relay}`, name)]
 }
 
 const refusedFixes = ({ port, protocol }: DialReport, name: string): Fix[] => [

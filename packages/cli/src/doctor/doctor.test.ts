@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'node:test'
-import type { DialReport, PeerDiagnosis, PeerId, SelfDiagnosis } from '@qmtcode/protocol'
+import type { DialReport, MeshStatus, PeerDiagnosis, PeerId, SelfDiagnosis } from '@qmtcode/protocol'
 import pc from 'picocolors'
 import { displayWidth } from '../output/width.ts'
 import type { Check } from './check.ts'
 import { advice, command, config, ok, problem, warning } from './check.ts'
 import { connectionChecks } from './connection.ts'
 import { findingChecks } from './finding.ts'
+import { natChecks } from './nat.ts'
 import { reportLines } from './render.ts'
 import { exitCodeFor, reportJson } from './report.ts'
 import type { DoctorReport } from './report.ts'
@@ -131,6 +132,64 @@ test('relayed, suspect and lossy links warn', () => {
   assert.match(findOf(speedChecks(peer({ pings: { sent: 10, roundTripsMs: [] } })), 'round-trip')?.text ?? '', /none of 10 pings/)
   const narrow = speedChecks(peer({ bandwidth: { downBytesPerSec: 5_000_000, upBytesPerSec: 20_000 } }))
   assert.match(findOf(narrow, 'bandwidth')?.text ?? '', /5\.0 MB\/s from gpu, 20 kB\/s to it .*narrow/)
+})
+
+const checkOf = (checks: readonly Check[], id: string): Check | undefined => checks.find((check) => check.id === id)
+const nat = (over: Partial<NonNullable<MeshStatus['nat']>> = {}): NonNullable<MeshStatus['nat']> => ({
+  announced: [],
+  upnp: false,
+  mapped: [],
+  relays: [],
+  ...over,
+})
+
+test('a relay without a place is a problem with what to do on either side; with one it is how this node is reached', () => {
+  const relay = { peerId: THERE, name: 'hub', reserved: false }
+  const lacking = checkOf(natChecks(self(), nat({ relays: [{ ...relay, problem: 'it does not relay for this node' }] }), []), 'relay')
+  assert.equal(lacking?.status, 'problem')
+  assert.match(lacking?.text ?? '', /no place at the relay hub: it does not relay for this node/)
+  assert.deepEqual(
+    lacking?.fixes.map(({ on, text }) => [on, text]),
+    [
+      ['here', `qmtcode doctor ${THERE}`],
+      ['hub', '[mesh.nat]\nserve = true'],
+      ['hub', `qmtcode peers admit ${HERE}`],
+    ],
+  )
+  assert.match(checkOf(natChecks(self(), nat({ relays: [relay] }), []), 'relay')?.text ?? '', /it is not connected/)
+  const held = natChecks(self(), nat({ relays: [{ ...relay, reserved: true }] }), [])
+  assert.deepEqual([checkOf(held, 'relay')?.status, checkOf(held, 'nat')], ['ok', undefined])
+})
+
+test('ports that the router was asked for and does not forward warn; those that it forwards are said', () => {
+  const none = checkOf(natChecks(self(), nat({ upnp: true }), []), 'upnp')
+  assert.equal(none?.status, 'warning')
+  assert.match(none?.text ?? '', /no port is forwarded: .*UPnP off/)
+  assert.ok(none?.fixes.some(({ text }) => text.includes('announce =')))
+  const some = checkOf(natChecks(self(), nat({ upnp: true, mapped: ['/ip4/203.0.113.7/tcp/9000'] }), []), 'upnp')
+  assert.deepEqual([some?.status, some?.text], ['ok', 'the router forwards /ip4/203.0.113.7/tcp/9000'])
+})
+
+test('private addresses only, and a peer in another network: a hint names the three ways to be dialled', () => {
+  const far = peer({ dials: [dial({ isNear: false, isPrivate: false })] })
+  const hint = checkOf(natChecks(self(), nat(), [far]), 'nat')
+  assert.equal(hint?.status, 'ok')
+  for (const key of ['announce =', 'upnp = true', 'relays ='])
+    assert.ok(
+      hint?.fixes.some(({ text }) => text.includes(key)),
+      key,
+    )
+  const open = self({ listenAddresses: ['/ip4/203.0.113.7/tcp/9000'] })
+  assert.deepEqual(natChecks(open, nat(), [far]), [])
+  assert.deepEqual(natChecks(self(), nat(), [peer()]), [])
+  assert.deepEqual(natChecks(self(), undefined, [far]), [])
+})
+
+test('a circuit that does not come about names the relay on both ends', () => {
+  const address = `/ip4/203.0.113.8/tcp/9000/p2p/${HERE}/p2p-circuit`
+  const check = findOf(connectionChecks(lost({ address, outcome: 'failed', detail: 'the peer has no place at it' }), self()), 'address')
+  assert.match(check?.text ?? '', /p2p-circuit: failed: the peer has no place at it/)
+  assert.ok(check?.fixes.some(({ on, text }) => on === 'gpu' && text.includes(`relays = "/ip4/203.0.113.8/tcp/9000/p2p/${HERE}"`)))
 })
 
 test('exit codes follow the rest of the command line', () => {

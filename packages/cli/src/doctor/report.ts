@@ -1,10 +1,10 @@
-import type { PeerDiagnosis, PeerInfo, SelfDiagnosis } from '@qmtcode/protocol'
+import type { MeshStatus, PeerDiagnosis, PeerInfo, SelfDiagnosis } from '@qmtcode/protocol'
 import { worst } from './check.ts'
 import type { Check, Verdict } from './check.ts'
 
 /** All that was looked at. */
 export interface DoctorReport {
-  self: { name: string; checks: Check[]; facts?: SelfDiagnosis }
+  self: { name: string; checks: Check[]; facts?: SelfDiagnosis; nat?: MeshStatus['nat'] }
   /** The one that was asked for, or every configured one. */
   peers: PeerReport[]
 }
@@ -37,7 +37,13 @@ const isUnknownThere = ({ hello }: PeerDiagnosis): boolean => hello?.state === '
 export function reportJson(report: DoctorReport): object {
   return {
     verdict: verdictOf(report),
-    self: { name: report.self.name, verdict: worst(report.self.checks), checks: report.self.checks, facts: report.self.facts ?? null },
+    self: {
+      name: report.self.name,
+      verdict: worst(report.self.checks),
+      checks: report.self.checks,
+      facts: report.self.facts ?? null,
+      nat: report.self.nat ?? null,
+    },
     peers: report.peers.map(({ name, checks, facts }) => ({ name, verdict: worst(checks), checks, facts: facts ?? null })),
   }
 }

@@ -2,7 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock, DialReport, PeerId } from '@qmtcode/protocol'
 import { isLoopbackHost, isPrivateHost } from '../addresses/ip-ranges.ts'
-import { hostOf, isQuic, withoutPeerId } from '../addresses/multiaddrs.ts'
+import { hostOf, isQuic, isRelayed, relayOf, withoutPeerId } from '../addresses/multiaddrs.ts'
 import { isInNetworks } from './networks.ts'
 import { knockTcp } from './tcp-knock.ts'
 
@@ -55,14 +55,37 @@ export async function dialAndReport(
     const knock = await knockTcp(host, port, { connectMs: CONNECT_MS, answerMs: ANSWER_MS })
     if (knock.outcome !== 'libp2p') return report({ outcome: knock.outcome, detail: knock.detail })
   }
+  const whole = overRelay(address, expected)
+  if (isRelayed(address) && !components.canDial(address)) {
+    return report({ outcome: 'not_tried', detail: 'relay = "none" in [mesh.nat]: no link of this node leads over a relay' })
+  }
+  if (!whole) return report({ outcome: 'not_tried', detail: 'a relayed address needs the id of the peer behind it: …/p2p-circuit/p2p/ID' })
   if (isBanned) return report({ outcome: 'banned', detail: 'its peer id is banned here, so it is not dialled' })
   try {
-    const connection = await components.dial(withoutPeerId(address), { signal: AbortSignal.timeout(IDENTITY_MS) })
+    const connection = await components.dial(whole, { signal: AbortSignal.timeout(isRelayed(address) ? 2 * IDENTITY_MS : IDENTITY_MS) })
     const peerId = connection.remotePeer.toString() as PeerId
     return report({ outcome: expected === undefined || peerId === expected ? 'answered' : 'other_peer', peerId }, connection)
   } catch (error) {
-    return report(failureOf(error))
+    return report(isRelayed(address) ? relayedFailure(address, error) : failureOf(error))
   }
+}
+
+/** A relay must be told for whom; whoever is direct shows himself. */
+function overRelay(address: Multiaddr, expected: PeerId | undefined): Multiaddr | undefined {
+  if (!isRelayed(address)) return withoutPeerId(address)
+  return expected === undefined ? undefined : withoutPeerId(address).encapsulate(`/p2p/${expected}`)
+}
+
+/** The relay's port answers: what fails after that is between the relay and the two ends. */
+function relayedFailure(address: Multiaddr, error: unknown): Pick<DialReport, 'outcome' | 'detail'> {
+  const found = failureOf(error)
+  if (found.outcome === 'self' || found.outcome === 'banned') return found
+  const relay = relayOf(address)?.peerId ?? ''
+  const message = error instanceof Error ? error.message : String(error)
+  const why = /NO_RESERVATION/.test(message)
+    ? 'the peer has no place at it'
+    : `no circuit: ${message.slice(0, 120)} (it carries links of peers only that it has admitted)`
+  return { outcome: 'failed', detail: `the relay ${relay} answers; ${why}` }
 }
 
 function failureOf(error: unknown): Pick<DialReport, 'outcome' | 'detail'> {

@@ -38,6 +38,26 @@ test('two nodes that listen nowhere are linked over a relay, and shown as relaye
   assert.equal((await infoOf(a, relay.peerId))?.relayed, false)
 })
 
+test('a look at an address over a relay dials over it, and says what is missing where that fails', async () => {
+  await using relay = await startNode({ name: 'relay', nat: { ...NO_NAT, serve: true } })
+  await using a = await hidden('a', relay)
+  await using b = await hidden('b', relay)
+  await Promise.all([reserved(a), reserved(b)])
+  const way = `${relay.address}/p2p-circuit`
+  const found = await a.node.diagnosis.peer(`${way}/p2p/${b.peerId}`, { brief: true })
+  assert.deepEqual(
+    found.dials.map(({ outcome, peerId }) => [outcome, peerId]),
+    [['answered', b.peerId]],
+  )
+  const [nameless] = (await a.node.diagnosis.peer(way, { brief: true })).dials
+  assert.deepEqual([nameless?.outcome, /needs the id of the peer/.test(nameless?.detail ?? '')], ['not_tried', true])
+  const absent = await makeNode({ name: 'absent' })
+  await relay.node.trust.admit(absent.node.peerId, { role: 'client' })
+  const [missing] = (await a.node.diagnosis.peer(`${way}/p2p/${absent.node.peerId}`, { brief: true })).dials
+  assert.equal(missing?.outcome, 'failed')
+  assert.match(missing?.detail ?? '', /the relay \S+ answers; the peer has no place at it/)
+})
+
 test('a direct connection takes over from a relayed one, which then goes', async () => {
   await using relay = await startNode({ name: 'relay', nat: { ...NO_NAT, serve: true } })
   const home = await newHome()

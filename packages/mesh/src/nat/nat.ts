@@ -127,6 +127,7 @@ export function createNat(components: NatComponents, options: NatOptions & { sel
     },
     status: () => ({
       announced: announced.map(String),
+      upnp: mappedPorts !== undefined,
       mapped: (mappedPorts?.addresses() ?? []).map(String),
       relays: wanted().map((peerId) => ({
         peerId,
