@@ -37,3 +37,26 @@ model = "demo"
   const answered = ok(await guest.run(words))
   assert.notEqual(answered.stdout.trim(), '')
 })
+
+test('where the inviter shares no workspace, join names a model of it, and that answers', async () => {
+  await using host = await createMachine()
+  await using guest = await createMachine()
+  await host.writeConfig(`[mesh]
+listen = "/ip4/127.0.0.1/tcp/0"
+discovery = "none"
+node_name = "host"
+[agent]
+provider = "builtin"
+model = "demo"
+`)
+  await guest.writeConfig('[mesh]\nenabled = false\nlisten = "/ip4/127.0.0.1/tcp/0"\ndiscovery = "none"\nnode_name = "guest"\n')
+  const node = host.start(['--headless'])
+  await node.line(/listening: \S+/)
+  const invited = ok(await host.run(['invite', '--yes', '--no-qr']))
+  const joined = ok(await guest.run(['join', invited.stdout.trim(), '--yes']))
+  assert.match(joined.stdout, /^next: qmtcode --mesh run --model host:builtin\/demo "hello"$/m)
+  const answered = ok(await guest.run(['--mesh', 'run', '--model', 'host:builtin/demo', 'hello']))
+  assert.match(answered.stdout, /builtin\/demo/)
+  const alone = await guest.run(['nodes'])
+  assert.match(alone.stderr, /hint: start with --mesh: qmtcode --mesh nodes;/)
+})

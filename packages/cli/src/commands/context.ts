@@ -69,11 +69,17 @@ async function stayForOthers({ err, errStyle, interrupts }: CommandContext, { ot
   await others.untilUnused(leave.signal)
 }
 
-/** Throws bad_request where the mesh is not enabled. */
-export function meshOf(node: NodeHandle): { peers: Peers; trust: Trust } {
+/** Throws bad_request where the mesh is not enabled; `command` is what the person typed, to be typed again. */
+export function meshOf(node: NodeHandle, command?: string): { peers: Peers; trust: Trust } {
   const { peers, trust } = node
-  if (!peers || !trust)
-    throw new AppError('bad_request', 'the mesh is not enabled here', { hint: 'start with --mesh, or write [mesh] into the configuration' })
+  if (!peers || !trust) {
+    const typed = command === undefined ? '' : `: qmtcode --mesh ${command}`
+    const isBegunHere = node.others !== undefined
+    const hint = isBegunHere
+      ? `start with --mesh${typed}; for good: a line [mesh] in the configuration`
+      : 'the qmtcode that runs here is no node of a mesh: stop it, and start it with --mesh'
+    throw new AppError('bad_request', 'the mesh is not enabled here', { hint })
+  }
   return { peers, trust }
 }
 
@@ -88,7 +94,16 @@ export async function tellUnmet({ err, errStyle }: CommandContext, peers: Peers 
   const { unmet = [], problems = [] } = (await peers?.status()) ?? {}
   for (const problem of problems) err.line(errStyle.yellow(printableLine(problem, 300)))
   for (const { name, address, problem } of unmet) {
-    const why = problem === undefined ? '' : `: ${printableLine(problem, 300)}`
+    const why = problem === undefined ? '' : `: ${printableLine(reasonOf(problem, name, address), 300)}`
     err.line(errStyle.yellow(`${printableLine(name, 80)} at ${printableLine(address)} was never reached${why}`))
   }
+}
+
+/** Without what stands before it in the line already; where another address was tried than is written, that one stays. */
+function reasonOf(problem: string, name: string, address: string): string {
+  const said = `cannot reach ${name} at `
+  if (!problem.startsWith(said)) return problem
+  const rest = problem.slice(said.length)
+  const end = rest.indexOf(': ')
+  return end > 0 && address.startsWith(rest.slice(0, end)) ? rest.slice(end + 2) : `at ${rest}`
 }

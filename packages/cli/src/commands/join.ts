@@ -1,4 +1,5 @@
-import type { Joined } from '@qmtcode/protocol'
+import { roleIncludes } from '@qmtcode/protocol'
+import type { Joined, PeerId, PeerInfo, Peers } from '@qmtcode/protocol'
 import { span } from '../output/format.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
 import { meshOf, requirePerson, withNode } from './context.ts'
@@ -9,10 +10,16 @@ import type { JoinCommand } from './invocation.ts'
 export async function join(context: CommandContext, { url, name, use, json, yes }: JoinCommand): Promise<number> {
   requirePerson(context, { yes, what: 'join' })
   return await withNode(context, { withMesh: true }, async (node) => {
-    const joined = await meshOf(node).trust.join(url, { name, use, signal: context.interrupts.signal })
-    if (json) context.out.line(jsonLine(joined, 2))
-    else for (const line of joinedLines(joined, context.components.clock.now())) context.out.line(line)
-    if (!json) for (const line of nextLines(joined, node.others === undefined)) context.out.line(line)
+    const { out, components, interrupts } = context
+    const { trust, peers } = meshOf(node)
+    const joined = await trust.join(url, { name, use, signal: interrupts.signal })
+    if (json) {
+      out.line(jsonLine(joined, 2))
+      return 0
+    }
+    for (const line of joinedLines(joined, components.clock.now())) out.line(line)
+    const inviter = joined.use ? await toldBy(joined.inviter, peers, interrupts.signal) : undefined
+    for (const line of nextLines(joined, { inviter, isRunning: node.others === undefined })) out.line(line)
     return 0
   })
 }
@@ -31,12 +38,37 @@ function joinedLines({ root, inviter, name, role, expiresAt, use }: Joined, now:
   ]
 }
 
-/** What to type now. The mesh is there where a node of this home runs; else each command says it, or the configuration does. */
-function nextLines({ name, use }: Joined, isRunning: boolean): string[] {
-  const mesh = isRunning ? 'qmtcode' : 'qmtcode --mesh'
+/** What the inviter offers comes right after the link. Undefined: not in time. */
+const TOLD_MS = 3_000
+
+async function toldBy(inviter: PeerId, peers: Peers, signal: AbortSignal): Promise<PeerInfo | undefined> {
+  const events = peers.follow({ signal: AbortSignal.any([signal, AbortSignal.timeout(TOLD_MS)]) })
+  const look = async () => (await peers.list()).find(({ peerId, hasRecord }) => peerId === inviter && hasRecord === true)
+  let found = await look()
+  if (found) return found
+  for await (const _ of events) {
+    found = await look()
+    if (found) return found
+  }
+  return undefined
+}
+
+/** Of a model that the inviter told of, only what a shell takes to the letter. */
+const PLAIN = /^[\w./:@+-]+$/
+
+function firstTry({ name, role }: Joined, inviter: PeerInfo | undefined): string {
   const called = printableLine(name, 63)
+  if (!inviter || !roleIncludes(role, 'client')) return 'nodes'
+  if (inviter.agents.length > 0) return `run --node ${called} "hello"`
+  const model = inviter.models.find((id) => PLAIN.test(id))
+  return model === undefined ? 'nodes' : `run --model ${called}:${model} "hello"`
+}
+
+/** What to type now. The mesh is there where a node of this home runs; else each command says it, or the configuration does. */
+function nextLines(joined: Joined, { inviter, isRunning }: { inviter: PeerInfo | undefined; isRunning: boolean }): string[] {
+  const mesh = isRunning ? 'qmtcode' : 'qmtcode --mesh'
   return [
-    `next: ${use ? `${mesh} run --node ${called} "hello"` : `${mesh} nodes`}`,
+    `next: ${mesh} ${firstTry(joined, inviter)}`,
     ...(isRunning ? [] : ['without --mesh each time: a line [mesh] in the configuration, or a node that stays: qmtcode --headless --mesh']),
   ]
 }

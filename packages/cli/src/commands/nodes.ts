@@ -5,7 +5,7 @@ import { printList } from './list.ts'
 
 export async function nodes(context: CommandContext, { json }: { json: boolean }): Promise<number> {
   return await withNode(context, { needsPeers: true }, async (node) => {
-    const { peers } = meshOf(node)
+    const { peers } = meshOf(node, 'nodes')
     const rows = (await peers.list()).filter(isNode)
     printList(context, json, { rows, columns: nodeColumns(rows, context.outStyle, false), json: nodeJson, none: 'no nodes' })
     await tellUnmet(context, peers)

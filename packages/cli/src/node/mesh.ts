@@ -70,7 +70,7 @@ export async function startMesh(
       node.serve(sessionsContract, { handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
       report = await node.start()
       await models.routes.start()
-      if (report.moved) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
+      if (report.moved && isKnownByPort(options)) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)
       if (mesh.invite !== undefined) owned.use(await startJoining({ trust: node.trust, logger, notice: options.notice }, mesh.invite))
       owned.use(startAdvertising({ node, models, rows, agents: sessions.sharedAgents, config, logger }))
     },
@@ -78,6 +78,9 @@ export async function startMesh(
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
+
+/** A command that only asks others dials, and is gone before anybody looks for its port. */
+const isKnownByPort = ({ serve, mesh, waitMs }: OpenNodeOptions): boolean => serve || (mesh.enabled && waitMs === 0)
 
 /** It is dialled, or connected and has not told yet what it offers. */
 const isComing = (peer: PeerInfo): boolean => peer.state === 'connecting' || (peer.state === 'connected' && peer.hasRecord === false)

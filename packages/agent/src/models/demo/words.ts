@@ -56,6 +56,7 @@ function found(action: Action, { text, isError }: ToolOutcome): string {
   if (isError && action.kind !== 'run') return `${doing(action)} failed: ${clip(lines[0] ?? 'no reason given')}`
   switch (action.kind) {
     case 'list':
+      if (lines.length === 0 || text.trim() === 'no files') return `no files${action.path ? ` in ${action.path}` : ''}`
       return `${count(lines.length, 'file')}${action.path ? ` in ${action.path}` : ''}: ${some(lines, SHOWN_NAMES)}`
     case 'read': {
       const body = lines.map((line) => line.replace(/^\s*\d+\t/, '')).filter((line) => line.trim() !== '')
