@@ -43,15 +43,17 @@ async function attachTo(context: CommandContext, { options, isChat, earlier }: S
     const host = options.node === undefined ? undefined : await meshOf(node).peers.resolve(options.node)
     const place = host && !host.self ? { node: host.name, peerId: host.peerId } : {}
     const seen = await notedAt(context, { ...place, sessionId: session.id, title: session.title, seq: earlier?.seq ?? session.seq })
+    const isRemote = sessions !== node.sessions
     if (isChat) {
       const named = { ...options, node: place.node }
       return await chatAbout(context, node, { sessions, session, options: named, earlier, onLeft: ({ id, seq }) => seen(id, seq) })
     }
-    if (options.follow) return await follow(context, sessions, { session, json: options.json, onLeft: (seq) => seen(session.id, seq) })
+    if (options.follow)
+      return await follow(context, sessions, { session, json: options.json, isRemote, onLeft: (seq) => seen(session.id, seq) })
     const events = await wholeHistory(sessions, session.id)
     await seen(session.id, events.at(-1)?.seq ?? 0)
     if (options.json) for (const event of events) context.out.line(jsonLine(event))
-    else printHistory(context, session, events)
+    else printHistory(context, session, { events, isRemote })
     return 0
   })
 }
@@ -155,11 +157,11 @@ async function chatAbout(
 async function follow(
   context: CommandContext,
   sessions: Sessions,
-  { session, json, onLeft }: { session: SessionInfo; json: boolean; onLeft(seq: number): Promise<void> },
+  { session, json, isRemote, onLeft }: { session: SessionInfo; json: boolean; isRemote: boolean; onLeft(seq: number): Promise<void> },
 ): Promise<number> {
   const stop = new AbortController()
   using _ = context.interrupts.handle(() => stop.abort())
-  const show = json ? (event: SessionEvent) => context.out.line(jsonLine(event)) : plainView(context)
+  const show = json ? (event: SessionEvent) => context.out.line(jsonLine(event)) : plainView(context, isRemote)
   let seen = 0
   try {
     for await (const event of sessions.follow(session.id, { signal: AbortSignal.any([stop.signal, context.out.gone]) })) {
@@ -172,10 +174,10 @@ async function follow(
   return stop.signal.aborted ? 130 : 0
 }
 
-function plainView({ out, outStyle: style }: CommandContext): (event: SessionEvent) => void {
+function plainView({ out, outStyle: style }: CommandContext, isRemote: boolean): (event: SessionEvent) => void {
   const view = createEventView(
     { text: (piece) => out.write(piece), reasoning: () => {}, endMessage: () => out.write('\n'), line: (text) => out.line(text) },
-    { style },
+    { style, isRemote },
   )
   return (event) => {
     if (event.type === 'prompt.accepted') {

@@ -38,7 +38,7 @@ export function createEventPrinter(components: EventPrinterComponents): (event: 
       endMessage: terminal.endStream,
       line: terminal.print,
     },
-    { style },
+    { style, isRemote: !isHost },
   )
   const showEnd = (event: TurnEnded): void => {
     for (const id of asked) questions.settle(id)

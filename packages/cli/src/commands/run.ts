@@ -43,7 +43,7 @@ export async function run(context: CommandContext, options: RunOptions): Promise
     return await showTurn(
       context,
       { sessions, id: session.id, after: known?.seq ?? 0, promptId, begin },
-      { json: options.json, answer, questions },
+      { json: options.json, answer, questions, isRemote: sessions !== node.sessions },
     )
   })
 }
@@ -83,17 +83,19 @@ export interface ShowTurnOptions {
   json: boolean
   answer?: Answer
   questions?: RunQuestions
+  /** The session is another node's. */
+  isRemote?: boolean
 }
 
 /** Shows a turn as it happens; returns its exit code. */
 export async function showTurn(
   context: CommandContext,
   turn: Omit<FollowTurnOptions, 'show'>,
-  { json, answer, questions }: ShowTurnOptions,
+  { json, answer, questions, isRemote }: ShowTurnOptions,
 ): Promise<number> {
   const { err, errStyle, out, components } = context
   const startedAt = components.clock.monotonic()
-  const view = createRunView(context, json)
+  const view = createRunView(context, { json, isRemote })
   const denied: string[] = []
   const show = async (event: SessionEvent, ours: boolean): Promise<void> => {
     if (json) out.line(jsonLine(event))
@@ -122,10 +124,10 @@ export async function showTurn(
 }
 
 /** The answer goes to stdout as it streams, the lines to stderr. In JSON mode the events are on stdout, and nothing else but trouble is told. */
-function createRunView({ out, err, errStyle }: CommandContext, json: boolean): EventView {
+function createRunView({ out, err, errStyle }: CommandContext, { json, isRemote }: ShowTurnOptions): EventView {
   let midLine = false
   const quiet = { text: () => {}, reasoning: () => {}, endMessage: () => {}, line: () => {} }
-  const options = { style: errStyle, namesFlags: true }
+  const options = { style: errStyle, namesFlags: true, isRemote }
   if (json) return createEventView(quiet, options)
   const endLine = () => {
     if (midLine) out.write('\n')

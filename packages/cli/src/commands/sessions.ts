@@ -105,11 +105,11 @@ export const sessionColumns = <Row extends SessionInfo | ListedSession>(now: num
 type OneSession = SessionAt & { json: boolean }
 
 export async function showSession(context: CommandContext, { json, ...place }: OneSession): Promise<number> {
-  return await withSession(context, place, async ({ sessions: port }) => {
+  return await withSession(context, place, async ({ sessions: port, node }) => {
     const { id } = place
     const events = await wholeHistory(port, id)
     if (json) for (const event of events) context.out.line(jsonLine(event))
-    else printHistory(context, await port.get(id), events)
+    else printHistory(context, await port.get(id), { events, isRemote: node !== undefined })
     return 0
   })
 }
@@ -125,11 +125,15 @@ export async function wholeHistory(port: Sessions, id: SessionId): Promise<Durab
   return pages.flat()
 }
 
-export function printHistory(context: CommandContext, session: SessionInfo, events: readonly DurableEvent[]): void {
+export function printHistory(
+  context: CommandContext,
+  session: SessionInfo,
+  { events, isRemote }: { events: readonly DurableEvent[]; isRemote: boolean },
+): void {
   const { out, outStyle: style, components } = context
   const view = createEventView(
     { text: (piece) => out.write(piece), reasoning: () => {}, endMessage: () => out.write('\n'), line: (text) => out.line(text) },
-    { style },
+    { style, isRemote },
   )
   const { id, state, agent, node, workspace } = session
   out.line(style.bold(`${id} · ${printableLine(session.title)}`))

@@ -26,6 +26,8 @@ export interface EventViewOptions {
   style: Style
   /** Names the flag that would have allowed what nobody could. For commands that cannot ask. */
   namesFlags?: boolean
+  /** Of a session on another node: what is local there is not local here. */
+  isRemote?: boolean
 }
 
 /** All that a host shows of a call: a person decides on what is seen. */
@@ -51,7 +53,7 @@ const replyLine = ({ choices, text }: QuestionReply): string =>
   [...choices, ...(text === undefined ? [] : [`“${text}”`])].map((part) => printableLine(part, 400)).join(', ')
 
 /** Session events as a person reads them: the same lines for `run` and for the chat. */
-export function createEventView(sink: EventSink, { style, namesFlags }: EventViewOptions): EventView {
+export function createEventView(sink: EventSink, { style, namesFlags, isRemote = false }: EventViewOptions): EventView {
   const read = createMessageReader()
   const asked = new Map<string, { needs: string[]; callId: string }>()
   const questions = new Map<string, string>() // their calls
@@ -61,7 +63,8 @@ export function createEventView(sink: EventSink, { style, namesFlags }: EventVie
 
   const showRoute = (event: Extract<SessionEvent, { type: 'route.chosen' }>) => {
     for (const { node, error } of event.tried) sink.line(style.yellow(`  ${printableLine(node)} was tried: ${printableLine(error)}`))
-    const line = `→ ${printableLine(event.node)} · ${printableLine(event.model)} (${printableLine(event.reason)})`
+    const reason = isRemote && event.reason === 'local' ? '' : ` (${printableLine(event.reason)})`
+    const line = `→ ${printableLine(event.node)} · ${printableLine(event.model)}${reason}`
     if (line !== route) sink.line(style.cyan(line))
     route = line
   }
