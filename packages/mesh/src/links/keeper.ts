@@ -51,16 +51,22 @@ export function createKeeper(
   const { configured, timings } = options
   const keeps = new Map<string, Keep>()
   const stopped = new AbortController()
+  /** Targets look again. */
   const bell = createBell()
+  /** An attempt has ended, or a link has turned: callers look again. */
+  const ended = createBell()
   let impatient = 0
+  let current: Map<string, Target> | undefined
 
   /** Admitted here as a member, with an address that a record tells: of two nodes the one with the smaller id dials. */
   const isMemberToDial = (peerId: PeerId): boolean => {
     const { state, role } = trust.standing(peerId)
     return state === 'admitted' && roleIncludes(role, 'member') && options.self < peerId && learntAddresses(peerId).length > 0
   }
+  /** Until the next wake, or the end of an attempt, which may have pinned an id: each of hundreds of targets asks at each wake. */
+  const targets = (): Map<string, Target> => (current ??= targetsNow())
   /** By configured name, or by id for a peer that is used without being configured, and for other members up to a bound. */
-  function targets(): Map<string, Target> {
+  function targetsNow(): Map<string, Target> {
     const wanted = new Map<string, Target>(
       configured.map((peer) => [peer.name, { name: peer.name, configured: peer, peerId: trust.pins.idOf(peer) }]),
     )
@@ -103,7 +109,8 @@ export function createKeeper(
       if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) pause = timings.redialMin
       linkedAt = undefined
       await attempt(self, target)
-      bell.ring()
+      current = undefined
+      ended.ring()
       await pauseFor(pause)
       pause = Math.min(pause * 2, timings.redialMax)
     }
@@ -127,6 +134,7 @@ export function createKeeper(
     emit({ type: 'peer.refused', at: clock.now(), peerId: target.peerId, name: target.name, reason: failure.message, hint: failure.hint })
   }
   function look(): void {
+    current = undefined
     for (const key of targets().keys()) {
       if (keeps.has(key) || stopped.signal.aborted) continue
       const self: Keep = { key, done: Promise.resolve() }
@@ -134,6 +142,7 @@ export function createKeeper(
       self.done = keep(self).catch((error: unknown) => log.error('keeper failed', { key, error: String(error) }))
     }
     bell.ring()
+    ended.ring()
   }
   const keepOf = (peerId: PeerId): Keep | undefined => keeps.get(trust.pins.configuredAs(peerId)?.name ?? peerId)
 
@@ -153,7 +162,7 @@ export function createKeeper(
         const left = end - clock.monotonic()
         const isFinal = self?.failure !== stale && self?.failure !== undefined && self.failure.code !== 'peer_unreachable'
         if (!self || isFinal || left <= 0 || stopped.signal.aborted) throw unreachableError(name, self?.failure)
-        await bell.heard({ timeoutMs: left, signal })
+        await ended.heard({ timeoutMs: left, signal })
       }
     } finally {
       impatient -= 1
@@ -181,6 +190,7 @@ export function createKeeper(
     async stop() {
       stopped.abort()
       bell.ring()
+      ended.ring()
       await Promise.all([...keeps.values()].map((self) => self.done))
     },
   }

@@ -37,6 +37,8 @@ export function createPins(content: KnownPeersContent, { configured, name: ownNa
   const named = (name: string): PeerId | undefined => (Object.hasOwn(content.names, name) ? content.names[name] : undefined)
   // Read once: every stream that anybody opens asks who its peer is.
   const written = new Map(configured.map((peer) => [peer, writtenId(peer)]))
+  const byWrittenId = new Map(configured.toReversed().flatMap((peer) => (written.get(peer) ? [[written.get(peer), peer] as const] : [])))
+  const unwritten = configured.filter((peer) => written.get(peer) === undefined)
   const idOf = (peer: ConfiguredPeer): PeerId | undefined => written.get(peer) ?? pinned(peer.name)
   const isTaken = (name: string, peerId: PeerId): boolean => {
     const ofConfigured = configured.find((peer) => peer.name === name)
@@ -47,7 +49,7 @@ export function createPins(content: KnownPeersContent, { configured, name: ownNa
   return {
     idOf,
     isTaken,
-    configuredAs: (peerId) => configured.find((peer) => idOf(peer) === peerId),
+    configuredAs: (peerId) => byWrittenId.get(peerId) ?? unwritten.find((peer) => pinned(peer.name) === peerId),
     pinConfigured(peer, answered) {
       const expected = idOf(peer)
       if (expected === answered) return false
