@@ -6,7 +6,7 @@ import { eventually } from '@qmtcode/testing'
 import { PEER_B, cli, fakeNode, startCli } from '../commands/cli-kit.ts'
 import type { FakeNode } from '../commands/cli-kit.ts'
 import type { Script } from '../commands/scripted-sessions.ts'
-import { wrap } from './terminal.ts'
+import { wrap, wrapWords } from './terminal.ts'
 
 const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
@@ -228,18 +228,18 @@ test('a stranger who knocks is asked about, and only the whole word lets it in',
   const knock = { type: 'peer.knocked', at: 0, peerId: PEER_B, name: 'stranger', address: '/ip4/10.0.0.9/tcp/5' } as const
   node.meshEvent(knock)
   await chat.seen(/type admit or no ›/)
-  assert.match(chat.shown(), /admission request: stranger \(12D3\w+\) from \/ip4\/10\.0\.0\.9\/tcp\/5/)
+  assert.match(chat.shown(), /admission request: stranger \(12D3\w+\) from\s\/ip4\/10\.0\.0\.9\/tcp\/5/)
   chat.type('y\r')
   await chat.seen(/admit or no\n/)
   chat.type('admit\r')
-  await chat.seen(/admitted as client; to undo it: qmtcode peers forget/)
+  await chat.seen(/admitted as client; to undo it:\sqmtcode peers forget/)
   assert.deepEqual(node.changes, [`admit ${PEER_B}`])
   node.meshEvent(knock) // asked once a peer
   const another = (end: string) => ({ ...knock, peerId: `${PEER_B.slice(0, -1)}${end}` as PeerId, name: `knock-${end}` })
   for (const end of 'abc') node.meshEvent(another(end)) // one question at a time, the others in `peers`
   await chat.seen(/let knock-a [^]*knock-c/)
   chat.type('\r')
-  await chat.seen(/not admitted; to do it later: qmtcode peers admit/)
+  await chat.seen(/not admitted; to do it later:\sqmtcode peers admit/)
   assert.equal(node.changes.length, 1)
   assert.doesNotMatch(chat.shown(), /let knock-[bc] /)
   chat.type(CTRL_D)
@@ -301,6 +301,16 @@ test('an error of a prompt is shown, and the chat goes on', async () => {
   await chat.seen(/hello/)
   chat.interrupt('SIGTERM')
   assert.equal(await chat.code, 130)
+})
+
+test('whole lines break at words, under their indent; colours take no room, and a long word stays whole', () => {
+  assert.equal(wrapWords('one two three', 8), 'one two\nthree')
+  assert.equal(wrapWords('  one two\nx', 8), '  one\n  two\nx')
+  assert.equal(wrapWords('\u001b[2mone two\u001b[22m', 8), '\u001b[2mone two\u001b[22m')
+  assert.equal(wrapWords('\u001b[2mone two three\u001b[22m', 8), '\u001b[2mone two\nthree\u001b[22m')
+  assert.equal(wrapWords(`a ${'x'.repeat(10)} b`, 5), `a\n${'x'.repeat(10)}\nb`)
+  assert.equal(wrapWords('one two three', 0), 'one two three')
+  assert.equal(wrapWords('to let it: qmtcode peers admit 12D3; or not', 14), 'to let it:\nqmtcode peers admit 12D3;\nor not')
 })
 
 test('streamed text is cut at blanks to lines shorter than the terminal', () => {

@@ -141,3 +141,7 @@ test('a hostile prompt costs no more than a plain one', () => {
     assert.ok(performance.now() - begun < 2_000, JSON.stringify(text.slice(0, 12)))
   }
 })
+
+test('a directory without files is said to have none', async () => {
+  assert.match((await converse('list the files', { result: () => 'no files' })).text, /^- no files$/m)
+})
