@@ -12,8 +12,18 @@ export interface Gossiper extends TestNode {
 
 const QUICK = { coalesceMs: 5, digestMs: 30_000, retryMs: 50 }
 
+export interface GossipersOptions {
+  /** Members for each other, by the configuration. */
+  links: [string, string][]
+  /** Members for each other by a decision, which a test may take back. */
+  decided?: [string, string][]
+  node?: TestNodeOptions
+}
+
 /** A node that is not started yet has an id that others admit first. */
-export async function startGossipers(names: string[], options: { links: [string, string][]; node?: TestNodeOptions }): Promise<Mesh> {
+export async function startGossipers(names: string[], options: GossipersOptions): Promise<Mesh> {
+  const { decided = [] } = options
+  const links = [...options.links, ...decided]
   await using starting = new AsyncDisposableStack()
   const homes = new Map<string, { home: string; peerId: TestNode['peerId'] }>()
   for (const name of names) {
@@ -23,11 +33,10 @@ export async function startGossipers(names: string[], options: { links: [string,
   }
   const byName = new Map<string, Gossiper>()
   for (const name of names) {
-    const mine = options.links.filter((link) => link.includes(name)).map((link) => (link[0] === name ? link[1] : link[0]))
+    const mine = links.filter((link) => link.includes(name)).map((link) => (link[0] === name ? link[1] : link[0]))
     const peers = mine.map((other) => ({
       name: other,
-      role: 'member' as const,
-      use: false,
+      ...(decided.some((link) => link.includes(name) && link.includes(other)) ? { use: true } : { role: 'member' as const, use: false }),
       ...(byName.has(other) ? { addr: byName.get(other)?.address } : { peerId: homes.get(other)?.peerId }),
     }))
     byName.set(name, starting.use(await startGossiper({ gossip: QUICK, ...options.node, name, peers, home: homes.get(name)?.home })))
@@ -37,7 +46,12 @@ export async function startGossipers(names: string[], options: { links: [string,
     if (!found) throw new Error(`no node ${name}`)
     return found
   }
-  await Promise.all(options.links.map(([a, b]) => partnered(get(a), get(b))))
+  for (const [a, b] of decided) {
+    await Promise.all([connected(get(a), get(b)), connected(get(b), get(a))]) // as strangers
+    await get(a).node.trust.admit(get(b).peerId, { role: 'member' })
+    await get(b).node.trust.admit(get(a).peerId, { role: 'member' })
+  }
+  await Promise.all(links.map(([a, b]) => partnered(get(a), get(b))))
   const started = starting.move()
   return { get, all: [...byName.values()], [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
