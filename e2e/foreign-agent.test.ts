@@ -3,6 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { acpAgentCommand } from '@qmtcode/testing'
+import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
+import { startAcp } from './support/acp-process.ts'
 import { eventsOf, eventsOfType } from './support/output.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
@@ -139,4 +141,18 @@ test('a command that is not there is a clear error', async () => {
   assert.notEqual(ran.code, 0)
   assert.match(ran.stderr, /agent claude cannot be started: there is no command no-such-agent/)
   assert.match(ran.stderr, /install it/)
+})
+
+test('an editor works with a foreign agent by --acp --agent, and attach shows that session', async () => {
+  await using machine = await startMachine()
+  await using editor = await startAcp(machine, ['--agent', 'claude'])
+  const { sessionId } = await editor.agent.request('session/new', { cwd: machine.workspace, mcpServers: [] })
+  const ended = await editor.agent.request('session/prompt', { sessionId, prompt: textBlocks('say hello editor') })
+  assert.equal(ended.stopReason, 'end_turn')
+  assert.match(editor.said(), /hello editor/)
+  const shown = await machine.run(['attach', sessionId, '--no-follow', '--json'])
+  assert.equal(shown.code, 0, shown.stderr)
+  const events = eventsOf(shown.stdout)
+  assert.equal(eventsOfType(events, 'session.created')[0]?.agent, 'claude')
+  assert.equal(eventsOfType(events, 'message.completed')[0]?.text, 'hello editor\n')
 })

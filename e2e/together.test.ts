@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startScriptedLlm } from '@qmtcode/testing'
 import type { ScriptedLlm } from '@qmtcode/testing'
+import { eventsOf } from './support/output.ts'
 import { noTerminal, openTerminal } from './support/pty.ts'
 import { createMachine, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
@@ -22,7 +23,11 @@ interface Rig extends AsyncDisposable {
 async function startRig(): Promise<Rig> {
   await using parts = new AsyncDisposableStack()
   const llm = parts.use(
-    await startScriptedLlm({ endless: [[{ text: ['the first ', 'words'] }, { fault: 'hang' }]], colours: ['red, green and blue'] }),
+    await startScriptedLlm({
+      endless: [[{ text: ['the first ', 'words'] }, { fault: 'hang' }]],
+      colours: ['red, green and blue'],
+      explain: ['explained'],
+    }),
   )
   const laptop = parts.use(await createMachine())
   const server = parts.use(await createMachine())
@@ -92,6 +97,49 @@ test('sessions fork, show and delete take NODE/ID, and an id alone that one peer
   const gone = await laptop.run(['sessions', 'show', id])
   assert.equal(gone.code, 1, gone.stderr)
   assert.match(gone.stderr, /no session ses_\w+ here or on gpu-server/)
+})
+
+test('sessions share and unshare take NODE/ID', async () => {
+  await using rig = await startRig()
+  const { laptop, server, session } = rig
+  await using tablet = await createMachine()
+  const config = await readFile(join(laptop.home, 'config.toml'), 'utf8')
+  const peerId = await tablet.peerId()
+  await laptop.writeConfig(`${config}[[mesh.peers]]\nname = "tablet"\npeer_id = "${peerId}"\nuse = false\n`)
+  const place = `gpu-server/${session}`
+  const sharesAt = async (): Promise<unknown> => {
+    const shown = await server.run(['sessions', 'show', session, '--json'])
+    assert.equal(shown.code, 0, shown.stderr)
+    return eventsOf(shown.stdout).flatMap((event) =>
+      event.type === 'session.shared' || event.type === 'session.unshared' ? [[event.type, event.peerId]] : [],
+    )
+  }
+  const shared = await laptop.run(['sessions', 'share', place, '--with', 'tablet', '--as', 'prompt'])
+  assert.equal(shared.code, 0, shared.stderr)
+  assert.equal(shared.stdout, `${session} is shared with tablet: observe, prompt\n`)
+  const taken = await laptop.run(['sessions', 'unshare', place, '--with', 'tablet'])
+  assert.equal(taken.code, 0, taken.stderr)
+  assert.equal(taken.stdout, `${session} is not shared with tablet\n`)
+  assert.deepEqual(await sharesAt(), [
+    ['session.shared', peerId],
+    ['session.unshared', peerId],
+  ])
+})
+
+test('run --node attaches the files of the host, a picture as a picture', async () => {
+  await using rig = await startRig()
+  const { laptop, server, llm } = rig
+  const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
+  await writeFile(join(server.workspace, 'file.txt'), 'the launch code is tangerine\n')
+  await writeFile(join(server.workspace, 'shot.png'), png)
+  await writeFile(join(laptop.workspace, 'file.txt'), 'a file of the laptop\n')
+  const ran = await laptop.run(['run', '--node', 'gpu-server', 'explain @file.txt and @shot.png'])
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.equal(ran.stdout, 'explained\n')
+  const sent = JSON.stringify((await llm.request(0)).body.messages)
+  assert.match(sent, /Attached file file\.txt:\\nthe launch code is tangerine/)
+  assert.doesNotMatch(sent, /of the laptop/)
+  assert.ok(sent.includes(`{"type":"image_url","image_url":{"url":"data:image/png;base64,${png.toString('base64')}"}}`), sent)
 })
 
 test('attach NODE on a terminal asks which session', { skip: noTerminal }, async () => {
