@@ -69,17 +69,24 @@ export function createGreeter(components: GreeterComponents, options: { name: st
     return count <= UNKNOWN_PER_CONNECTION
   }
 
-  return {
+  /** A decision may fall while a hello is under way: then what was said is not what holds. */
+  const holds = (peerId: PeerId, said: Hello | undefined): boolean => {
+    const { state, role } = helloFor(peerId)
+    return said === undefined || (said.state === state && said.role === role)
+  }
+
+  const greeter: Greeter = {
     async greet(connection, more) {
       const peerId = connection.remotePeer.toString() as PeerId
       try {
         const signal = AbortSignal.timeout(timeoutMs)
         if (trust.standing(peerId).state === 'admitted') components.onAdmitted?.(peerId)
         const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal, runOnLimitedConnection: true })
-        const hello = await askHello(stream, helloFor(peerId, more), timeoutMs)
+        const ours = helloFor(peerId, more)
+        const hello = await askHello(stream, ours, timeoutMs)
         await membership.heard(peerId, hello)
         onHello(connection, hello)
-        return hello
+        return holds(peerId, ours) ? hello : await greeter.greet(connection)
       } catch (cause) {
         throw failedGreeting(connection, cause)
       }
@@ -104,9 +111,10 @@ export function createGreeter(components: GreeterComponents, options: { name: st
         refuse(error)
         return stream.abort(error)
       }
+      let ours: Hello | undefined
       try {
         const reply = async (theirs: Hello): Promise<Hello> => {
-          const ours = helloFor(peerId, await membership.asked(peerId, theirs))
+          ours = helloFor(peerId, await membership.asked(peerId, theirs))
           if (ours.state === 'admitted' && theirs.state === 'admitted') components.onAdmitted?.(peerId)
           return ours
         }
@@ -114,10 +122,13 @@ export function createGreeter(components: GreeterComponents, options: { name: st
         if (theirs.asks === undefined) onHello(connection, theirs)
       } catch (error) {
         log.debug('handshake failed', { peerId, error: String(error) })
-        refuse(toAppError(error))
+        return refuse(toAppError(error))
       }
+      if (holds(peerId, ours)) return
+      greeter.greet(connection).catch((error: unknown) => log.debug('could not tell its standing', { peerId, error: String(error) }))
     },
   }
+  return greeter
 }
 
 /** A refused dial resolves and is then closed without a word: that is said here. */
