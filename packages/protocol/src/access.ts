@@ -66,6 +66,8 @@ export const PLAIN_ACCESS = {
   '/qmt/handshake/1': 'unknown',
   /** Only with `discovery = "kademlia"`. */
   '/qmt/kad/1.0.0': 'observer',
+  /** A relay brings somebody; not with `relay = "none"` in `[mesh.nat]`. With `serve = true` also its other half, `…/hop`. */
+  '/libp2p/circuit/relay/0.2.0/stop': 'observer',
 } as const satisfies Record<string, Role | 'unknown'>
 
 /** What `caller` is here: its role, if it has one, and whether it is unknown and let in by `trust = "open"`. */
