@@ -1,4 +1,4 @@
-import type { Rotated } from '@qmtcode/mesh'
+import type { Rotated } from '@qmtcode/mesh/identity'
 import type {
   AgentSpec,
   Author,
@@ -17,6 +17,7 @@ import type {
 } from '@qmtcode/protocol'
 import type { AttachedSessions } from './chat/attached-file.ts'
 import type { Diagnostic } from './config/diagnostics.ts'
+import type { Environment } from './config/environment.ts'
 
 /** A running node as a command sees it: in this process, or over the local socket of the one that already runs. */
 export interface NodeHandle {
@@ -87,6 +88,14 @@ export interface MeshFlags {
   connect: string[]
   /** An invite, redeemed at the start. */
   join?: string
+}
+
+export interface OpenNodeComponents {
+  /** QMT_HOME, absolute. */
+  home: string
+  env: Environment
+  cwd: string
+  version: string
 }
 
 export interface OpenNodeOptions {

@@ -1,11 +1,13 @@
 import { AppError } from '@qmtcode/protocol'
-import type { DurableEvent, DurableEventInit, SessionId } from '@qmtcode/protocol'
+import type { SessionId } from '@qmtcode/protocol'
 import type { QueuedPrompt } from '../log/types.ts'
 import { createHotSessions } from './hot-sessions.ts'
 import type { HotSession, HotSessions } from './hot-sessions.ts'
 import { startTurn } from './running-turn.ts'
-import type { ReopenedTurn, RunningTurn } from './running-turn.ts'
+import type { RunningTurn } from './running-turn.ts'
 import { createTurnHost } from './turn-host.ts'
+import type { Append } from './turn-host.ts'
+import type { ReopenedTurn } from './turn-types.ts'
 import type { SessionsComponents } from './types.ts'
 
 /** Queue, turns and log of all sessions; commands of one session run one after the other. */
@@ -13,8 +15,7 @@ export interface Engine {
   readonly hot: HotSessions
   /** Throws not_found, or interrupted once the node stops. */
   command<T>(id: SessionId, work: (session: HotSession) => Promise<T>): Promise<T>
-  /** Writes, then tells the followers; `onStored` runs between the two. */
-  append(session: HotSession, events: readonly DurableEventInit[], onStored?: () => void): Promise<DurableEvent[]>
+  append: Append
   /** Starts the next prompt if nothing is in its way. */
   pump(session: HotSession): void
   /** Starts a turn now; `again` when its prompt is no longer in the queue: it continues an interrupted one, or is one that waited for an answer. */
@@ -67,7 +68,11 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
       if (next) engine.begin(session, next)
     },
     begin: (session, prompt, again) => {
-      const host = createTurnHost({ engine, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS }, session, prompt)
+      const host = createTurnHost(
+        { append: engine.append, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS },
+        session,
+        prompt,
+      )
       const turn = startTurn(host, again === 'again' ? undefined : again)
       session.turn = turn
       turn.done.catch(() => {}) // isWritten deals with it, a moment later

@@ -2,7 +2,7 @@ import { AppError, newId, toAppError } from '@qmtcode/protocol'
 import type { Author, DurableEvent, DurableEventInit, SessionAnswer } from '@qmtcode/protocol'
 import type { TurnContext } from '../turn/types.ts'
 import { checkReply } from './check-reply.ts'
-import type { TurnHost } from './running-turn.ts'
+import type { TurnHost } from './turn-types.ts'
 
 type Of<Type extends DurableEventInit['type']> = Extract<DurableEventInit, { type: Type }>
 type Asked = Of<'permission.requested'> | Of<'question.asked'>

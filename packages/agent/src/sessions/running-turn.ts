@@ -1,11 +1,11 @@
 import { AppError, isAppError, newId, toAppError, toWireError } from '@qmtcode/protocol'
-import type { Author, DurableEvent, DurableEventInit, PeerId, PromptId, SessionId } from '@qmtcode/protocol'
-import type { QueuedPrompt, SessionRow } from '../log/types.ts'
-import type { RunTurn, TurnContext, TurnOutcome } from '../turn/types.ts'
+import type { Author, DurableEvent, DurableEventInit, PromptId } from '@qmtcode/protocol'
+import type { TurnContext, TurnOutcome } from '../turn/types.ts'
 import { createLedger } from './ledger.ts'
 import type { TurnEnd } from './ledger.ts'
 import { createOpenQuestions } from './open-questions.ts'
 import type { OpenQuestions } from './open-questions.ts'
+import type { ReopenedTurn, TurnHost } from './turn-types.ts'
 
 /** A turn from `turn.started` to `turn.ended`, whatever RunTurn does. */
 export interface RunningTurn {
@@ -21,32 +21,6 @@ export interface RunningTurn {
   readonly kindOf: OpenQuestions['kindOf']
   /** Resolves after the last event is written; rejects when it could not be. */
   done: Promise<void>
-}
-
-/** A turn that waited for an answer when its node stopped. */
-export interface ReopenedTurn {
-  turnId: string
-  /** All of its events, `turn.started` first. */
-  events: readonly DurableEvent[]
-}
-
-/** The session's side of a turn. */
-export interface TurnHost {
-  sessionId: SessionId
-  prompt: QueuedPrompt
-  runTurn: RunTurn
-  append(events: readonly DurableEventInit[]): Promise<DurableEvent[]>
-  publish: TurnContext['publish']
-  /** What RunTurn is given: with the events up to `seq`, the turn's start. */
-  load(seq: number): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
-  /** Writes the last events. */
-  end(events: readonly DurableEventInit[], stopReason: TurnOutcome['stopReason']): Promise<void>
-  /** Lets go of the turn without an end. */
-  leave(): void
-  /** The peer that an author is; undefined for this node's own person. */
-  guestOf(author: Author): PeerId | undefined
-  node: string
-  graceMs: number
 }
 
 export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedTurn = { turnId: newId('turn'), events: [] }): RunningTurn {

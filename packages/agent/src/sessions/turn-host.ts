@@ -1,17 +1,19 @@
 import { AppError } from '@qmtcode/protocol'
-import type { DurableEvent } from '@qmtcode/protocol'
+import type { DurableEvent, DurableEventInit } from '@qmtcode/protocol'
 import type { QueuedPrompt } from '../log/types.ts'
-import type { Engine } from './engine.ts'
 import type { HotSession } from './hot-sessions.ts'
-import type { TurnHost } from './running-turn.ts'
+import type { TurnHost } from './turn-types.ts'
 import { guestOf } from './types.ts'
 import type { SessionsComponents } from './types.ts'
 
 const PAGE = 500
 
+/** Writes, then tells the followers; `onStored` runs between the two. */
+export type Append = (session: HotSession, events: readonly DurableEventInit[], onStored?: () => void) => Promise<DurableEvent[]>
+
 /** What a turn of `session` writes to, and what it starts from. */
 export function createTurnHost(
-  { engine, components, graceMs }: { engine: Pick<Engine, 'append'>; components: SessionsComponents; graceMs: number },
+  { append, components, graceMs }: { append: Append; components: SessionsComponents; graceMs: number },
   session: HotSession,
   prompt: QueuedPrompt,
 ): TurnHost {
@@ -20,7 +22,7 @@ export function createTurnHost(
     sessionId: session.id,
     prompt,
     runTurn,
-    append: (events) => engine.append(session, events),
+    append: (events) => append(session, events),
     publish: (event) => session.feed.publish({ ...event, sessionId: session.id, at: clock.now() }),
     load: (seq) => loadTurn(components, session, seq),
     end: async (events, stopReason) => {
@@ -29,7 +31,7 @@ export function createTurnHost(
         session.isHeld ||= stopReason === 'interrupted'
       }
       try {
-        await engine.append(session, events, onEnd)
+        await append(session, events, onEnd)
       } catch (error) {
         onEnd()
         session.debt.push(...events)

@@ -6,16 +6,8 @@ import { duration } from '../output/format.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
 import type { Column } from '../output/table.ts'
 import type { CommandContext } from './context.ts'
+import type { AuditCommand } from './invocation.ts'
 import { printList } from './list.ts'
-
-export interface AuditCommand {
-  json: boolean
-  /** A name, a peer id, or six characters or more of one. */
-  peer?: string
-  sinceMs?: number
-  limit: number
-  follow: boolean
-}
 
 /** Reads the file: a node may run or not. */
 export async function audit(context: CommandContext, command: AuditCommand): Promise<number> {

@@ -1,6 +1,5 @@
 import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import type { MeshFlags } from '../node-handle.ts'
-import type { AuditCommand } from './audit.ts'
 
 /** Options that hold for every command. */
 export interface GlobalOptions {
@@ -29,6 +28,15 @@ export interface RunOptions {
   session?: SessionId
   /** Permission names. */
   allow: string[]
+}
+
+export interface AuditCommand {
+  json: boolean
+  /** A name, a peer id, or six characters or more of one. */
+  peer?: string
+  sinceMs?: number
+  limit: number
+  follow: boolean
 }
 
 /** Where a session is. */

@@ -3,26 +3,17 @@ import { localInterfaceAddresses } from '@qmtcode/mesh/addresses'
 import { AppError, isAppError } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import { formatDiagnostic } from '../config/diagnostics.ts'
-import type { Environment } from '../config/environment.ts'
 import { meshFingerprint } from '../config/fingerprint.ts'
 import { applyFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import { acquireHomeLock, readNodeFile } from '../local/home-lock.ts'
 import type { HomeLock, NodeFile } from '../local/home-lock.ts'
 import { connectLocal } from '../local/local-client.ts'
-import type { NodeHandle, OpenNodeOptions } from '../node-handle.ts'
+import type { NodeHandle, OpenNodeComponents, OpenNodeOptions } from '../node-handle.ts'
 import { remoteHandle } from './remote-handle.ts'
 
 const HOLDER_STARTS_MS = 15_000
 const HOLDER_POLL_MS = 50
-
-export interface OpenNodeComponents {
-  /** QMT_HOME, absolute. */
-  home: string
-  env: Environment
-  cwd: string
-  version: string
-}
 
 /** The node of this QMT_HOME: the one that runs, or one of this process for the time of a command. */
 export async function openNode(components: OpenNodeComponents, options: OpenNodeOptions): Promise<NodeHandle> {
