@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRpcServer } from '@qmtcode/mesh'
+import { createRpcServer } from '@qmtcode/mesh/rpc'
 import {
   isAppError,
   isDurable,

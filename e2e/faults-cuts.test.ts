@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import process from 'node:process'
 import { test } from 'node:test'
-import { createRpcServer } from '@qmtcode/mesh'
+import { createRpcServer } from '@qmtcode/mesh/rpc'
 import { isDurable, newPromptId, resumingSessions, sessionsContract, sessionsHandlers, sessionsOverRpc } from '@qmtcode/protocol'
 import type { DurableEvent, ModelPart, PeerId, SessionEvent } from '@qmtcode/protocol'
 import { createTurnScript } from '@qmtcode/testing'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { loadPeerId } from '@qmtcode/mesh'
+import { loadPeerId } from '@qmtcode/mesh/identity'
 import type { MeshEvent, PeerId, SessionId } from '@qmtcode/protocol'
 import { newPromptId } from '@qmtcode/protocol'
 import { spawnScriptedLlm } from '@qmtcode/testing'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { createRpcClient, socketStream } from '@qmtcode/mesh'
+import { createRpcClient, socketStream } from '@qmtcode/mesh/rpc'
 import type { ByteStream, RpcClient } from '@qmtcode/mesh'
 import { AppError } from '@qmtcode/protocol'
 import { startCutProxy } from '@qmtcode/testing'

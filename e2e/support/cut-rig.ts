@@ -1,6 +1,6 @@
 import { createResumableCalls, createRouter } from '@qmtcode/agent'
 import type { RoutedCall, Router } from '@qmtcode/agent'
-import { createRpcServer } from '@qmtcode/mesh'
+import { createRpcServer } from '@qmtcode/mesh/rpc'
 import { modelsContract, modelsHandlers, modelsOverRpc } from '@qmtcode/protocol'
 import type { LiveEventInit, ModelPart, ModelRequest, Models, PeerId, Peers, Routes } from '@qmtcode/protocol'
 import type { CutProxy } from '@qmtcode/testing'

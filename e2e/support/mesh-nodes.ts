@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createMeshNode, loadPeerId } from '@qmtcode/mesh'
+import { createMeshNode } from '@qmtcode/mesh'
+import { loadPeerId } from '@qmtcode/mesh/identity'
 import type { MeshNode } from '@qmtcode/mesh'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
 

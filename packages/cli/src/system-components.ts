@@ -22,13 +22,13 @@ export function systemComponents(): Components {
     },
     configSchema: async () => (await import('./config/json-schema.ts')).configJsonSchema(),
     identity: async ({ configPath }) => {
-      const [{ loadConfig }, { loadPeerId }] = await Promise.all([import('./config/load.ts'), import('@qmtcode/mesh')])
+      const [{ loadConfig }, { loadPeerId }] = await Promise.all([import('./config/load.ts'), import('@qmtcode/mesh/identity')])
       const { config } = await loadConfig({ argvFile: configPath, home, env, cwd })
       const file = config.mesh.identityFile
       return { peerId: await loadPeerId(file), file }
     },
     rotateIdentity: async ({ configPath }) => {
-      const [{ loadConfig }, { rotateIdentity }] = await Promise.all([import('./config/load.ts'), import('@qmtcode/mesh')])
+      const [{ loadConfig }, { rotateIdentity }] = await Promise.all([import('./config/load.ts'), import('@qmtcode/mesh/identity')])
       const { acquireHomeLock, readNodeFile } = await import('./local/home-lock.ts')
       const { config } = await loadConfig({ argvFile: configPath, home, env, cwd })
       const lock = acquireHomeLock(home)

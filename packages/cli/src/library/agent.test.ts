@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { loadPeerId } from '@qmtcode/mesh'
+import { loadPeerId } from '@qmtcode/mesh/identity'
 import { createAgent, isAppError } from '../index.ts'
 
 async function directory(t: TestContext): Promise<string> {

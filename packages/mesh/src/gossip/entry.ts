@@ -54,9 +54,6 @@ export async function isSigned(set: string, entry: GossipEntry): Promise<boolean
   }
 }
 
-/** Whose a key is: what precedes its first `/`. */
-export const ownerOf = (key: string): PeerId => (key.split('/', 1)[0] ?? '') as PeerId
-
 /** No part but the last holds a line end, so two entries never have the same bytes. */
 const signedBytes = (set: string, { key, version, payload }: EntryContent): Uint8Array =>
   new TextEncoder().encode(`qmt-gossip-1\n${set}\n${key}\n${version}\n${payload}`)

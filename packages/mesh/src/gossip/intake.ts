@@ -3,7 +3,8 @@ import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
 import { createRateWindow } from '../trust/rate-window.ts'
 import { createAllowance } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
-import { isSigned, isTooLarge, ownerOf } from './entry.ts'
+import { isSigned, isTooLarge } from './entry.ts'
+import { ownerOf } from './owner.ts'
 import type { GossipEntry, GossipSet, GossipStats } from './types.ts'
 
 /** Where entries of others come in: what is not its author's own word, or too much, ends here. */

@@ -1,6 +1,6 @@
 import { AppError, LIMITS } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
-import { ownerOf } from './entry.ts'
+import { ownerOf } from './owner.ts'
 import type { GossipEntry, GossipSet } from './types.ts'
 
 /** An entry and what it says; `value` undefined: its author removed it. */

@@ -1,4 +1,4 @@
-import type { Gossip, KeptSet } from '@qmtcode/mesh'
+import type { Gossip, KeptSet } from '@qmtcode/mesh/gossip'
 import { createBell, rowKeyOf } from '@qmtcode/protocol'
 import type { MeshSessionRow, PeerId, PeerInfo, Peers, SessionId, SessionInfo, SessionRowEvent, SessionRows } from '@qmtcode/protocol'
 import type { OwnRows } from './own-rows.ts'

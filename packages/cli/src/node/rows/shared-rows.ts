@@ -1,5 +1,5 @@
-import { createKeptSet } from '@qmtcode/mesh'
-import type { Gossip, KeptSet } from '@qmtcode/mesh'
+import { createKeptSet } from '@qmtcode/mesh/gossip'
+import type { Gossip, KeptSet } from '@qmtcode/mesh/gossip'
 import { AppError, sessionRowSchema, toAppError } from '@qmtcode/protocol'
 import type { Logger, SessionId, SessionInfo, SessionRow } from '@qmtcode/protocol'
 import { z } from 'zod'
