@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { quic } from '@chainsafe/libp2p-quic'
 import { isAppError } from '@qmtcode/protocol'
@@ -6,6 +8,7 @@ import type { ModelOffer, ModelPart, Models } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { PING_PROTOCOL } from '../links/ping.ts'
 import { connected, eventOf, startNode, startPair } from '../testing/mesh-kit.ts'
+import { quicInitial } from '../testing/quic-initial.ts'
 import { dial, fate, idOf, stranger } from '../testing/stranger.ts'
 import { loadQuic } from './quic.ts'
 
@@ -85,6 +88,19 @@ test('over QUIC a banned peer has no connection', async () => {
   await b.node.trust.ban(idOf(node))
   const connection = await dial(node, b)
   assert.equal(await fate(connection, PING_PROTOCOL, new Uint8Array(32)), 'reset')
+})
+
+test('over QUIC who sends a first packet and nothing more holds nobody up', async () => {
+  await using b = await startNode({ name: 'b', listen: [V4] })
+  await using node = await stranger('tls', [quic()])
+  const socket = createSocket('udp4')
+  const port = Number(/udp\/(\d+)/.exec(b.address)?.[1])
+  for (let i = 0; i < 50; i += 1) socket.send(quicInitial(), port, '127.0.0.1')
+  await once(socket, 'message') // the node works on them
+  const begun = performance.now()
+  assert.equal(await fate(await dial(node, b), PING_PROTOCOL, new Uint8Array(32)), 'answered 32')
+  assert.ok(performance.now() - begun < 4_000, 'it waited for their timeout, 6 s')
+  socket.close()
 })
 
 test('a node that stops over QUIC is noticed, and found again when it is back', async () => {

@@ -5,6 +5,14 @@ import type { StreamGuardComponents, StreamGuardOptions } from './stream-guard.t
 
 const PACKAGE = '@chainsafe/libp2p-quic'
 
+/** A peer has 256 streams. The native part makes room for all of them as soon as a first packet comes: 0.1 kB each. */
+const MAX_STREAMS = 512
+/**
+ * The native part takes one connection a call and waits there for the whole handshake: a first packet that nothing follows holds the call
+ * for the idle timeout. So many calls at once leave room beside some 170 such packets a second. A call that waits takes 1 kB.
+ */
+const ACCEPTS = 1_024
+
 export type QuicMaker = Awaited<ReturnType<typeof loadQuic>>
 
 /**
@@ -32,7 +40,7 @@ export function guardedQuic(quic: QuicMaker, components: StreamGuardComponents, 
   const make = quic({
     maxIdleTimeout: 6_000,
     keepAliveInterval: 2_000,
-    maxConcurrentStreamLimit: 4_096,
+    maxConcurrentStreamLimit: MAX_STREAMS,
     maxStreamData: 2_097_152,
     maxConnectionData: 33_554_432,
   })
@@ -40,7 +48,7 @@ export function guardedQuic(quic: QuicMaker, components: StreamGuardComponents, 
     const transport: Transport = make(made)
     const { createListener, dial } = transport
     transport.createListener = (given: CreateListenerOptions): Listener =>
-      createListener.call(transport, { ...given, upgrader: guarded(given.upgrader) })
+      acceptingMany(createListener.call(transport, { ...given, upgrader: guarded(given.upgrader) }))
     transport.dial = async (address, given: DialTransportOptions) =>
       await dial.call(transport, address, { ...given, upgrader: guarded(given.upgrader) })
     return transport
@@ -60,4 +68,20 @@ export function guardedQuic(quic: QuicMaker, components: StreamGuardComponents, 
     const { muxerFactory } = given
     return muxerFactory ? { ...given, muxerFactory: guardedStreams(muxerFactory, components, options) } : given
   }
+}
+
+/** The library's loop over incoming connections: begun by `listen`, over when the listener closes. It never rejects. */
+interface Accepting {
+  awaitInboundConnections(): Promise<void>
+}
+
+function acceptingMany(listener: Listener): Listener {
+  const accepting = listener as Listener & Accepting
+  const { listen } = listener
+  listener.listen = async (address) => {
+    await listen.call(listener, address)
+    const loops = Array.from({ length: ACCEPTS - 1 }, () => accepting.awaitInboundConnections())
+    Promise.all(loops).catch(() => undefined)
+  }
+  return listener
 }
