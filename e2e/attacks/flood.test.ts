@@ -2,19 +2,13 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import { eventually } from '@qmtcode/testing'
-import { HANDSHAKE_PROTOCOL, encodeHello } from '../../packages/mesh/src/handshake/hello.ts'
-import { HELLO, dial, fate, idOf, stranger } from '../../packages/mesh/src/testing/stranger.ts'
-import { quantile, sample, startTarget } from './target.ts'
-import type { Target } from './target.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { idOf, stranger } from '../../packages/mesh/src/testing/stranger.ts'
+import { FLOOD_MS, callsDuring, figures, untilIn } from './calls.ts'
+import type { Flood } from './calls.ts'
+import { quantile, startTarget } from './target.ts'
 
-const FLOOD_MS = sample('QMT_FLOOD_MS', 3_000)
 const skip = process.platform !== 'linux' && 'needs the addresses 127.0.0.0/8'
-
-interface Flood {
-  tried: number
-  stop(): void
-}
 
 /** Connections from `hosts`, `atOnce` at a time, each again as soon as it is closed; most say nothing, some garbage. */
 function flood(address: string, hosts: readonly string[], atOnce: number): Flood {
@@ -44,24 +38,9 @@ function flood(address: string, hosts: readonly string[], atOnce: number): Flood
   return state
 }
 
-/** The friend's calls before and during a flood. */
-async function callsDuring(target: Target, run: () => Promise<Flood>): Promise<{ before: number[]; during: number[]; tried: number }> {
-  const quiet = target.watch()
-  await pause(FLOOD_MS / 2)
-  const before = await quiet.stop()
-  const flooding = await run()
-  const watch = target.watch()
-  await pause(FLOOD_MS)
-  const during = await watch.stop()
-  flooding.stop()
-  return { before, during, tried: flooding.tried }
-}
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-const figures = (times: readonly number[]): string => `p50 ${quantile(times, 0.5).toFixed(1)}, p99 ${quantile(times, 0.99).toFixed(1)} ms`
-
 test('a flood of connections from one address: the calls of an admitted peer go on', { skip }, async (context) => {
   await using target = await startTarget()
-  const { before, during, tried } = await callsDuring(target, () => Promise.resolve(flood(target.address, ['127.0.3.1'], 200)))
+  const { before, during, tried } = await callsDuring(target, () => flood(target.address, ['127.0.3.1'], 200))
   context.diagnostic(`${tried} connections; a friend's call ${figures(before)} before, ${figures(during)} during it (${during.length})`)
   assert.ok(quantile(during, 0.5) < quantile(before, 0.5) * 5 + 100, figures(during))
   await target.check()
@@ -76,16 +55,8 @@ test('a flood from 250 addresses: links stay, and a peer that was just admitted 
   const flooding = flood(target.address, hosts, 500)
   try {
     const watch = target.watch()
-    await pause(FLOOD_MS)
-    const begun = performance.now()
-    await eventually('the new one is in', async () => {
-      const connection = await dial(newcomer, target).catch(() => undefined)
-      if (connection && (await fate(connection, HANDSHAKE_PROTOCOL, encodeHello(HELLO))).startsWith('answered')) return true
-      await connection?.close().catch(() => {})
-      await pause(250)
-      return false
-    })
-    const waited = performance.now() - begun
+    await delay(FLOOD_MS)
+    const waited = await untilIn(newcomer, target.address)
     const during = await watch.stop()
     context.diagnostic(
       `${flooding.tried} connections from 250 addresses: the new one waited ${Math.round(waited)} ms; a friend's call ${figures(during)} (${during.length})`,

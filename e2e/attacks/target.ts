@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { quic } from '@chainsafe/libp2p-quic'
 import { eventually } from '@qmtcode/testing'
 import type { PeerId } from '@qmtcode/protocol'
 import { HANDSHAKE_PROTOCOL, encodeHello } from '../../packages/mesh/src/handshake/hello.ts'
@@ -22,7 +23,10 @@ export const sample = (name: string, few: number): number => Number(process.env[
 export interface Target extends AsyncDisposable {
   machine: Machine
   address: string
+  /** The same over QUIC, where it listens. */
+  quicAddress?: string
   pid: number
+  /** Connected over QUIC where the node listens, else over TCP. */
   friend: RawPeer
   /** A member here, whose intentions are bad. */
   member: Attacker
@@ -40,16 +44,18 @@ interface Watch {
   stop(): Promise<number[]>
 }
 
-/** `peers`: further tables of the configuration. */
+/** `listen`: TCP and more. `peers`: further tables of the configuration. */
 export async function startTarget(options: { listen?: string; peers?: string } = {}): Promise<Target> {
   await using starting = new AsyncDisposableStack()
   const machine = starting.use(await createMachine())
-  const friend = starting.use(await createRawPeer())
+  const friend = starting.use(await createRawPeer({ transports: [quic()] }))
   const member = starting.use(await stranger())
   await machine.writeConfig(configOf([friend.peerId, idOf(member)], options))
   const node = machine.start(['--headless', '--mesh'])
   const [, address = ''] = await node.line(/listening: (\/ip4\/127\S+\/tcp\S+\/p2p\/\S+)/)
-  await friend.connect(address, { greets: true })
+  const isQuic = options.listen?.includes('/quic-v1') === true
+  const [, quicAddress] = isQuic ? await node.line(/listening: (\/ip4\/127\S+\/quic-v1\/p2p\/\S+)/) : []
+  await friend.connect(quicAddress ?? address, { greets: true })
   await admitted(friend)
   const connection = await intrude(member, address)
   const protocols = await eventually('what a member is told', async () => {
@@ -61,6 +67,7 @@ export async function startTarget(options: { listen?: string; peers?: string } =
   return {
     machine,
     address,
+    quicAddress,
     pid,
     friend,
     member,

@@ -34,8 +34,9 @@ type Stream = Awaited<ReturnType<Connection['newStream']>>
 const WAIT_MS = 20_000
 const HEADER = 9
 
-export async function createRawPeer(): Promise<RawPeer> {
-  const node = await stranger()
+/** `transports`: beside TCP. */
+export async function createRawPeer(options: { transports?: Parameters<typeof stranger>[1] } = {}): Promise<RawPeer> {
+  const node = await stranger('tls', options.transports)
   let connection: Connection | undefined
   let shared: Promise<RawLine> | undefined
   const open = async (): Promise<RawLine> => {
