@@ -10,6 +10,7 @@ import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
 import { isQuic, isRelayed } from './addresses/multiaddrs.ts'
 import { discreetIdentify, isDiscreet } from './links/discreet-identify.ts'
+import { thriftyMuxer } from './links/window-updates.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
 import type { Nat } from './nat/nat.ts'
 import { guardedQuic, loadQuic } from './transports/quic.ts'
@@ -50,6 +51,7 @@ export async function createLibp2pHost(
 ): Promise<Libp2pHost> {
   const { relayClient, relayServer, mappedPorts } = components.nat ?? {}
   const quic = options.quic ? await loadQuic() : undefined
+  await mappedPorts?.load()
   let internals: Internals | undefined
   const opened = new WeakMap<StreamMuxer, Connection>()
   const discreet = new WeakSet<Connection>()
@@ -68,12 +70,14 @@ export async function createLibp2pHost(
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
       guardedMuxer(
-        yamux({
-          maxInboundStreams: 1_024,
-          maxOutboundStreams: 1_024,
-          // The window stays below the read buffer: a slow reader then slows the sender, and is not reset.
-          streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: 8 * MIB },
-        }),
+        thriftyMuxer(
+          yamux({
+            maxInboundStreams: 1_024,
+            maxOutboundStreams: 1_024,
+            // The window stays below the read buffer: a slow reader then slows the sender, and is not reset.
+            streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: 8 * MIB },
+          }),
+        ),
         components,
         guard,
       ),

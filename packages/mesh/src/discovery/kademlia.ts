@@ -1,4 +1,3 @@
-import { kadDHT } from '@libp2p/kad-dht'
 import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
 import type { Connection, Libp2p, PrivateKey, StreamHandler, StreamHandlerOptions, Topology } from '@libp2p/interface'
 import { NotFoundError } from '@libp2p/interface'
@@ -22,6 +21,7 @@ export interface KademliaComponents extends WayComponents {
   addressesOf(peerId: PeerId): string[]
 }
 
+type Dht = KadDHT & { start(): Promise<void>; stop(): Promise<void> }
 type PeerKey = { toString(): string }
 
 /**
@@ -31,6 +31,8 @@ type PeerKey = { toString(): string }
 export function createKademlia(components: KademliaComponents): DiscoveryWay {
   const { libp2p, isAdmitted, connectionOf } = components
   let topology: Topology | undefined
+  let dht: Dht | undefined
+  let isStopped = false
   const idOf = (peer: PeerKey): PeerId => peer.toString() as PeerId
 
   const openStream = async (peer: PeerKey, protocol: string, options: { signal?: AbortSignal }) => {
@@ -56,25 +58,29 @@ export function createKademlia(components: KademliaComponents): DiscoveryWay {
     topology = made
     return Promise.resolve('links')
   }
-  const dht = kadDHT({ protocol: KAD_PROTOCOL, clientMode: false, peerInfoMapper: (peer) => peer, allowQueryWithZeroPeers: true })({
-    peerId: libp2p.peerId,
-    privateKey: components.key,
-    logger: libp2p.logger,
-    events: new EventTarget(),
-    addressManager: { getAddresses: () => components.addresses().map((text) => multiaddr(text)) },
-    datastore: NOTHING_KEPT,
-    peerStore: peerStoreOf(components),
-    ping: { ping },
-    connectionManager: { openStream, isDialable: () => Promise.resolve(true) },
-    registrar: {
-      handle,
-      unhandle: (protocol: string) => libp2p.unhandle(protocol),
-      register,
-      unregister: () => (topology = undefined),
-    },
-  } as unknown as KadDHTComponents) as KadDHT & { start(): Promise<void>; stop(): Promise<void> }
   const onIdentify = ({ detail }: CustomEvent<{ peerId: PeerKey }>): void => join(idOf(detail.peerId))
 
+  /** The library is read by nodes that use it. */
+  async function makeDht(): Promise<Dht> {
+    const { kadDHT } = await import('@libp2p/kad-dht')
+    return kadDHT({ protocol: KAD_PROTOCOL, clientMode: false, peerInfoMapper: (peer) => peer, allowQueryWithZeroPeers: true })({
+      peerId: libp2p.peerId,
+      privateKey: components.key,
+      logger: libp2p.logger,
+      events: new EventTarget(),
+      addressManager: { getAddresses: () => components.addresses().map((text) => multiaddr(text)) },
+      datastore: NOTHING_KEPT,
+      peerStore: peerStoreOf(components),
+      ping: { ping },
+      connectionManager: { openStream, isDialable: () => Promise.resolve(true) },
+      registrar: {
+        handle,
+        unhandle: (protocol: string) => libp2p.unhandle(protocol),
+        register,
+        unregister: () => (topology = undefined),
+      },
+    } as unknown as KadDHTComponents) as Dht
+  }
   /** A linked peer that speaks the protocol enters the routing table. */
   function join(peerId: PeerId): void {
     const connection = connectionOf(peerId)
@@ -92,9 +98,14 @@ export function createKademlia(components: KademliaComponents): DiscoveryWay {
     name: 'kademlia',
     async start() {
       libp2p.addEventListener('peer:identify', onIdentify)
+      const made = await makeDht()
+      if (isStopped) return
+      dht = made
       await dht.start()
+      for (const peer of libp2p.getPeers()) join(idOf(peer)) // links that came up meanwhile
     },
     async find(peerId, signal) {
+      if (!dht) return []
       const bound = AbortSignal.any([signal, AbortSignal.timeout(FIND_MS)])
       for await (const event of dht.findPeer(peerIdFromString(peerId), { useCache: false, signal: bound })) {
         if (event.name === 'FINAL_PEER' && event.peer.multiaddrs.length > 0) {
@@ -108,8 +119,9 @@ export function createKademlia(components: KademliaComponents): DiscoveryWay {
     linked: join,
     problem: () => undefined,
     async stop() {
+      isStopped = true
       libp2p.removeEventListener('peer:identify', onIdentify)
-      await dht.stop()
+      await dht?.stop()
     },
   }
 }

@@ -1,9 +1,10 @@
-import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { UPnPNATComponents } from '@libp2p/upnp-nat'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Ports that the router forwards on request (UPnP). */
 export interface MappedPorts {
+  /** Reads the library, once, before `make`: nodes without UPnP do without it. */
+  load(): Promise<void>
   /** A service of libp2p. */
   make(components: UPnPNATComponents): unknown
   addresses(): Multiaddr[]
@@ -13,12 +14,17 @@ export interface MappedPorts {
 const MAPPING_TTL_MS = 3_600_000
 
 export function createMappedPorts(): MappedPorts {
-  const make = uPnPNAT({ autoConfirmAddress: true, portMappingTTL: MAPPING_TTL_MS, portMappingDescription: 'qmtcode' })
+  let service: ((components: UPnPNATComponents) => unknown) | undefined
   let manager: UPnPNATComponents['addressManager'] | undefined
   return {
+    async load() {
+      const { uPnPNAT } = await import('@libp2p/upnp-nat')
+      service = uPnPNAT({ autoConfirmAddress: true, portMappingTTL: MAPPING_TTL_MS, portMappingDescription: 'qmtcode' })
+    },
     make(components) {
+      if (!service) throw new TypeError('make() before load()')
       manager = components.addressManager
-      return make(components)
+      return service(components)
     },
     addresses: () =>
       (manager?.getAddressesWithMetadata() ?? []).flatMap(({ multiaddr, type }) => (type === 'ip-mapping' ? [multiaddr] : [])),
