@@ -2,11 +2,14 @@
 // With CI=true a skipped test is a failure: there the tools are installed first.
 // Usage: node scripts/test.ts [unit|e2e] [part of a path …]      Default: all of both.
 import { globSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import process from 'node:process'
 
 const FILE_TIMEOUT_MS = 300_000
+/** Compiled code, kept for the next test and the next run: reading libraries is most of what a short test does. e2e/support shares it. */
+process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/qmt-e2e')
 const SUITES: Record<string, string> = { unit: 'packages/*/src/**/*.test.ts', e2e: 'e2e/**/*.test.ts' }
 
 const [first, ...rest] = process.argv.slice(2)
