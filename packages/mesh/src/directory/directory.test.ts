@@ -4,6 +4,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { LIMITS, isAppError, silentLogger } from '@qmtcode/protocol'
 import type { ModelOffer, PeerId } from '@qmtcode/protocol'
+import { createDirectory } from './directory.ts'
 import { createOwnRecord } from './own-record.ts'
 import type { OwnRecord } from './own-record.ts'
 import { openRecord, signRecord } from './record.ts'
@@ -96,3 +97,17 @@ async function signed(payload: string): Promise<{ type: 'record'; payload: strin
   const signature = await key.sign(new TextEncoder().encode(`qmt-directory-record-1\n${payload}`))
   return { type: 'record', payload, signature: Buffer.from(signature).toString('base64') }
 }
+
+test('a peer that greets while its node stops is not followed', async () => {
+  let asked = 0
+  const directory = createDirectory({
+    log: silentLogger,
+    clientOf: () => void (asked += 1),
+    claimName: () => Promise.resolve(true),
+    onChange: () => undefined,
+  })
+  await directory.stop()
+  directory.join(otherId)
+  directory.leave(otherId)
+  assert.equal(asked, 0)
+})

@@ -9,7 +9,7 @@ export interface Directory {
   /** The newest there is. */
   recordOf(peerId: PeerId): NodeRecord | undefined
   loadOf(peerId: PeerId): Load | undefined
-  /** Follows a peer until `leave`; a second call for the same peer is a no-op. */
+  /** Follows a peer until `leave`; a second call for the same peer is a no-op, and so is one after `stop`. */
   join(peerId: PeerId): void
   leave(peerId: PeerId): void
   forget(peerId: PeerId): void
@@ -36,6 +36,7 @@ export function createDirectory(components: DirectoryComponents): Directory {
   const loads = new Map<PeerId, Load>()
   const followed = new Map<PeerId, AbortController>()
   const running = new Set<Promise<void>>()
+  let isStopped = false
 
   async function accept(peerId: PeerId, item: DirectoryItem): Promise<void> {
     if (item.type === 'load') {
@@ -76,7 +77,7 @@ export function createDirectory(components: DirectoryComponents): Directory {
     },
     loadOf: (peerId) => loads.get(peerId),
     join(peerId) {
-      if (followed.has(peerId)) return
+      if (isStopped || followed.has(peerId)) return // a hello may come while the node stops
       const controller = new AbortController()
       followed.set(peerId, controller)
       const run = follow(peerId, controller.signal).finally(() => running.delete(run))
@@ -88,6 +89,7 @@ export function createDirectory(components: DirectoryComponents): Directory {
       records.delete(peerId)
     },
     async stop() {
+      isStopped = true
       for (const peerId of followed.keys()) leave(peerId)
       await Promise.all(running)
     },

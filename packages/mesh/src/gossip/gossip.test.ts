@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { silentLogger, systemClock } from '@qmtcode/protocol'
+import type { PeerId } from '@qmtcode/protocol'
 import { heard, startGossipers } from '../testing/gossip-kit.ts'
+import { createGossip } from './gossip.ts'
 
 test('what C says arrives at A through B, what it changes too, and what it removes', async () => {
   await using mesh = await startGossipers(['A', 'B', 'C'], {
@@ -34,4 +39,18 @@ test('20 nodes in a ring with chords converge', async (context) => {
   context.diagnostic(
     `20 nodes, 30 links, 20 entries: the same everywhere after ${Math.round(performance.now() - began)} ms; ${pushed} pushed`,
   )
+})
+
+test('a member that greets while its node stops is not exchanged with', async () => {
+  const [key, other] = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
+  const [self, peerId] = [key, other].map((one) => peerIdFromPrivateKey(one).toString() as PeerId) as [PeerId, PeerId]
+  const gossip = createGossip(
+    { clock: systemClock, log: silentLogger, key, isBanned: () => false, linked: () => [], clientOf: () => undefined },
+    { self, starts: 1 },
+  )
+  await gossip.stop()
+  gossip.join(peerId)
+  const partners = gossip.partners()
+  gossip.leave(peerId)
+  assert.deepEqual(partners, [])
 })

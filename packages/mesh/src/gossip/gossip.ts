@@ -17,7 +17,7 @@ import type { Gossip, GossipEntry, GossipSet } from './types.ts'
 /** The service as the node runs it. */
 export interface GossipService extends Gossip {
   handlersFor(peerId: PeerId): ContractHandlers<typeof gossipContract>
-  /** A member is linked, and holds this node as one. A second call for the same peer is a no-op. */
+  /** A member is linked, and holds this node as one. A second call for the same peer is a no-op, and so is one after `stop`. */
   join(peerId: PeerId): void
   leave(peerId: PeerId): void
   /** Nothing of a banned or forgotten peer is kept. */
@@ -67,6 +67,7 @@ export function createGossip(components: GossipComponents, options: GossipOption
   const contacts = createContacts({ clock, linked: components.linked }, timings)
   const counts = { received: 0, pushed: 0 }
   let signed = 0
+  let isStopped = false
 
   const isShown = (entryKey: string): boolean => !isBanned(ownerOf(entryKey))
   const entryOf = (set: string, entryKey: string): GossipEntry | undefined =>
@@ -113,7 +114,7 @@ export function createGossip(components: GossipComponents, options: GossipOption
     handlersFor: (peerId) =>
       createGossipHandlers(peerId, { intake, sets: allSets, entryOf, isShown, summary, onNews, isPartner: (other) => partners.has(other) }),
     join(peerId) {
-      if (partners.has(peerId)) return
+      if (isStopped || partners.has(peerId)) return // a hello may come while the node stops
       contacts.touch(peerId)
       const partner = createPartner(
         peerId,
@@ -138,6 +139,7 @@ export function createGossip(components: GossipComponents, options: GossipOption
       }
     },
     async stop() {
+      isStopped = true
       contacts.stop()
       for (const { leave } of sets.values()) leave()
       for (const peerId of partners.keys()) end(peerId)

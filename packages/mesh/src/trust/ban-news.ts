@@ -19,7 +19,7 @@ export interface BanNews {
   expect(peerId: PeerId): void
   /** Resolves when the peer may be served; undefined: now. */
   held(peerId: PeerId): Promise<void> | undefined
-  /** Follows a peer until `leave`; a second call for the same peer is a no-op. */
+  /** Follows a peer until `leave`; a second call for the same peer is a no-op, and so is one after `stop`. */
   join(peerId: PeerId): void
   leave(peerId: PeerId): void
   stop(): Promise<void>
@@ -40,6 +40,7 @@ export function createBanNews(components: {
   const { log, trust, membership, clientOf } = components
   const followed = new Map<PeerId, AbortController>()
   const running = new Set<Promise<void>>()
+  let isStopped = false
   const bell = createBell()
   membership.onBan(bell.ring)
   const holds = createHolds(log)
@@ -104,7 +105,7 @@ export function createBanNews(components: {
     },
     held: holds.of,
     join(peerId) {
-      if (followed.has(peerId)) return
+      if (isStopped || followed.has(peerId)) return // a hello may come while the node stops
       holds.begin(peerId)
       const controller = new AbortController()
       followed.set(peerId, controller)
@@ -113,6 +114,7 @@ export function createBanNews(components: {
     },
     leave,
     async stop() {
+      isStopped = true
       for (const peerId of followed.keys()) leave(peerId)
       holds.stop()
       bell.ring()

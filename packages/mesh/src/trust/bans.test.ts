@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { isAppError } from '@qmtcode/protocol'
+import { isAppError, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { eventually, rawCall } from '@qmtcode/testing'
 import { HANDSHAKE_PROTOCOL, encodeHello } from '../handshake/hello.ts'
-import { connected, startNode } from '../testing/mesh-kit.ts'
+import { connected, newHome, startNode } from '../testing/mesh-kit.ts'
 import type { TestNode } from '../testing/mesh-kit.ts'
 import { HELLO, dial, fate, idOf, stranger } from '../testing/stranger.ts'
 import { createBanList } from './ban-list.ts'
+import { createBanNews } from './ban-news.ts'
+import { openKnownPeersFile } from './known-peers-file.ts'
+import { createMembership } from './membership.ts'
 import { openBan, signBan } from './mesh-ban.ts'
 import type { MeshBan } from './mesh-ban.ts'
+import { createTrustBook } from './trust-book.ts'
 
 interface Signer {
   key: Ed25519PrivateKey
@@ -147,4 +152,18 @@ test('a ban cuts here within a second and everywhere connected within five', asy
   const hereMs = (await cutAt(bee)) - since
   t.diagnostic(`cut here after ${hereMs.toFixed(0)} ms`)
   assert.ok(hereMs < 1_000)
+})
+
+test('a peer that greets while its node stops is asked for no bans', async () => {
+  const [{ key, self }, peer] = await Promise.all([signer(), signer()])
+  const file = await openKnownPeersFile(join(await newHome(), 'known_peers.json'))
+  const components = { clock: systemClock, log: silentLogger, file, key, content: file.content, addresses: () => [] }
+  const trust = createTrustBook(components, { self, configured: [], open: false })
+  const membership = createMembership({ ...components, trust }, { self })
+  let asked = 0
+  const bans = createBanNews({ ...components, trust, membership, clientOf: () => void (asked += 1) })
+  await bans.stop()
+  bans.join(peer.self)
+  bans.leave(peer.self)
+  assert.equal(asked, 0)
 })
