@@ -4,6 +4,7 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
+import { thriftyMuxer } from '../links/window-updates.ts'
 
 const PROTOCOL = '/qmt/rig/1'
 const MIB = 1_048_576
@@ -45,7 +46,7 @@ async function startNode(listen: string[], encrypter: Encrypter): Promise<Libp2p
     addresses: { listen },
     transports: [tcp()],
     connectionEncrypters: [encrypter()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MIB, maxReadBufferLength: 8 * MIB } })],
+    streamMuxers: [thriftyMuxer(yamux({ streamOptions: { maxStreamWindowSize: MIB, maxReadBufferLength: 8 * MIB } }))],
     connectionMonitor: { enabled: false },
   })
 }
