@@ -246,6 +246,23 @@ test('a stranger who knocks is asked about, and only the whole word lets it in',
   assert.equal(await chat.code, 0)
 })
 
+test('who knocks while a line is typed is asked about after it', async () => {
+  const node = fakeNode()
+  const chat = await startChat(node)
+  chat.type('/no')
+  await chat.seen(/o$/)
+  node.meshEvent({ type: 'peer.knocked', at: 0, peerId: PEER_B, name: 'stranger', address: '/ip4/10.0.0.9/tcp/5' })
+  await chat.seen(/admission request: stranger [^]*› .*no$/)
+  assert.doesNotMatch(chat.shown(), /type admit or no/)
+  chat.type('des\r')
+  await chat.seen(/type admit or no ›/)
+  chat.type('no\r')
+  await chat.seen(/not admitted/)
+  assert.deepEqual(node.changes, [])
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
 test('peers come and go above the input, which stays', async () => {
   const node = fakeNode()
   const chat = await startChat(node)

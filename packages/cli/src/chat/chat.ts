@@ -58,8 +58,14 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   const terminal = createChatTerminal(
     { input: components.stdin, output: components.stdout },
     {
-      onLine: (line) => takeLine(line, chat),
-      onInterrupt: () => cancelKey.press(),
+      onLine: (line) => {
+        takeLine(line, chat)
+        questions.rest()
+      },
+      onInterrupt: () => {
+        cancelKey.press()
+        questions.rest() // it may have emptied the line
+      },
       onEnd: () => end(0),
       complete: (line) =>
         completePath(line, {

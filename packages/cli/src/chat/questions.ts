@@ -5,6 +5,8 @@ export interface Question {
   id: string
   /** Stands before the cursor. */
   prompt: string
+  /** Comes only while nothing is being typed: what a stranger does neither takes the line away nor is answered by its end. */
+  isPatient?: boolean
   /** What a line does; or what is said where it is no answer. */
   take(line: string): (() => Promise<void>) | string
 }
@@ -28,6 +30,8 @@ export interface Questions {
   answer(line: string): (() => Promise<void>) | undefined
   /** Where no question waits, the prompt changed. */
   refresh(): void
+  /** A line was ended: now patient questions come. */
+  rest(): void
 }
 
 export interface QuestionsOptions {
@@ -36,10 +40,11 @@ export interface QuestionsOptions {
   paint(text: string): string
 }
 
-type QuestionsTerminal = Pick<ChatTerminal, 'print' | 'setPrompt' | 'takeInput' | 'putInput'>
+type QuestionsTerminal = Pick<ChatTerminal, 'print' | 'setPrompt' | 'isTyping' | 'takeInput' | 'putInput'>
 
 export function createQuestions(terminal: QuestionsTerminal, { prompt, paint }: QuestionsOptions): Questions {
   let waiting: Question[] = []
+  let patient: Question[] = []
   let typed = ''
 
   const show = () => {
@@ -49,15 +54,20 @@ export function createQuestions(terminal: QuestionsTerminal, { prompt, paint }: 
     terminal.putInput(typed)
     typed = ''
   }
+  const ask = (question: Question): void => {
+    waiting.push(question)
+    if (waiting.length > 1) return
+    typed = terminal.takeInput()
+    show()
+  }
   return {
     pending: () => waiting.length > 0,
     ask: (question) => {
-      waiting.push(question)
-      if (waiting.length > 1) return
-      typed = terminal.takeInput()
-      show()
+      if (question.isPatient === true && terminal.isTyping()) patient.push(question)
+      else ask(question)
     },
     settle: (id) => {
+      patient = patient.filter((question) => question.id !== id)
       const wasFirst = waiting[0]?.id === id
       waiting = waiting.filter((question) => question.id !== id)
       if (wasFirst) show()
@@ -76,6 +86,9 @@ export function createQuestions(terminal: QuestionsTerminal, { prompt, paint }: 
     },
     refresh: () => {
       if (waiting.length === 0) terminal.setPrompt(prompt())
+    },
+    rest: () => {
+      if (!terminal.isTyping()) for (const question of patient.splice(0)) ask(question)
     },
   }
 }

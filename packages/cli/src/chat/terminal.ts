@@ -12,6 +12,8 @@ export interface ChatTerminal {
   stream(piece: string, paint: Paint): void
   endStream(): void
   setPrompt(prompt: string): void
+  /** Something stands in the input. */
+  isTyping(): boolean
   /** Empties the input; returns what was in it. */
   takeInput(): string
   putInput(text: string): void
@@ -111,6 +113,7 @@ export function createChatTerminal(streams: { input: InputStream; output: Output
       rl.setPrompt(prompt)
       draw()
     },
+    isTyping: () => rl.line !== '',
     takeInput: () => {
       const text = rl.line
       rl.write(null, { ctrl: true, name: 'e' })
