@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SelfDiagnosis } from '@qmtcode/protocol'
 import { createMachine } from './support/qmt.ts'
-import type { Finished } from './support/qmt.ts'
+import type { Finished, Machine } from './support/qmt.ts'
 
 const ok = (finished: Finished): Finished => {
   assert.equal(finished.code, 0, finished.stderr)
@@ -22,8 +23,7 @@ workspaces = ["${host.workspace}"]
 provider = "builtin"
 model = "demo"
 `)
-  // Its mesh is off, as where no [mesh] table stands; the rest keeps it off the network of this machine.
-  await guest.writeConfig('[mesh]\nenabled = false\nlisten = "/ip4/127.0.0.1/tcp/0"\ndiscovery = "none"\nnode_name = "guest"\n')
+  // The guest has no configuration at all.
   const node = host.start(['--headless'])
   await node.line(/listening: \S+/)
   const invited = ok(await host.run(['invite', '--yes', '--no-qr']))
@@ -32,11 +32,24 @@ model = "demo"
   assert.match(joined.stdout, /from now on prompts of this machine may leave it to host; to stop that: qmtcode peers use host --off/)
 
   const [, next = ''] = /^next: qmtcode (.+)$/m.exec(joined.stdout) ?? []
-  assert.match(next, /^--mesh run --node host "hello"$/)
+  assert.match(next, /^run --node host "hello"$/)
+  assert.match(joined.stdout, /^no port is open here/m)
   const words = [...next.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
   const answered = ok(await guest.run(words))
   assert.notEqual(answered.stdout.trim(), '')
+  await looksFromHere(guest, /ses_\w+/.exec(answered.stderr)?.[0])
 })
+
+/** In a home that joined, every command has the mesh, and opens no port for it; `qmtcode --headless` alone is no node still. */
+async function looksFromHere(guest: Machine, session: string | undefined): Promise<void> {
+  const nodes = JSON.parse(ok(await guest.run(['nodes', '--json'])).stdout) as { name: string; state: string; self: boolean }[]
+  assert.deepEqual(nodes.map(({ name, state, self }) => (self ? 'self' : `${name} ${state}`)).toSorted(), ['host connected', 'self'])
+  assert.match(ok(await guest.run(['attach', `host/${session}`, '--no-follow'])).stdout, /hello/)
+  const { self } = JSON.parse((await guest.run(['doctor', '--json'])).stdout) as { self: { facts: SelfDiagnosis } }
+  assert.deepEqual([self.facts.listenAddresses, self.facts.discovery], [[], []])
+  const headless = await guest.run(['--headless'])
+  assert.deepEqual([headless.code, /the mesh is not enabled/.test(headless.stderr)], [2, true], headless.stderr)
+}
 
 test('where the inviter shares no workspace, join names a model of it, and that answers', async () => {
   await using host = await createMachine()
@@ -54,9 +67,9 @@ model = "demo"
   await node.line(/listening: \S+/)
   const invited = ok(await host.run(['invite', '--yes', '--no-qr']))
   const joined = ok(await guest.run(['join', invited.stdout.trim(), '--yes']))
-  assert.match(joined.stdout, /^next: qmtcode --mesh run --model host:builtin\/demo "hello"$/m)
+  assert.match(joined.stdout, /^next: qmtcode run --model host:builtin\/demo "hello"$/m)
   const answered = ok(await guest.run(['--mesh', 'run', '--model', 'host:builtin/demo', 'hello']))
   assert.match(answered.stdout, /builtin\/demo/)
   const alone = await guest.run(['nodes'])
-  assert.match(alone.stderr, /hint: start with --mesh: qmtcode --mesh nodes;/)
+  assert.match(alone.stderr, /hint: join one: .* or start with --mesh: qmtcode --mesh nodes;/) // the file says that it is off
 })

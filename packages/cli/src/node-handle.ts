@@ -104,8 +104,11 @@ export interface OpenNodeOptions {
   mesh: MeshFlags
   /** This process wants to be the node: throws conflict (with the pid) where another one holds QMT_HOME. */
   serve: boolean
-  /** A node that begins here is one of the mesh, whatever was said; one that runs is used as it is. */
-  withMesh?: boolean
+  /**
+   * Where nothing was said, a node that begins here is one of the mesh: `listens` with the defaults, `dials` only, or `either`: it dials in a
+   * home that joined a mesh, else it listens. A node that runs is used as it is.
+   */
+  withMesh?: 'listens' | 'dials' | 'either'
   /** How long to wait for the configured peers before anything else; 0: not at all. */
   waitMs: number
   /** How long a call waits for its peer while that is being dialled (`--wait`). */

@@ -1,6 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Peers, Trust } from '@qmtcode/protocol'
-import type { Components, NodeHandle } from '../node-handle.ts'
+import type { Components, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
 import { printableLine } from '../output/printable.ts'
 import type { Style } from '../output/style.ts'
 import type { Writer } from '../output/writer.ts'
@@ -23,7 +23,7 @@ export interface WithNodeOptions {
   /** Wait for the configured peers, as `--wait` says. */
   needsPeers?: boolean
   /** Where this command begins the node: with the mesh, whatever the configuration says. */
-  withMesh?: boolean
+  withMesh?: OpenNodeOptions['withMesh']
 }
 
 /** Opens a node, or reaches the one that runs; closes it whatever happens. */
@@ -76,7 +76,7 @@ export function meshOf(node: NodeHandle, command?: string): { peers: Peers; trus
     const typed = command === undefined ? '' : `: qmtcode --mesh ${command}`
     const isBegunHere = node.others !== undefined
     const hint = isBegunHere
-      ? `start with --mesh${typed}; for good: a line [mesh] in the configuration`
+      ? `join one: qmtcode join URL; or start with --mesh${typed}; for good: [mesh] enabled = true in the configuration`
       : 'the qmtcode that runs here is no node of a mesh: stop it, and start it with --mesh'
     throw new AppError('bad_request', 'the mesh is not enabled here', { hint })
   }

@@ -50,7 +50,7 @@ interface Asking {
 async function examine(context: CommandContext, { target, late }: Asking): Promise<DoctorReport> {
   const checks = configChecks(await readConfig(context))
   if (checks.some(({ status }) => status === 'problem')) return { self: { name: 'this node', checks }, peers: [] }
-  return await withNode(context, { withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: 'either' }, async (node) => {
     const status = await inTime(node.status(), late)
     const begun = [...checks, runningCheck(status, process.pid)]
     const { diagnosis, peers } = node

@@ -10,7 +10,7 @@ import { printList } from './list.ts'
 export async function invite(context: CommandContext, { qr, json, yes, ...wish }: Omit<InviteOptions, 'command'>): Promise<number> {
   requirePerson(context, { yes, what: 'invite' })
   const { name, role, ttlMs, uses, labels } = wish
-  return await withNode(context, { withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: 'listens' }, async (node) => {
     const made = await meshOf(node).trust.invite({ name, role, ttlMs, uses, labels })
     if (json) context.out.line(jsonLine(made, 2))
     else {
@@ -44,7 +44,7 @@ function tell({ err, errStyle, components }: CommandContext, made: NewInvite, is
 }
 
 export async function invites(context: CommandContext, { json }: { json: boolean }): Promise<number> {
-  return await withNode(context, { withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: 'listens' }, async (node) => {
     const rows = await meshOf(node).trust.invites()
     printList(context, json, {
       rows,
@@ -68,7 +68,7 @@ export async function revokeInvite(
   { id, json, yes }: { id: string; json: boolean; yes: boolean },
 ): Promise<number> {
   requirePerson(context, { yes, what: 'invites revoke' })
-  return await withNode(context, { withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: 'listens' }, async (node) => {
     const revoked = await meshOf(node).trust.revoke(id)
     if (json) context.out.line(jsonLine(revoked, 2))
     else {

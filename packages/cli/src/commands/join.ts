@@ -9,7 +9,7 @@ import type { JoinCommand } from './invocation.ts'
 /** Joins the mesh that an invite leads into. */
 export async function join(context: CommandContext, { url, name, use, json, yes }: JoinCommand): Promise<number> {
   requirePerson(context, { yes, what: 'join' })
-  return await withNode(context, { withMesh: true }, async (node) => {
+  return await withNode(context, { withMesh: 'dials' }, async (node) => {
     const { out, components, interrupts } = context
     const { trust, peers } = meshOf(node)
     const joined = await trust.join(url, { name, use, signal: interrupts.signal })
@@ -19,10 +19,13 @@ export async function join(context: CommandContext, { url, name, use, json, yes 
     }
     for (const line of joinedLines(joined, components.clock.now())) out.line(line)
     const inviter = joined.use ? await toldBy(joined.inviter, peers, interrupts.signal) : undefined
-    for (const line of nextLines(joined, { inviter, isRunning: node.others === undefined })) out.line(line)
+    out.line(`next: qmtcode ${firstTry(joined, inviter)}`)
+    if ((await node.status()).listenAddresses.length === 0) out.line(DIALS_ONLY)
     return 0
   })
 }
+
+const DIALS_ONLY = 'no port is open here: this machine dials; to be reached and to share, let it run: qmtcode --mesh'
 
 function joinedLines({ root, inviter, name, role, expiresAt, use }: Joined, now: number): string[] {
   const called = printableLine(name, 63)
@@ -62,13 +65,4 @@ function firstTry({ name, role }: Joined, inviter: PeerInfo | undefined): string
   if (inviter.agents.length > 0) return `run --node ${called} "hello"`
   const model = inviter.models.find((id) => PLAIN.test(id))
   return model === undefined ? 'nodes' : `run --model ${called}:${model} "hello"`
-}
-
-/** What to type now. The mesh is there where a node of this home runs; else each command says it, or the configuration does. */
-function nextLines(joined: Joined, { inviter, isRunning }: { inviter: PeerInfo | undefined; isRunning: boolean }): string[] {
-  const mesh = isRunning ? 'qmtcode' : 'qmtcode --mesh'
-  return [
-    `next: ${mesh} ${firstTry(joined, inviter)}`,
-    ...(isRunning ? [] : ['without --mesh each time: a line [mesh] in the configuration, or a node that stays: qmtcode --headless --mesh']),
-  ]
 }

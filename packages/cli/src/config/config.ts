@@ -12,6 +12,8 @@ export interface Config {
   file?: string
   /** QMT_HOME. */
   home: string
+  /** Whether the file says anything of the mesh, be it that it is off. */
+  saysMesh: boolean
   mesh: MeshConfig
   agent?: AgentConfig
   planner?: AgentConfig

@@ -25,6 +25,7 @@ export function toConfig(from: FileConfig, around: Surroundings): Config {
   return {
     file: around.file,
     home: around.home,
+    saysMesh: from.mesh !== undefined,
     mesh: toMesh(from.mesh, around, base),
     agent: from.agent && camelCased(from.agent),
     planner: from.planner && camelCased(from.planner),

@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { localInterfaceAddresses } from '@qmtcode/mesh/addresses'
+import { hasJoined } from '@qmtcode/mesh/joined'
 import { AppError, isAppError } from '@qmtcode/protocol'
-import type { Config } from '../config/config.ts'
+import type { Config, MeshConfig } from '../config/config.ts'
+import { dialOnly } from '../config/dial-only.ts'
 import { formatDiagnostic } from '../config/diagnostics.ts'
 import { meshFingerprint } from '../config/fingerprint.ts'
 import { applyFlags } from '../config/flags.ts'
@@ -44,16 +47,24 @@ interface Asked {
 async function readAsked({ home, env, cwd }: OpenNodeComponents, options: OpenNodeOptions): Promise<Asked> {
   const loaded = await loadConfig({ argvFile: options.configPath, home, env, cwd })
   const applied = applyFlags(loaded.config, { mesh: options.mesh }, { localAddresses: localInterfaceAddresses() })
-  return { config: applied.config, dialling: applied.dialling, notices: [...loaded.notices, ...applied.notices].map(formatDiagnostic) }
+  const mesh = await meshFor(applied.config, options)
+  const notices = [...loaded.notices, ...applied.notices].map(formatDiagnostic)
+  return { config: { ...applied.config, mesh }, dialling: applied.dialling, notices }
+}
+
+/** What was said of the mesh holds. Where nothing was, the home of a member has one for its commands, which opens no port. */
+async function meshFor({ home, mesh, saysMesh }: Config, { serve, withMesh }: OpenNodeOptions): Promise<MeshConfig> {
+  if (mesh.enabled) return mesh
+  const isMember = !saysMesh && !serve && withMesh !== 'listens' && (await hasJoined(join(home, 'known_peers.json')))
+  if (isMember || withMesh === 'dials') return dialOnly(mesh)
+  return withMesh === undefined ? mesh : { ...mesh, enabled: true }
 }
 
 async function startHere(components: OpenNodeComponents, options: OpenNodeOptions, asked: Asked, lock: HomeLock): Promise<NodeHandle> {
   for (const notice of asked.notices) options.notice(notice)
-  const { mesh } = asked.config
-  const config = options.withMesh === true ? { ...asked.config, mesh: { ...mesh, enabled: true } } : asked.config
   try {
     const { startLocalNode } = await import('./local-node.ts') // not for a client of a running node
-    return await startLocalNode({ ...components, lock, config, dialling: asked.dialling }, options)
+    return await startLocalNode({ ...components, lock, config: asked.config, dialling: asked.dialling }, options)
   } catch (error) {
     lock.release()
     throw error

@@ -7,6 +7,7 @@ export function startLines(status: NodeStatus): string[] {
   const lines: string[] = []
   if (status.peerId !== undefined) lines.push(`peer id: ${status.peerId}`)
   for (const address of status.listenAddresses) lines.push(`listening: ${printableLine(address)}`)
+  if (status.peerId !== undefined && status.listenAddresses.length === 0) lines.push('no port is open here: this node only dials')
   for (const { address, note } of status.dialling ?? []) {
     lines.push(`dialling: ${printableLine(address)}${note === undefined ? '' : ` (${printableLine(note)})`}`)
   }
