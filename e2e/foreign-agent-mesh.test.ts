@@ -58,13 +58,27 @@ test('a peer works with a foreign agent: its edits it allows itself, its command
   await using far = await openNodeApi(server)
   await using near = await openSocket(laptop)
   const guest = near.peers?.sessions(peerIdSchema.parse(peerId)) ?? assert.fail('the mesh is on')
-  const { id } = await guest.create({ agent: 'claude' })
+  const listed = await laptop.run(['models', '--json'])
+  const models = (JSON.parse(listed.stdout) as { id: string; agent?: string }[]).filter(({ agent }) => agent !== undefined)
+  assert.deepEqual(
+    models.map(({ id }) => id),
+    ['gpu-server:claude/small', 'gpu-server:claude/large'],
+    listed.stdout + listed.stderr,
+  )
+  const { id } = await guest.create({ agent: 'claude', model: 'claude/large' })
+  await prompt(guest, id, 'settings')
+  assert.match(textOf(await until(guest, id, 0, isEnd)), /model large/)
+  await guest.configure(id, { model: 'claude/small' })
+  const set = await headOf(guest, id)
+  await prompt(guest, id, 'settings')
+  assert.match(textOf(await until(guest, id, set, isEnd)), /model small/)
+  const head = await headOf(guest, id)
 
   await prompt(guest, id, 'edit made.txt from afar')
-  const [edit] = eventsOfType(await until(guest, id, 0, isQuestion), 'permission.requested')
+  const [edit] = eventsOfType(await until(guest, id, head, isQuestion), 'permission.requested')
   assert.deepEqual([edit?.needs, edit?.reserved], [['edit'], undefined])
   await guest.answer(id, { id: edit?.id ?? '', answer: 'allow_session' })
-  await until(guest, id, 0, isEnd)
+  await until(guest, id, head, isEnd)
   assert.equal(await readFile(join(server.workspace, 'made.txt'), 'utf8'), 'from afar\n')
 
   for (const word of ['run', 'odd']) {
@@ -92,6 +106,7 @@ test('no pattern shares a foreign agent, and shell = "no" runs no command of it 
   const refused = await remote('say hello')
   assert.equal(refused.code, 4, refused.stderr)
   assert.match(refused.stderr, /does not share the agent claude/)
+  assert.doesNotMatch((await laptop.run(['models', '--json'])).stdout, /claude/)
   await first.node.kill()
   const second = await startHost(server, { guest, share: `agents = ["claude"]\n${workspaces}`, config: agentTable })
   await laptop.writeConfig(guestConfig(second.address))

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { acpAgentCommand } from '@qmtcode/testing'
 import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
 import { startAcp } from './support/acp-process.ts'
 import { eventsOf, eventsOfType } from './support/output.ts'
+import { noTerminal, openTerminal } from './support/pty.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
 
@@ -54,6 +55,52 @@ test('a foreign agent is listed, and answers a prompt: text, thoughts, a plan, u
   const wrong = await run(machine, 'say hello', '--model', 'huge')
   assert.equal(wrong.code, 1, wrong.stderr)
   assert.match(wrong.stdout, /has no model huge.*claude\/small, claude\/large/)
+})
+
+test('its models are listed and chosen: models, /model in the chat, the options of an editor; it keeps no session for that', async () => {
+  await using machine = await startMachine(table().replace('[mesh]\nenabled = false\n', ''))
+  const sessionsOfAgent = async (): Promise<string[]> =>
+    (await readdir(join(machine.env['HOME'] ?? '', '.acp-agent'))).filter((name) => name.endsWith('.json'))
+  const node = machine.start(['--headless', '--mesh=/ip4/127.0.0.1/tcp/0'])
+  await node.line(/listening: /)
+  const listed = await machine.run(['models', '--json'])
+  const rows = (JSON.parse(listed.stdout) as { id: string; agent?: string }[]).filter(({ agent }) => agent === 'claude')
+  assert.deepEqual(
+    rows.map(({ id }) => id.replace(/^[^:]*:/, '')),
+    ['claude/small', 'claude/large'],
+    listed.stdout + listed.stderr,
+  )
+  assert.deepEqual(await sessionsOfAgent(), [])
+  assert.match((await machine.run(['models'])).stdout, /claude\/large +- +--agent claude/)
+
+  await using editor = await startAcp(machine, ['--agent', 'claude'])
+  const { sessionId, configOptions } = await editor.agent.request('session/new', { cwd: machine.workspace, mcpServers: [] })
+  const model = configOptions?.find(({ category }) => category === 'model')
+  assert.ok(model?.type === 'select')
+  assert.deepEqual(
+    [model.currentValue, model.options.map((one) => 'value' in one && [one.value, one.name])],
+    [
+      'claude/small',
+      [
+        ['claude/small', 'SMALL'],
+        ['claude/large', 'LARGE'],
+      ],
+    ],
+  )
+  await editor.agent.request('session/set_config_option', { sessionId, configId: 'model', value: 'claude/large' })
+  await editor.agent.request('session/prompt', { sessionId, prompt: textBlocks('settings') })
+  assert.match(editor.said(), /model large/)
+  assert.equal((await sessionsOfAgent()).length, 1)
+
+  if (noTerminal !== undefined) return
+  await using chat = openTerminal(machine, ['attach', sessionId])
+  await chat.shows(/model large[^]*^›$/m)
+  chat.type('/model\r')
+  await chat.shows(/model: claude\/large\n +\/model claude\/small +SMALL\n +\/model claude\/large +LARGE\n›$/)
+  chat.type('/model claude/small\r')
+  await chat.shows(/model: claude\/small\n/)
+  chat.type('settings\r')
+  await chat.shows(/model small, mode default/)
 })
 
 test('its tools are in the log, and ask by our rules', async () => {

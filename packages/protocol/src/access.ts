@@ -42,6 +42,7 @@ export const ACCESS = {
     unshare: { role: 'observer', right: 'owner' },
     delete: { role: 'observer', right: 'owner' },
     create: { role: 'client' },
+    agentModels: { role: 'client' },
     fork: { role: 'client', right: 'observe' },
   },
   models: {

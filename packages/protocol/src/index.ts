@@ -114,6 +114,8 @@ export {
 } from './sessions.ts'
 export type {
   FileContent,
+  AgentModels,
+  AgentModelsQuery,
   FileQuery,
   ForkOptions,
   Page,

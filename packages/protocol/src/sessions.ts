@@ -117,6 +117,28 @@ const workspaceFileSchema = z.object({
 })
 export interface WorkspaceFile extends z.infer<typeof workspaceFileSchema> {}
 
+const MAX_AGENT_MODELS = 500
+
+const agentModelsQuerySchema = z.object({
+  /** Default: all agents of other makers that the caller may use. */
+  agent: z.string().max(100).optional(),
+  /** Where a session would work, since agents read settings there. Default: as for `create`. */
+  workspace: z.string().max(4_096).optional(),
+})
+export interface AgentModelsQuery extends z.infer<typeof agentModelsQuerySchema> {}
+
+const agentModelsSchema = z.object({
+  agent: z.string().max(100),
+  /** `id` as a session names it: `agent/model`. `name` for people. */
+  models: z.array(z.object({ id: z.string().max(300), name: z.string().max(200) })).max(MAX_AGENT_MODELS),
+  /** The one that it takes where nobody chose. */
+  current: z.string().max(300).optional(),
+  /** Why its models are not known now. */
+  problem: z.string().max(1_000).optional(),
+})
+/** The models that an agent of another maker brings; none: it lets nobody choose. */
+export interface AgentModels extends z.infer<typeof agentModelsSchema> {}
+
 const fileContentSchema = z.object({ path: z.string(), mediaType: z.string(), /** Base64. */ data: z.string() })
 export interface FileContent extends z.infer<typeof fileContentSchema> {}
 
@@ -128,6 +150,11 @@ export interface Sessions {
   /** Throws not_found (agent), bad_request (workspace), model_unavailable. */
   create(init: SessionInit): Promise<SessionInfo>
   list(query?: SessionQuery): Promise<Page<SessionInfo>>
+  /**
+   * What may be chosen as the model of a session with an agent of another maker. Such an agent is started to be asked, and its answer kept for
+   * a while; one that fails says so in `problem`. Empty for an agent that uses the models of nodes. Throws not_found (agent), bad_request (workspace).
+   */
+  agentModels(query?: AgentModelsQuery): Promise<AgentModels[]>
   get(id: SessionId): Promise<SessionInfo>
   /** Queues a prompt. `promptId` is the caller's: a repeat returns the first receipt and runs nothing twice. */
   prompt(id: SessionId, prompt: { promptId: PromptId; content: PromptContent }): Promise<PromptReceipt>
@@ -168,6 +195,7 @@ const none = z.object({})
 export const sessionsContract = defineContract('sessions', 1, {
   create: unary(sessionInitSchema, sessionInfoSchema),
   list: unary(sessionQuerySchema, z.object({ items: z.array(sessionInfoSchema), cursor: z.string().optional() })),
+  agentModels: unary(agentModelsQuerySchema, z.object({ agents: z.array(agentModelsSchema).max(100) })),
   get: unary(byId, sessionInfoSchema),
   prompt: unary(byId.extend({ promptId: promptIdSchema, content: promptContentSchema }), promptReceiptSchema),
   answer: unary(byId.extend({ requestId: z.string().max(200), answer: z.union([permissionAnswerSchema, questionReplySchema]) }), none),

@@ -28,6 +28,14 @@ export function creating(scenario: Scenario): void {
     await assert.rejects(create({ workspace: `${fixture.workspace}/missing` }), { code: 'bad_request' })
   })
 
+  scenario('an agent that uses the models of nodes brings none of its own', async ({ alice, create, fixture }) => {
+    const { agent } = await create()
+    assert.deepEqual(await alice.agentModels(), [])
+    assert.deepEqual(await alice.agentModels({ agent, workspace: fixture.workspace }), [])
+    await assert.rejects(alice.agentModels({ agent: 'nobody-has-it' }), { code: 'not_found' })
+    await assert.rejects(alice.agentModels({ agent, workspace: 'relative/path' }), { code: 'bad_request' })
+  })
+
   scenario('lists the newest first, in pages', async ({ alice, create }) => {
     const ids: SessionId[] = []
     for (let i = 0; i < 5; i += 1) ids.unshift((await create()).id)

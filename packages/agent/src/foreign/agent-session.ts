@@ -25,6 +25,7 @@ import { settingsUpdate } from './updates.ts'
 
 const START_MS = 120_000 // npx may have to fetch it first
 const EXIT_MS = 1_000
+const DISCARD_MS = 2_000
 
 /** What a turn hears of its agent. Updates come in order, one at a time; all of them before the prompt's answer. */
 interface TurnListener {
@@ -48,6 +49,8 @@ export interface AgentSession extends SettingsSession {
   listener: TurnListener | undefined
   readonly agent: ClientContext
   isGone(): boolean
+  /** Has the agent forget this session, where it can. */
+  discard(): Promise<void>
   /** What `work` comes to, or the error that the process ended with. */
   race<T>(work: Promise<T>): Promise<T>
   stop(): Promise<void>
@@ -178,6 +181,15 @@ async function open(
     id,
     knows: restored !== undefined,
     takes: { image, embeddedContext },
+    discard: async (): Promise<void> => {
+      if (initialized.agentCapabilities?.sessionCapabilities?.delete) {
+        await untilAborted(
+          link.race(link.agent.request('session/delete', { sessionId: id })),
+          AbortSignal.timeout(DISCARD_MS),
+          () => new AppError('timeout', `agent ${agent.id} did not delete a session`),
+        )
+      }
+    },
     setMode: async (modeId: string): Promise<void> => {
       await link.race(link.agent.request('session/set_mode', { sessionId: id, modeId }))
       if (link.settings.modes) link.settings.modes = { ...link.settings.modes, currentModeId: modeId }

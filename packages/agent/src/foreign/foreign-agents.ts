@@ -7,6 +7,8 @@ import type { RunTurn, TurnContext } from '../turn/types.ts'
 import { noUsage } from '../turn/usage.ts'
 import { openAgentSession } from './agent-session.ts'
 import type { AgentSession } from './agent-session.ts'
+import { createKnownModels } from './agent-models.ts'
+import type { KnownModels } from './agent-models.ts'
 import { runForeignTurn } from './foreign-turn.ts'
 import type { ForeignTurnComponents } from './foreign-turn.ts'
 import type { ForeignAgent } from './types.ts'
@@ -35,6 +37,8 @@ export interface ForeignAgentsOptions {
 export interface ForeignAgents {
   has(agentId: string): boolean
   runTurn: RunTurn
+  /** The models that they bring, each asked where a session would work. */
+  models: KnownModels['of']
   /** Ends the process of a session that is deleted. */
   discard(id: SessionId): Promise<void>
   /** Ends all processes. After the sessions' stop. */
@@ -55,8 +59,24 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
   const { keepMs = KEEP_MS, maxProcesses = MAX_PROCESSES, guestShell = 'no' } = options
   const slots = new Map<SessionId, Slot>() // the longest unused first
   const opening = new Set<Promise<AgentSession>>()
-  let isStopped = false
+  const stopping = new AbortController()
+  const knownModels = createKnownModels({
+    agents,
+    clock: components.clock,
+    log,
+    open: (agent, cwd) => open(agent, { cwd, signal: stopping.signal }),
+  })
 
+  const open = async (agent: ForeignAgent, where: Parameters<typeof openAgentSession>[1]): Promise<AgentSession> => {
+    if (stopping.signal.aborted) throw new AppError('interrupted', 'this node is stopping')
+    const work = openAgentSession({ agent, env, log, version }, where)
+    opening.add(work)
+    try {
+      return await work
+    } finally {
+      opening.delete(work)
+    }
+  }
   const end = async (id: SessionId): Promise<void> => {
     const slot = slots.get(id)
     slots.delete(id)
@@ -79,17 +99,11 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
     }
     await end(turn.sessionId)
     await makeRoom()
-    if (isStopped) throw new AppError('interrupted', 'this node is stopping')
     const earlierId = foreignIdIn(turn.events)
-    const work = openAgentSession({ agent, env, log, version }, { cwd, earlierId, signal: turn.signal })
-    opening.add(work)
-    try {
-      const slot = { session: await work, isBusy: true }
-      slots.set(turn.sessionId, slot)
-      return slot
-    } finally {
-      opening.delete(work)
-    }
+    const slot = { session: await open(agent, { cwd, earlierId, signal: turn.signal }), isBusy: true }
+    slots.set(turn.sessionId, slot)
+    if (earlierId === undefined) knownModels.learn(agent, turn.workspace, slot.session.settings) // else something was chosen in it
+    return slot
   }
   const release = (id: SessionId, slot: Slot): void => {
     slot.isBusy = false
@@ -128,10 +142,12 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
         return { stopReason: 'failed', usage: noUsage, error: toWireError(toAppError(error)) }
       }
     },
+    models: knownModels.of,
     discard: end,
     stop: async () => {
-      isStopped = true
+      stopping.abort(new AppError('interrupted', 'this node is stopping'))
       await Promise.allSettled(opening)
+      await knownModels.settled()
       await Promise.all(Array.from(slots.keys(), end))
     },
   }

@@ -39,6 +39,12 @@ export function currentModel({ configOptions }: AgentSettings): string | undefin
   return modelOption(configOptions)?.currentValue
 }
 
+/** The models that may be chosen, and the one that is; none where the agent lets nobody choose. */
+export function modelChoices({ configOptions }: AgentSettings): { choices: Choice[]; current?: string } {
+  const option = modelOption(configOptions)
+  return option ? { choices: choicesOf(option), current: option.currentValue } : { choices: [] }
+}
+
 async function applyModel(session: SettingsSession, agentId: string, model: string): Promise<void> {
   const option = modelOption(session.settings.configOptions)
   if (!option) {

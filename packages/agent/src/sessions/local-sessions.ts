@@ -1,5 +1,5 @@
 import { AppError, LIMITS, newSessionId } from '@qmtcode/protocol'
-import type { Author, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, Author, SessionEvent, SessionId, SessionInfo, SessionInit, Sessions } from '@qmtcode/protocol'
 import type { EventLog, SessionRow } from '../log/types.ts'
 import { abortable } from './abortable.ts'
 import { createCommands, openRow } from './commands.ts'
@@ -55,6 +55,11 @@ function createView(view: ViewParts): Sessions {
     ...createCommands(engine, view.components, author),
     ...createLookups(view),
     create: (init) => createSession(view, init),
+    agentModels: async ({ agent, workspace = view.options.defaultWorkspace } = {}) => {
+      if (agent !== undefined) agentOf(view.components, agent)
+      await checkWorkspace(workspace)
+      return (await view.components.agentModels?.({ agent, workspace })) ?? []
+    },
     fork: async (id, { at, title } = {}) => {
       engine.assertRunning()
       return await infoOf(view, await forkSession(view.components, { source: id, author, at, title }))
@@ -154,15 +159,20 @@ async function* followAs(
 
 async function createSession(view: ViewParts, init: SessionInit): Promise<SessionInfo> {
   const { components, options, author } = view
-  const { agents, log } = components
+  const { log } = components
   const { workspace = options.defaultWorkspace, title, model, mode = 'build', private: isPrivate = false, unattended = false } = init
-  const agent = init.agent === undefined ? agents.default() : agents.get(init.agent)
-  if (!agent) throw new AppError('not_found', `no agent ${init.agent} here`, { hint: 'see: qmtcode agents' })
+  const agent = agentOf(components, init.agent)
   await checkWorkspace(workspace)
   const id = newSessionId()
   const session = { id, private: isPrivate, unattended, mode, allow: init.allow ?? [] }
   await log.create(session, { type: 'session.created', agent: agent.id, model, workspace, title, author })
   return await infoOf(view, id)
+}
+
+function agentOf({ agents }: SessionsComponents, id: string | undefined): AgentSpec {
+  const agent = id === undefined ? agents.default() : agents.get(id)
+  if (!agent) throw new AppError('not_found', `no agent ${id} here`, { hint: 'see: qmtcode agents' })
+  return agent
 }
 
 function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: HotSession): SessionInfo {

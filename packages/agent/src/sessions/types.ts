@@ -1,4 +1,4 @@
-import type { AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Sessions } from '@qmtcode/protocol'
+import type { AgentModels, AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Sessions } from '@qmtcode/protocol'
 import type { EventLog, SessionRow } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
 import type { QuestionKind } from './open-questions.ts'
@@ -49,6 +49,8 @@ export interface SessionsComponents {
   discard?(id: SessionId): Promise<void>
   /** Reads the files of workspaces. Absent: they are not given to anybody. */
   files?: WorkspaceFiles
+  /** Asks agents of other makers for their models; `agent`: only that one. Absent: there are none. */
+  agentModels?(query: { agent?: string; workspace: string }): Promise<AgentModels[]>
   /** How this node appears in SessionInfo; read at each use. */
   node: { readonly name: string; readonly peerId?: PeerId }
 }

@@ -1,5 +1,5 @@
 import { AppError, didYouMean, isAppError, sessionIdSchema } from '@qmtcode/protocol'
-import type { SessionInfo, Sessions } from '@qmtcode/protocol'
+import type { AgentModels, SessionInfo, Sessions } from '@qmtcode/protocol'
 import { isNode, nodeColumns } from '../output/node-table.ts'
 import { newest, sessionColumns } from '../commands/sessions.ts'
 import { meshOf } from '../commands/context.ts'
@@ -23,7 +23,7 @@ export interface SlashComponents {
   quit(): void
 }
 
-const HELP = `  /model [provider/model]  the model from now on; node:provider/model for another node's
+const HELP = `  /model [provider/model]  the model from now on; node:provider/model for another node's, agent/model for one that the agent brings
   /agent [id]              another agent, in a new session
   /new                     a new session
   /sessions                the newest sessions
@@ -70,14 +70,44 @@ export async function slash(line: string, components: SlashComponents): Promise<
   }
 }
 
-async function model(value: string | undefined, { conversation, node, print }: SlashComponents): Promise<void> {
+async function model(value: string | undefined, { conversation, node, sessions: port, print }: SlashComponents): Promise<void> {
   if (value !== undefined) {
     await conversation.setModel(value)
     return print(`model: ${value}`)
   }
+  const { agent, workspace, model: chosen } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
+  const brought = agent === undefined ? undefined : await broughtBy(port, { agent, workspace }, print)
+  if (brought) return print(broughtText(brought, chosen))
   const { defaultModel } = await node.status()
   const byDefault = defaultModel && 'model' in defaultModel ? defaultModel.model : 'none'
-  print(`model: ${conversation.init.model ?? `the agent's, or the default (${printableLine(byDefault)})`}`)
+  print(`model: ${printableLine(chosen ?? conversation.init.model ?? `the agent's, or the default (${byDefault})`, 300)}`)
+}
+
+const TELL_AFTER_MS = 500 // a wait that a person notices is explained
+
+/** What an agent of another maker lets choose; nothing for one that uses the models of nodes. */
+async function broughtBy(
+  port: Sessions,
+  query: { agent: string; workspace?: string },
+  print: (text: string) => void,
+): Promise<AgentModels | undefined> {
+  const telling = setTimeout(() => print(`asking ${printableLine(query.agent, 100)} for its models …`), TELL_AFTER_MS)
+  try {
+    const [brought] = await port.agentModels(query)
+    return brought
+  } catch (error) {
+    if (isAppError(error, 'forbidden', 'unsupported', 'not_found', 'bad_request')) return undefined // a host that is older, or does not tell
+    throw error
+  } finally {
+    clearTimeout(telling)
+  }
+}
+
+function broughtText({ agent, models, current, problem }: AgentModels, chosen: string | undefined): string {
+  const now = `model: ${printableLine(chosen ?? current ?? `what ${agent} has set`, 300)}`
+  if (problem !== undefined) return `${now}\n  its models are not known: ${printableLine(problem, 500)}`
+  if (models.length === 0) return `${now}\n  ${printableLine(agent, 100)} lets nobody choose another`
+  return [now, ...models.map(({ id, name }) => `  /model ${printableLine(id, 300)}  ${printableLine(name, 200)}`)].join('\n')
 }
 
 async function agent(value: string | undefined, { conversation, node, print }: SlashComponents): Promise<void> {

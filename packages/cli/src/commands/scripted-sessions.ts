@@ -163,6 +163,7 @@ export function scriptedSessions(script: Script): ScriptedSessions {
       inits.push(init)
       return add({ agent: init.agent ?? 'main', workspace: init.workspace ?? '/host' })
     },
+    agentModels: async () => [],
     list: async () => ({ items: [...rows.values()].map((row) => row.info) }),
     get: async (id) => ({ ...rowOf(id).info }),
     prompt: async (id, { promptId, content }) => {

@@ -75,7 +75,7 @@ async function answers(node: NodeHandle): Promise<boolean> {
 
 type LastingSessions = Pick<
   Sessions,
-  'create' | 'list' | 'get' | 'prompt' | 'answer' | 'cancel' | 'configure' | 'fork' | 'history' | 'follow' | 'delete'
+  'create' | 'agentModels' | 'list' | 'get' | 'prompt' | 'answer' | 'cancel' | 'configure' | 'fork' | 'history' | 'follow' | 'delete'
 >
 
 /** Sessions that `of` finds on whichever node it is. */
@@ -83,6 +83,7 @@ export function lastingSessions(lasting: LastingNode, of: (node: NodeHandle) => 
   const on = <Value>(work: (sessions: Sessions) => Promise<Value>): Promise<Value> => lasting.use((node) => work(of(node)))
   return {
     create: (init) => on((sessions) => sessions.create(init)), // twice: an empty one more
+    agentModels: (query) => on((sessions) => sessions.agentModels(query)),
     list: (query) => on((sessions) => sessions.list(query)),
     get: (id) => on((sessions) => sessions.get(id)),
     prompt: (id, prompt) => on((sessions) => sessions.prompt(id, prompt)),

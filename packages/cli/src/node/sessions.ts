@@ -75,7 +75,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   const files = createWorkspaceFiles({ tools, permissions, env })
   const catalog = catalogOf(config, agents)
   const sessions = createSessions(
-    { log, runTurn, files, agents: catalog, discard, clock, logger: logger.child('sessions'), node },
+    { log, runTurn, files, agents: catalog, agentModels: foreign.models, discard, clock, logger: logger.child('sessions'), node },
     { defaultWorkspace: cwd },
   )
   const bounds = createPeerBounds({ sessions, clock, node })

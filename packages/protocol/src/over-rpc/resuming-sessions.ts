@@ -76,6 +76,7 @@ export function resumingSessions(sessions: Sessions, options: ResumingSessionsOp
   return {
     ...sessions,
     list: (query) => again(() => sessions.list(query)),
+    agentModels: (query) => again(() => sessions.agentModels(query)),
     get: (id) => again(() => sessions.get(id), id),
     prompt: (id, prompt) => again(() => sessions.prompt(id, prompt), id), // its promptId makes it one
     history: (id, range) => again(() => sessions.history(id, range), id),

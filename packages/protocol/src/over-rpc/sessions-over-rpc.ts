@@ -6,6 +6,7 @@ export function sessionsOverRpc(client: ContractClient<typeof sessionsContract>)
   return {
     create: async (init) => client.create(init),
     list: async (query = {}) => client.list(query),
+    agentModels: async (query = {}) => (await client.agentModels(query)).agents,
     get: async (id) => client.get({ id }),
     prompt: async (id, { promptId, content }) => client.prompt({ id, promptId, content }),
     async answer(id, { id: requestId, answer }) {
@@ -43,6 +44,7 @@ export function sessionsHandlers(sessions: Sessions): ContractHandlers<typeof se
   return {
     create: async (init) => sessions.create(init),
     list: async (query) => sessions.list(query),
+    agentModels: async (query) => ({ agents: await sessions.agentModels(query) }),
     get: async ({ id }) => sessions.get(id),
     prompt: async ({ id, promptId, content }) => sessions.prompt(id, { promptId, content }),
     answer: async ({ id, requestId, answer }) => done(sessions.answer(id, { id: requestId, answer })),

@@ -1,6 +1,6 @@
 import type { SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk'
 import { AppError, modelIdSchema } from '@qmtcode/protocol'
-import type { AgentSpec, SessionChange, SessionInfo } from '@qmtcode/protocol'
+import type { AgentModels, AgentSpec, SessionChange, SessionInfo } from '@qmtcode/protocol'
 
 /** An agent as an editor's sessions need it. */
 export type AcpAgent = Pick<AgentSpec, 'id' | 'name' | 'description' | 'model'>
@@ -15,10 +15,17 @@ const DEFAULT_MODEL = 'default'
 
 export const modesOf = ({ mode }: SessionInfo): SessionModeState => ({ currentModeId: mode, availableModes: [...MODES] })
 
-/** What can be chosen in a session: its mode, and its model among `models` (as `provider/model` or `node:provider/model`). */
-export function configOptionsOf(info: SessionInfo, agents: readonly AcpAgent[], models: readonly string[]): SessionConfigOption[] {
-  const current = info.model ?? agents.find(({ id }) => id === info.agent)?.model ?? DEFAULT_MODEL
-  const values = current === DEFAULT_MODEL ? [current, ...models] : [...new Set([current, ...models])]
+/** What can be chosen in a session: its mode, and its model among `models` (as `provider/model` or `node:provider/model`), or those that its agent brings. */
+export function configOptionsOf(
+  info: SessionInfo,
+  agents: readonly AcpAgent[],
+  { models, brought }: { models: readonly string[]; brought?: AgentModels },
+): SessionConfigOption[] {
+  const byDefault = brought ? brought.current : agents.find(({ id }) => id === info.agent)?.model
+  const current = info.model ?? byDefault ?? DEFAULT_MODEL
+  const offered = brought ? brought.models.map(({ id }) => id) : models
+  const nameOf = (value: string): string => brought?.models.find(({ id }) => id === value)?.name ?? value
+  const values = [...new Set([current, ...offered])]
   return [
     {
       type: 'select',
@@ -34,7 +41,7 @@ export function configOptionsOf(info: SessionInfo, agents: readonly AcpAgent[], 
       name: 'Model',
       category: 'model',
       currentValue: current,
-      options: values.map((value) => ({ value, name: value === DEFAULT_MODEL ? 'Default' : value })),
+      options: values.map((value) => ({ value, name: value === DEFAULT_MODEL ? 'Default' : nameOf(value) })),
     },
   ]
 }

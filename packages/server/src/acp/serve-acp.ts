@@ -8,7 +8,7 @@ import { toRequestError } from './errors.ts'
 import { guardStream } from './guard-stream.ts'
 import { initializeResponse, takesForms, takesNotices } from './initialize.ts'
 import { createMethods, forkRequestSchema, timeOf } from './methods.ts'
-import { createModelList } from './model-list.ts'
+import { createAgentModels, createModelList } from './model-list.ts'
 import { createOpenSessions } from './open-sessions.ts'
 import type { AcpHost } from './session-setup.ts'
 
@@ -42,9 +42,14 @@ export interface AcpServer extends AsyncDisposable {
 export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents, options: AcpOptions): AcpServer {
   let notices = false
   let forms = false
-  const modelList = createModelList({ models, log, now: () => clock.monotonic() })
-  const configOptions = async (info: SessionInfo): Promise<SessionConfigOption[]> =>
-    configOptionsOf(info, await agents(), await modelList.known())
+  const now = (): number => clock.monotonic()
+  const onLate = (): void => open.refresh()
+  const modelList = createModelList({ list: models, log, now, onLate })
+  const agentModels = createAgentModels({ sessions, log, now, onLate })
+  const configOptions = async (info: SessionInfo): Promise<SessionConfigOption[]> => {
+    const [known, listed, brought] = await Promise.all([agents(), modelList.known(), agentModels.of(info)])
+    return configOptionsOf(info, known, { models: listed ?? [], brought })
+  }
   const describe = async (info: SessionInfo): Promise<SessionUpdate[]> => [
     { sessionUpdate: 'session_info_update', title: info.title === '' ? null : info.title, updatedAt: timeOf(info) },
     { sessionUpdate: 'current_mode_update', currentModeId: info.mode },
@@ -54,7 +59,6 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
     { sessions, log, describe, client: () => connection.client, gone: () => connection.signal },
     { isLocal: options.host === 'local', takesNotices: () => notices, takesForms: () => forms },
   )
-  modelList.onLate(open.refresh)
   const methods = createMethods({ sessions, open, configOptions }, options)
   // The prompt stands before the cancel: the SDK looks for a handler step by step, and a cancel must not overtake its prompt.
   const app = agent({ name: 'qmtcode' })

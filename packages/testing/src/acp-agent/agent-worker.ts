@@ -1,5 +1,5 @@
 // A small ACP agent for tests, on stdio. Each line of a prompt is a step of its script; see steps.ts.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { Readable, Writable } from 'node:stream'
@@ -50,7 +50,7 @@ agent({ name: 'test-agent' })
     agentCapabilities: {
       loadSession: can.load,
       promptCapabilities: { embeddedContext: true },
-      sessionCapabilities: can.resume ? { resume: {} } : {},
+      sessionCapabilities: { delete: {}, ...(can.resume && { resume: {} }) },
     },
   }))
   .onRequest('session/prompt', async ({ params, client }) => {
@@ -80,6 +80,11 @@ agent({ name: 'test-agent' })
     return settings(state)
   })
   .onRequest('session/resume', ({ params }) => settings(restore(params.sessionId, params.cwd)))
+  .onRequest('session/delete', ({ params }) => {
+    open.delete(params.sessionId)
+    rmSync(fileOf(params.sessionId), { force: true })
+    return {}
+  })
   .onRequest('session/set_mode', ({ params }) => {
     stateOf(params.sessionId).mode = params.modeId
     return {}

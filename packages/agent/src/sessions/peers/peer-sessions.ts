@@ -4,7 +4,7 @@ import type { AgentCatalog, LocalSessions } from '../types.ts'
 import type { PeerBounds } from './bounds.ts'
 import { NEEDS, rightsOn } from './rights.ts'
 import type { Caller, Need } from './rights.ts'
-import { checkModel, sharedInit } from './share.ts'
+import { checkModel, sharedAgentModels, sharedInit } from './share.ts'
 import type { SharedSessions } from './share.ts'
 
 export interface PeerSessionsComponents {
@@ -102,6 +102,10 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     create: async (init) => {
       await requireClient()
       return await bounds.create(caller, async () => await view.create(await sharedInit(components, share, init)))
+    },
+    agentModels: async (query = {}) => {
+      await requireClient()
+      return await sharedAgentModels(components, share, { query, models: view.agentModels })
     },
     list: async (query) => {
       await ready

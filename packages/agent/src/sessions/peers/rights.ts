@@ -4,9 +4,9 @@ import type { SessionRow } from '../../log/types.ts'
 import type { SharedSessions } from './share.ts'
 
 export type Need = SessionNeed
-type Method = Exclude<keyof Sessions, 'create' | 'list'> // those are not about one session
+type Method = Exclude<keyof Sessions, 'create' | 'list' | 'agentModels'> // those are not about one session
 
-const { create: _create, list: _list, ...ABOUT_ONE } = ACCESS.sessions
+const { create: _create, list: _list, agentModels: _agentModels, ...ABOUT_ONE } = ACCESS.sessions
 
 /** What `ACCESS` asks on one session. `reply` is an answer to a question of the model. A prompt of its own is withdrawn by whoever may prompt. */
 export const NEEDS: Readonly<Record<Method | 'reply', Need>> = {

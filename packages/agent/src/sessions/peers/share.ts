@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
-import type { AgentSpec, SessionInit } from '@qmtcode/protocol'
+import type { AgentModels, AgentModelsQuery, AgentSpec, SessionInit, Sessions } from '@qmtcode/protocol'
 import { isShared } from '../../models/host/shared-offers.ts'
 import { matchesPattern } from '../../models/model-id.ts'
 import { GUEST_ALLOWS } from '../../permissions/guests.ts'
@@ -51,6 +51,18 @@ export async function sharedInit({ agents, node }: ShareComponents, share: Share
   const workspace = await sharedWorkspace(share.workspaces, init.workspace ?? firstWorkspace)
   if (workspace === undefined) throw refuse(`does not share the workspace ${init.workspace}`, sharedList('workspaces', share.workspaces))
   return { ...init, agent, workspace }
+}
+
+/** Of the agents that are shared, the models that are shared. Throws forbidden for one that is not. */
+export async function sharedAgentModels(
+  components: ShareComponents,
+  share: SharedSessions,
+  { query: { agent, workspace }, models }: { query: AgentModelsQuery; models: Sessions['agentModels'] },
+): Promise<AgentModels[]> {
+  const isForeign = (id: string): boolean => components.agents.get(id)?.foreign === true
+  const ids = agent === undefined ? share.agents.filter((id) => share.workspaces.length > 0 && isForeign(id)) : [agent]
+  const answers = ids.map(async (id) => await models(await sharedInit(components, share, { agent: id, workspace })))
+  return (await Promise.all(answers)).flat().map((one) => ({ ...one, models: one.models.filter(({ id }) => isShared(id, share.models)) }))
 }
 
 /** Throws forbidden for a model that is not shared, or of a third node. */
