@@ -76,3 +76,21 @@ test('a peer that no longer answers turns suspect, is lost within four intervals
   await eventOf(a, 'peer.suspect')
   assert.match((await eventOf(a, 'peer.disconnected')).reason, /no answer for/)
 })
+
+test('a peer that comes back over another way: what it called over before is given up soon, and calls go over the new way', async () => {
+  const { node: made, home } = await makeNode()
+  await using b = await startNode({ name: 'b', timings: { ping: 1_000 } })
+  await b.node.trust.admit(made.peerId)
+  await using proxy = await startProxy(Number(/tcp\/(\d+)/.exec(b.address)?.[1]))
+  await using a = await startNode({ name: 'a', home, peers: [{ name: 'b', addr: `/ip4/127.0.0.1/tcp/${proxy.port}` }] })
+  await eventOf(b, 'peer.connected')
+  const addressOf = async (): Promise<string | undefined> => (await b.node.peers.list()).find(({ peerId }) => peerId === a.peerId)?.address
+  const before = await addressOf()
+  proxy.hold()
+  const begun = performance.now()
+  await using again = await startNode({ name: 'a', home, peers: [{ name: 'b', addr: b.address }] })
+  await eventOf(again, 'peer.connected')
+  await eventually('calls go over the new way', async () => (await addressOf()) !== before)
+  assert.ok(performance.now() - begun < 3_200, 'before pings alone would have told')
+  assert.ok(!b.events.some(({ type }) => type === 'peer.disconnected'), 'the link itself stays')
+})

@@ -2,6 +2,7 @@ import type { Connection, Ed25519PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { AppError, modelsContract, roleIncludes } from '@qmtcode/protocol'
 import type { Audit, Clock, ContractClient, Logger, PeerId } from '@qmtcode/protocol'
+import { createAddressWatch } from './addresses/address-watch.ts'
 import { localInterfaceAddresses } from './addresses/local-addresses.ts'
 import { isQuic, relayOf, withoutPeerId } from './addresses/multiaddrs.ts'
 import { dialableAddresses } from './addresses/reach.ts'
@@ -82,7 +83,10 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     { clock, log, audit, trust, membership, servicesFor, onAdmitted: (peerId) => bans.expect(peerId), onHello },
     { name, version, timeoutMs: timings.handshake },
   )
-  const links = createLinks({ clock, log, trust, emit: events.emit, rpcFor, onTurn: settle }, { self, pingMs: timings.ping })
+  const links = createLinks(
+    { clock, log, trust, emit: events.emit, rpcFor, onTurn: settle, answersOwed: server.answersOwed },
+    { self, pingMs: timings.ping },
+  )
   const upkeep = createUpkeep({ log, trust, membership, greeter, links }, { everyMs: timings.upkeep })
   const bans = createBanNews({ log, trust, membership, clientOf: (peerId) => links.get(peerId)?.lines[0]?.rpc.client(bansContract) })
   const probesOf = createProbeService({ clock })
@@ -135,11 +139,22 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     },
     { self, configured, timings },
   )
+  const addressWatch = createAddressWatch({
+    addresses: localInterfaceAddresses,
+    onMove(move) {
+      log.info('addresses of this machine changed', { ...move })
+      links.moved(move.gone)
+      keeper.hurry()
+      discovery.moved()
+      nat.wake()
+    },
+  })
   const diallerComponents = {
     log,
     trust,
     greeter,
     dial: host.libp2p.dial.bind(host.libp2p),
+    untilGone: addressWatch.untilGone,
     canDial: host.canDial,
     lookUpName: systemLookup,
     learntAddresses: (peerId: PeerId) => [...learntAddresses(peerId), ...nat.overRelays(peerId)],
@@ -216,6 +231,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     discovery,
     nat,
     upgrades,
+    addressWatch,
     listenAddresses,
   }
 

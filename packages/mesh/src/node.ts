@@ -61,6 +61,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger; au
       await listenOn(parts.host, listen)
       const moved = options.defaultListen === true ? await listenOnDefault(parts.host) : undefined
       keeper.start()
+      parts.addressWatch.start()
       await parts.discovery.start()
       parts.nat.start()
       parts.upgrades.start()
@@ -125,6 +126,7 @@ async function register({ host, services, greeter }: MeshParts): Promise<void> {
 }
 
 async function stopParts({
+  addressWatch,
   nat,
   upgrades,
   upkeep,
@@ -142,6 +144,7 @@ async function stopParts({
   events,
   trust,
 }: MeshParts): Promise<void> {
+  addressWatch.stop()
   own.stop()
   await upgrades.stop()
   await nat.stop()

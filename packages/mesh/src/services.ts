@@ -94,7 +94,7 @@ export function createServices(components: ServicesComponents): Services {
         if (!isAllowed(entry, trust.standing(peerId))) return bytes.reset(new Error('not admitted'))
         const handlers = entry.handlers.get(connection) ?? handlersFor(peerId, entry)
         entry.handlers.set(connection, handlers)
-        server.accept(bytes, { contract: entry.contract, handlers }, { peerId })
+        server.accept(bytes, { contract: entry.contract, handlers }, { peerId, line: connection })
       }
       const held = entry.contract.service === FIRST_SERVICE ? undefined : components.held?.(peerId)
       if (held) held.then(serve).catch((error: unknown) => bytes.reset(error instanceof Error ? error : new Error(String(error))))

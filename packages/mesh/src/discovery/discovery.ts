@@ -11,6 +11,8 @@ export interface Discovery {
   /** Found here, known to nobody here: for a person to see. */
   nearby(): PeerId[]
   linked(peerId: PeerId): void
+  /** This machine has other addresses than before. */
+  moved(): void
   problems(): string[]
   /** Of the way that uses it; undefined where none does. */
   multicast(): Promise<Multicast | undefined>
@@ -105,6 +107,11 @@ export function createDiscovery(
     nearby: () => found.ids().filter((peerId) => !isKnown(peerId)),
     linked(peerId) {
       for (const way of ways) way.linked?.(peerId)
+    },
+    moved() {
+      look()
+      dialled.clear()
+      for (const way of ways) way.moved?.()
     },
     problems: () => [...failed, ...ways.flatMap((way) => way.problem() ?? [])],
     multicast: async () => await ways.find((way) => way.multicast)?.multicast?.(),

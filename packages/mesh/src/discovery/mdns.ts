@@ -12,6 +12,7 @@ import type { DiscoveryWay, WayComponents } from './way.ts'
 const SERVICE_TAG = '_qmt-mesh._udp.local'
 const INTERVAL_MS = 10_000
 /** Packets get lost: the first questions are asked again. */
+/** After a start, and after a move. */
 const FIRST_QUESTIONS_MS = [300, 1_000, 2_000]
 const ANSWER_MS = 800
 const HEARD_WITHIN_MS = 3_000
@@ -37,7 +38,7 @@ interface Service extends PeerDiscovery, Startable {
 export function createMdns(components: WayComponents & { logger: ComponentLogger }): DiscoveryWay {
   const { addresses, onFound, log } = components
   const heard = createBell()
-  const timers: NodeJS.Timeout[] = []
+  const timers = new Set<NodeJS.Timeout>()
   const settled = Promise.withResolvers<void>()
   const others = new Set<string>()
   let isHeard = false
@@ -48,6 +49,15 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
   }) as Service
 
   const ask = (): void => service.mdns?.query({ questions: [{ name: SERVICE_TAG, type: 'PTR' }] })
+  function askSoon(): void {
+    for (const ms of FIRST_QUESTIONS_MS) {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        ask()
+      }, ms).unref()
+      timers.add(timer)
+    }
+  }
   function noteOther(address: string): void {
     if (others.size < MAX_OTHERS && !localInterfaceAddresses().includes(address)) others.add(address)
   }
@@ -80,16 +90,21 @@ export function createMdns(components: WayComponents & { logger: ComponentLogger
         if (answers.some(({ name }) => name === SERVICE_TAG)) noteOther(address)
       })
       service.mdns?.on('error', (error) => fail(error.message.slice(0, 200)))
-      for (const ms of FIRST_QUESTIONS_MS) timers.push(setTimeout(ask, ms).unref())
+      askSoon()
       const onSilence = (): void => {
         if (!isHeard) fail('multicast does not pass here (no default route, or a firewall on UDP 5353)')
       }
-      timers.push(setTimeout(onSilence, HEARD_WITHIN_MS).unref())
+      timers.add(setTimeout(onSilence, HEARD_WITHIN_MS).unref())
     },
     async find(_, signal) {
       ask()
       await heard.heard({ timeoutMs: ANSWER_MS, signal })
       return []
+    },
+    // What we ask comes back to us, and is answered: the neighbours hear our new addresses too.
+    moved() {
+      ask()
+      askSoon()
     },
     problem: () => problem,
     async multicast() {

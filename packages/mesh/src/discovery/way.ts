@@ -8,6 +8,8 @@ export interface DiscoveryWay {
   find(peerId: PeerId, signal: AbortSignal): Promise<string[]>
   /** A peer's link came up or went. */
   linked?(peerId: PeerId): void
+  /** This machine has other addresses than before. */
+  moved?(): void
   /** Why it cannot work here, for people. */
   problem(): string | undefined
   /** What passes by multicast, as soon as that is known. */

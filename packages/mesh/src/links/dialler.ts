@@ -27,6 +27,8 @@ export interface DiallerComponents {
   trust: TrustBook
   greeter: Greeter
   dial(address: Multiaddr, options: { signal: AbortSignal }): Promise<Connection>
+  /** Aborts dials that this machine began from an address which it no longer has. */
+  untilGone(): AbortSignal
   /** Whether a transport of this node dials it. */
   canDial(address: Multiaddr): boolean
   lookUpName: LookUpName
@@ -49,8 +51,9 @@ const MAX_ADDRESSES = 12
 export async function dialTarget(
   target: Target,
   components: DiallerComponents,
-  options: { addressMs: number; signal: AbortSignal },
+  given: { addressMs: number; signal: AbortSignal },
 ): Promise<void> {
+  const options = { ...given, signal: AbortSignal.any([given.signal, components.untilGone()]) }
   const known = addressesOf(target, components)
   let failure: AppError | undefined
   try {

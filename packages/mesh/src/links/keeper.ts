@@ -11,6 +11,8 @@ export interface Keeper {
   start(): void
   /** A link or a standing changed: targets look again. */
   wake(): void
+  /** This node is somewhere else: what is away is dialled now, without back-off. */
+  hurry(): void
   /** Dials now what is wanted and away, and waits for it: at most `dialWait`. Throws the last failure. */
   reach(peerId: PeerId, signal?: AbortSignal): Promise<void>
   /** Reaches a configured peer whose id is not known yet. */
@@ -56,6 +58,7 @@ export function createKeeper(
   /** An attempt has ended, or a link has turned: callers look again. */
   const ended = createBell()
   let impatient = 0
+  let hurries = 0
   let current: Map<string, Target> | undefined
 
   /** Admitted here as a member, with an address that a record tells: of two nodes the one with the smaller id dials. */
@@ -84,11 +87,12 @@ export function createKeeper(
   const isAway = (target: Target): boolean =>
     target.peerId === undefined || (!isConnected(links.get(target.peerId)) && trust.standing(target.peerId).state !== 'banned')
 
-  /** Pauses between dials, never longer than `ms`; a caller that waits for the peer cuts it to the shortest pause. */
-  async function pauseFor(ms: number): Promise<void> {
+  /** Pauses between dials, never longer than `ms`; a caller that waits for the peer cuts it to the shortest pause, a hurry after `hurried` to none. */
+  async function pauseFor(ms: number, hurried: number): Promise<void> {
     const until = clock.monotonic() + ms * (0.7 + Math.random() * 0.3)
     const least = clock.monotonic() + timings.redialMin
     while (!stopped.signal.aborted) {
+      if (hurried !== hurries) return
       const left = (impatient > 0 ? Math.min(least, until) : until) - clock.monotonic()
       if (left <= 0) return
       await bell.heard({ timeoutMs: left })
@@ -108,11 +112,12 @@ export function createKeeper(
       // A peer that takes the dial and then hangs up is no reason to hurry.
       if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) pause = timings.redialMin
       linkedAt = undefined
+      const hurried = hurries
       await attempt(self, target)
       current = undefined
       ended.ring()
-      await pauseFor(pause)
-      pause = Math.min(pause * 2, timings.redialMax)
+      await pauseFor(pause, hurried)
+      pause = hurried === hurries ? Math.min(pause * 2, timings.redialMax) : timings.redialMin
     }
     keeps.delete(self.key)
   }
@@ -172,6 +177,10 @@ export function createKeeper(
   return {
     start: look,
     wake: look,
+    hurry() {
+      hurries += 1
+      look()
+    },
     async reach(peerId, signal) {
       await until(() => isConnected(links.get(peerId)), keepOf(peerId), { name: trust.nameOf(peerId), signal })
     },

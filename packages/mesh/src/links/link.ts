@@ -1,8 +1,9 @@
 import type { Connection } from '@libp2p/interface'
 import type { PeerId } from '@qmtcode/protocol'
-import { isQuic, isRelayed } from '../addresses/multiaddrs.ts'
+import { isRelayed } from '../addresses/multiaddrs.ts'
 import type { Hello } from '../handshake/hello.ts'
 import type { RpcClient } from '../rpc/types.ts'
+import { connectionCost } from './line-rank.ts'
 import type { Meter } from './meter.ts'
 import type { Pinger } from './ping.ts'
 
@@ -33,15 +34,19 @@ export interface Line {
   meter: Meter
   /** Nothing came for so long that it is suspect. */
   isSilent: boolean
-  /** Set while it waits for its calls to end: a direct line is there. */
+  /** Pings that were answered. */
+  answers: number
+  /** Set while it is asked whether it still answers. */
+  proof?: NodeJS.Timeout
+  /** The address of this machine that it is bound to, where it is to one. */
+  localHost?: string
+  /** Set while it waits for its calls to end: a better line is there. */
   draining?: NodeJS.Timeout
 }
 
-/** Lines that answer first, then direct before relayed, then TCP before QUIC; of equals the oldest. */
-export const byWorth = (lines: readonly Line[]): Line[] => lines.toSorted((a, b) => cost(a) - cost(b))
-
-const cost = ({ connection: { remoteAddr }, isSilent }: Line): number =>
-  (isSilent ? 4 : 0) + (isRelayed(remoteAddr) ? 2 : 0) + (isQuic(remoteAddr.toString()) ? 1 : 0)
+/** Lines that answer first, then by what they are worth; of equals the oldest. */
+export const byWorth = (lines: readonly Line[]): Line[] =>
+  lines.toSorted((a, b) => Number(a.isSilent) - Number(b.isSilent) || connectionCost(a.connection) - connectionCost(b.connection))
 
 /** Whether all that there is leads over a relay. */
 export const isRelayedLink = (link: Link): boolean => {

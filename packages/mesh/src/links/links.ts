@@ -1,15 +1,18 @@
 import type { Connection } from '@libp2p/interface'
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, Logger, MeshEvent, PeerId } from '@qmtcode/protocol'
-import { isRelayed, withoutPeerId } from '../addresses/multiaddrs.ts'
+import { withoutPeerId } from '../addresses/multiaddrs.ts'
 import type { Hello } from '../handshake/hello.ts'
 import type { RpcClient } from '../rpc/types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
-import { byWorth, isConnected, isRelayedLink, newLink } from './link.ts'
+import { createDrains } from './drains.ts'
+import { byWorth, isConnected, newLink } from './link.ts'
 import type { Line, Link } from './link.ts'
+import { localHostOf } from './local-host.ts'
 import { lineMeter } from './meter.ts'
 import type { Meter } from './meter.ts'
 import { createPinger } from './ping.ts'
+import { prove } from './proof.ts'
 import { refusalOf } from './refusal.ts'
 
 /** The live links of this node: connections that were greeted, by peer. */
@@ -25,6 +28,8 @@ export interface Links {
   cut(peerId: PeerId, reason: AppError): void
   /** Fails the calls that this node makes to a peer; the link stays. */
   cutCalls(peerId: PeerId, reason: AppError): void
+  /** This machine has these addresses no more: lines bound to one are closed now, those bound to none are asked whether they still answer. */
+  moved(gone: readonly string[]): void
   stop(): void
 }
 
@@ -34,6 +39,8 @@ export interface LinksComponents {
   trust: TrustBook
   emit(event: MeshEvent): void
   rpcFor(connection: Connection, meter: Meter): RpcClient
+  /** Calls of the peer on this connection that wait for their one answer. */
+  answersOwed(connection: Connection): number
   /** The link came up or went down. Called after its event. */
   onTurn(link: Link): void
 }
@@ -42,17 +49,13 @@ export interface LinksComponents {
 const SUSPECT_AFTER = 2.4
 const LOST_AFTER = 3.2
 
-// Of a relayed line beside a direct one. Both ends do so: a call that the other one has begun there is not seen here.
-const DRAIN_LOOK_MS = 1_000
-const DRAIN_LEAST_LOOKS = 3
-const DRAIN_LOOKS = 6
-const idle = { stop: (): void => undefined }
+const idle = { ask: (): void => undefined, stop: (): void => undefined }
 
 export function createLinks(components: LinksComponents, options: { self: PeerId; pingMs: number }): Links {
   const { clock, log, trust, emit, rpcFor, onTurn } = components
   const links = new Map<PeerId, Link>()
   const reasons = new WeakMap<Connection, string>()
-  const drained = new WeakMap<Line, number>()
+  const drains = createDrains({ answersOwed: components.answersOwed, close }, options)
   let isStopped = false
 
   const about = (link: Link): { at: number; peerId: PeerId; name: string } => ({
@@ -63,35 +66,31 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
 
   function addLine(link: Link, connection: Connection): void {
     const meter = lineMeter(link.meter)
-    const line: Line = { connection, meter, rpc: rpcFor(connection, meter), pinger: idle, isSilent: false }
+    const localHost = localHostOf(connection)
+    const line: Line = { connection, meter, rpc: rpcFor(connection, meter), pinger: idle, isSilent: false, answers: 0, localHost }
     line.pinger = watch(link, line)
+    // The peer may have dialled because the others are dead, which this side has not noticed.
+    for (const other of link.lines) doubt(link, other)
     link.lines.push(line)
     rank(link)
   }
-  /** The better line takes new calls; a relayed one is given up once a direct one answers. */
+  function doubt(link: Link, line: Line): void {
+    prove(line, { onSilent: () => fellSilent(link, line), onDead: () => abort(line.connection, 'no answer after a move') }, options.pingMs)
+  }
+  function close(connection: Connection, reason: string): void {
+    reasons.set(connection, reason)
+    connection.close().catch((error: unknown) => connection.abort(error instanceof Error ? error : new Error(String(error))))
+  }
+  function abort(connection: Connection, reason: string): void {
+    reasons.set(connection, reason)
+    connection.abort(new Error(reason))
+  }
+  /** The best line takes new calls; others are given up once it answers. */
   function rank(link: Link): void {
     const [before] = link.lines
     link.lines = byWorth(link.lines)
-    const [best] = link.lines
-    if (!best) return
-    for (const line of link.lines) {
-      const isSpare = line !== best && isRelayed(line.connection.remoteAddr) && !isRelayedLink(link) && !best.isSilent
-      if (isSpare) line.draining ??= setInterval(() => drain(line), DRAIN_LOOK_MS).unref()
-      else {
-        clearInterval(line.draining)
-        line.draining = undefined
-      }
-    }
-    if (before !== best) emit({ type: 'peer.changed', ...about(link) })
-  }
-  /** Called once every `DRAIN_LOOK_MS`: what is under way has its time, and is resumed over the better line after it. */
-  function drain(line: Line): void {
-    const looks = (drained.get(line) ?? 0) + 1
-    drained.set(line, looks)
-    if (line.rpc.stats().callsInFlight > 0 && looks < DRAIN_LOOKS) return
-    if (looks < DRAIN_LEAST_LOOKS) return
-    reasons.set(line.connection, 'a direct connection replaced the relayed one')
-    line.connection.close().catch((error: unknown) => line.connection.abort(error instanceof Error ? error : new Error(String(error))))
+    drains.look(link)
+    if (link.lines.length > 0 && before !== link.lines[0]) emit({ type: 'peer.changed', ...about(link) })
   }
   function watch(link: Link, line: Line): Line['pinger'] {
     const { connection, meter } = line
@@ -110,6 +109,7 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
             return hasMore
           },
           onAnswer(rttMs) {
+            line.answers += 1
             if (line === link.lines[0]) link.rttMs = rttMs
             recovered(link, line)
           },
@@ -130,18 +130,17 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
   }
   function silent(link: Link, line: Line, intervals: number): void {
     if (intervals >= LOST_AFTER) {
-      const reason = `no answer for ${((intervals * options.pingMs) / 1_000).toFixed(1)} s`
-      reasons.set(line.connection, reason)
-      line.connection.abort(new Error(reason))
-    } else if (intervals >= SUSPECT_AFTER) {
-      if (!line.isSilent) {
-        line.isSilent = true
-        rank(link)
-      }
-      if (link.isSuspect || link.lines[0]?.isSilent !== true) return
-      link.isSuspect = true
-      emit({ type: 'peer.suspect', ...about(link) })
+      abort(line.connection, `no answer for ${((intervals * options.pingMs) / 1_000).toFixed(1)} s`)
+    } else if (intervals >= SUSPECT_AFTER) fellSilent(link, line)
+  }
+  function fellSilent(link: Link, line: Line): void {
+    if (!line.isSilent) {
+      line.isSilent = true
+      rank(link)
     }
+    if (link.isSuspect || link.lines[0]?.isSilent !== true) return
+    link.isSuspect = true
+    emit({ type: 'peer.suspect', ...about(link) })
   }
   function review(peerId: PeerId): void {
     const link = links.get(peerId)
@@ -171,13 +170,17 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
     link.refusal = refusal.message
     emit({ type: 'peer.refused', ...about(link), reason: refusal.message, hint: refusal.hint })
   }
+  function end(line: Line): void {
+    line.pinger.stop()
+    clearTimeout(line.proof)
+    drains.leave(line)
+  }
   function removeLine(link: Link, connection: Connection): void {
     const gone = link.lines.filter((line) => line.connection === connection)
     link.lines = link.lines.filter((line) => line.connection !== connection)
     const reason = reasons.get(connection) ?? 'the connection was closed'
     for (const line of gone) {
-      line.pinger.stop()
-      clearInterval(line.draining)
+      end(line)
       line.rpc.stop(new AppError('link_lost', `lost ${trust.nameOf(link.peerId)}: ${reason}`))
     }
     if (gone.length === 0) return
@@ -223,12 +226,20 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
         line.rpc = rpcFor(line.connection, line.meter)
       }
     },
+    moved(gone) {
+      for (const link of links.values()) {
+        for (const line of link.lines) {
+          const { connection, localHost } = line
+          if (localHost !== undefined && gone.includes(localHost)) abort(connection, `this machine is no longer at ${localHost}`)
+          else if (localHost === undefined && gone.length > 0) doubt(link, line)
+        }
+      }
+    },
     stop() {
       isStopped = true
       for (const link of links.values()) {
         for (const line of link.lines) {
-          line.pinger.stop()
-          clearInterval(line.draining)
+          end(line)
           line.rpc.stop(new AppError('link_lost', 'this node stops'))
         }
         link.lines = []

@@ -25,6 +25,8 @@ export function answerPings(stream: Stream): void {
 }
 
 export interface Pinger {
+  /** Pings now. */
+  ask(): void
   stop(): void
 }
 
@@ -115,6 +117,10 @@ export function createPinger(connection: Connection, components: { clock: Clock;
   }, beatMs)
   open().catch(() => undefined)
   return {
+    ask() {
+      if (stream?.writeStatus !== 'writable') open().catch(() => undefined)
+      else if (unanswered.length < MAX_UNANSWERED) send(stream)
+    },
     stop() {
       clearInterval(beats)
       stream?.abort(new Error('stopped'))

@@ -43,11 +43,13 @@ export function createRpcClient(components: RpcClientComponents, options: RpcCli
   const { open, clock = systemClock, log = silentLogger, onCall } = components
   const { requestTimeoutMs = DEFAULT_TIMEOUT_MS, frameTimeoutMs } = options
   const counters = { bytesIn: 0, bytesOut: 0 }
+  let answersAwaited = 0
   const pool = createPool({ open, clock, counters, frameTimeoutMs }, options)
 
   const unary = async (methodCall: MethodCall, callOptions: CallOptions = {}): Promise<unknown> => {
     const ended = createCallEnd(methodCall, { clock, onCall })
     const what = `${methodCall.protocolId} ${methodCall.name}`
+    answersAwaited += 1
     const cancellation = createCancellation(callOptions.signal, { ms: callOptions.timeoutMs ?? requestTimeoutMs, what })
     try {
       const { call, first } = await begin(pool, methodCall, cancellation, ended)
@@ -65,6 +67,7 @@ export function createRpcClient(components: RpcClientComponents, options: RpcCli
       ended.tell(toAppError(error).code)
       throw error
     } finally {
+      answersAwaited -= 1
       cancellation.dispose()
     }
   }
@@ -84,6 +87,7 @@ export function createRpcClient(components: RpcClientComponents, options: RpcCli
       const { streams, idle, queued, inUse } = pool.stats()
       return { streams, idleStreams: idle, callsInFlight: inUse, queuedCalls: queued, ...counters }
     },
+    answersAwaited: () => answersAwaited,
     stop: (reason) => pool.stop(reason ? toAppError(reason) : new AppError('link_lost', 'the link to this peer was stopped')),
   }
 }

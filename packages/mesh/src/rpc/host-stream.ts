@@ -9,6 +9,8 @@ import type { ByteStream } from './types.ts'
 
 export interface HostStream {
   isBusy(): boolean
+  /** Busy with a call that has one answer. */
+  owesAnswer(): boolean
   fail(error: AppError): void
 }
 
@@ -42,5 +44,6 @@ export function createHostStream(
     beforeFlush: () => current?.writer.seal(),
     onWritable: () => current?.writer.wake(),
   })
-  return { isBusy: () => current !== undefined && !current.isOver(), fail: channel.fail }
+  const isBusy = (): boolean => current !== undefined && !current.isOver()
+  return { isBusy, owesAnswer: () => isBusy() && current?.isUnary() === true, fail: channel.fail }
 }

@@ -17,6 +17,7 @@ export interface IncomingCall {
   readonly writer: Writer
   /** Whether both terminal frames are out. */
   isOver(): boolean
+  isUnary(): boolean
   /** A frame with this call's id, after the first. Throws when it breaks the rules. */
   onFrame(frame: Frame): void
   onClosed(error: AppError): void
@@ -104,6 +105,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
   return {
     writer,
     isOver: () => isCallerDone && isHostDone,
+    isUnary: () => head?.method.kind === 'unary',
     onFrame(frame) {
       ended.bytesIn += frame.payload.byteLength
       switch (frame.kind) {

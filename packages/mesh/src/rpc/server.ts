@@ -15,7 +15,7 @@ export interface RpcServerOptions {
 
 interface PeerEntry {
   account: PeerAccount
-  streams: Set<HostStream>
+  streams: Map<HostStream, object | undefined>
 }
 
 export interface RpcServerComponents {
@@ -36,7 +36,7 @@ export function createRpcServer(components: RpcServerComponents = {}, options: R
   const entryOf = (peerId: PeerId | undefined): PeerEntry => {
     const known = peers.get(peerId)
     if (known) return known
-    const made = { account: createPeerAccount(), streams: new Set<HostStream>() }
+    const made = { account: createPeerAccount(), streams: new Map<HostStream, object | undefined>() }
     peers.set(peerId, made)
     return made
   }
@@ -45,7 +45,7 @@ export function createRpcServer(components: RpcServerComponents = {}, options: R
     for (const [peerId, { streams, account }] of peers) if (streams.size === 0 && account.running() === 0) peers.delete(peerId)
   }
   const cut = (reason: Error, entries: Iterable<PeerEntry>): void => {
-    for (const { streams } of entries) for (const stream of streams) stream.fail(toAppError(reason))
+    for (const { streams } of entries) for (const stream of streams.keys()) stream.fail(toAppError(reason))
   }
   const serve = (stream: ByteStream, served: ServedContract, peer: RpcPeer): void => {
     const entry = entryOf(peer.peerId)
@@ -56,7 +56,7 @@ export function createRpcServer(components: RpcServerComponents = {}, options: R
       entry.streams.delete(host)
       tidy()
     })
-    entry.streams.add(host)
+    entry.streams.set(host, peer.line)
   }
   return {
     accept<C extends Contract>(stream: ByteStream, served: ServedContract<C>, peer: RpcPeer) {
@@ -67,8 +67,10 @@ export function createRpcServer(components: RpcServerComponents = {}, options: R
       if (peerId === undefined) cut(reason, peers.values())
       else if (entry) cut(reason, [entry])
     },
+    answersOwed: (line) =>
+      [...peers.values()].flatMap(({ streams }) => [...streams].filter(([stream, its]) => its === line && stream.owesAnswer())).length,
     stats() {
-      const streams = [...peers.values()].flatMap((entry) => [...entry.streams])
+      const streams = [...peers.values()].flatMap((entry) => [...entry.streams.keys()])
       const callsInFlight = streams.filter((stream) => stream.isBusy()).length
       return { streams: streams.length, idleStreams: streams.length - callsInFlight, callsInFlight, queuedCalls: 0, ...counters }
     },

@@ -28,6 +28,8 @@ export interface RpcClient {
   /** Opens `count` streams of a contract ahead of use. */
   warm(contract: Contract, count: number): Promise<void>
   stats(): RpcStats
+  /** Calls under way that have one answer: they cannot be resumed. */
+  answersAwaited(): number
   /** Fails what is under way with `reason` and closes the streams; later calls throw it. Safe to call twice. */
   stop(reason?: Error): void
 }
@@ -38,6 +40,8 @@ export interface RpcServer {
   accept<C extends Contract>(stream: ByteStream, served: ServedContract<C>, peer: RpcPeer): void
   /** Cuts every call and stream of a peer (a ban), or of all. */
   cut(reason: Error, peerId?: PeerId): void
+  /** Calls under way on a line that have one answer. */
+  answersOwed(line: object): number
   stats(): RpcStats
   stop(): void
 }
@@ -47,7 +51,10 @@ export interface ServedContract<C extends Contract = Contract> {
   handlers: ContractHandlers<C>
 }
 
-export type RpcPeer = Pick<CallContext, 'peerId'>
+export interface RpcPeer extends Pick<CallContext, 'peerId'> {
+  /** What its streams share: a connection. */
+  line?: object
+}
 
 /** A call that is over, at either end. */
 export interface EndedCall {
