@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { PeerInfo } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
+import { allPeers } from '../packages/cli/src/output/node-table.ts'
+import { openNodeApi } from './support/node-api.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Finished, Machine, Running } from './support/qmt.ts'
 
@@ -33,15 +36,12 @@ const ok = (finished: Finished): Finished => {
 const invite = async ({ machine }: Started, ...args: string[]): Promise<{ id: string; url: string }> =>
   JSON.parse(ok(await machine.run(['invite', '--yes', '--json', ...args])).stdout) as { id: string; url: string }
 
-interface Row {
-  peerId: string
-  state: string
-  trust: string
-  role?: string
-  roleThere?: string
+/** What `peers --json` lists, without the time of a process. */
+const peersOf = async ({ machine }: Started): Promise<PeerInfo[]> => {
+  await using api = await openNodeApi(machine)
+  return allPeers(await api.peers.list(), await api.trust.list())
 }
-const peersOf = async ({ machine }: Started): Promise<Row[]> => JSON.parse(ok(await machine.run(['peers', '--json'])).stdout) as Row[]
-const sees = (from: Started, peerId: string, isSo: (row: Row) => boolean): Promise<unknown> =>
+const sees = (from: Started, peerId: string, isSo: (row: PeerInfo) => boolean): Promise<unknown> =>
   eventually(`${from.machine.home} sees ${peerId}`, async () => (await peersOf(from)).some((row) => row.peerId === peerId && isSo(row)))
 
 test('two commands: an invite here, a join there, and the other machine is an admitted client', async () => {
@@ -59,6 +59,7 @@ test('two commands: an invite here, a join there, and the other machine is an ad
   const guest = await startNode(c, 'guest')
   const joined = ok(await c.run(['join', made.url, '--yes']))
   assert.match(joined.stdout, /joined the mesh of host .* as client/)
+  assert.equal((JSON.parse(ok(await c.run(['identity', '--json'])).stdout) as { peerId: string }).peerId, guest.peerId)
   await sees(guest, host.peerId, (row) => row.state === 'connected' && row.roleThere === 'client' && row.trust === 'admitted')
   await sees(host, guest.peerId, (row) => row.state === 'connected' && row.role === 'client')
   assert.match(ok(await a.run(['peers'])).stdout, /lap/)

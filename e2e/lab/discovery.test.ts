@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { PeerInfo } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { createLab, labSkip } from '@qmtcode/testing/lab'
 import type { Host } from '@qmtcode/testing/lab'
+import { openNodeApi } from '../support/node-api.ts'
 import { createMachine } from '../support/qmt.ts'
 import type { Machine, Running } from '../support/qmt.ts'
 
@@ -12,13 +14,6 @@ interface Node {
   machine: Machine
   host: Host
   peerId: string
-}
-interface Row {
-  peerId: string
-  state: string
-  trust: string
-  addresses: string[]
-  problem: string | null
 }
 interface Known {
   node: Node
@@ -44,10 +39,9 @@ async function begin({ machine }: Node, mesh: string, peers: readonly Known[] = 
   return running
 }
 
-async function rows({ machine }: Node): Promise<Row[]> {
-  const ran = await machine.run(['peers', '--json'])
-  assert.equal(ran.code, 0, ran.stderr)
-  return JSON.parse(ran.stdout) as Row[]
+async function rows({ machine }: Node): Promise<PeerInfo[]> {
+  await using api = await openNodeApi(machine)
+  return await api.peers.list()
 }
 
 const linkedTo = (name: string): RegExp => new RegExp(`${name}.*connected|connected.*${name}`)
@@ -75,7 +69,10 @@ describe('discovery', { skip, concurrency: 2 }, () => {
     const b = await prepare(await lab.host('b', { lan }), owned)
     const first = await begin(a, 'node_name = "a"')
     await begin(b, 'node_name = "b"')
-    const seen = await eventually('a shows b', async () => (await rows(a)).find((row) => row.peerId === b.peerId))
+    await eventually('a sees b', async () => (await rows(a)).some((row) => row.peerId === b.peerId))
+    const listed = await a.machine.run(['peers', '--json'])
+    const seen = (JSON.parse(listed.stdout) as PeerInfo[]).find((row) => row.peerId === b.peerId)
+    assert.ok(seen, listed.stdout + listed.stderr)
     assert.deepEqual({ trust: seen.trust, state: seen.state }, { trust: 'unknown', state: 'offline' })
     assert.match(seen.problem ?? '', new RegExp(`qmtcode peers admit ${b.peerId}`))
     assert.match(seen.addresses[0] ?? '', new RegExp(`^/ip4/${b.host.address}/tcp/9000$`))

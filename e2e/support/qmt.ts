@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,6 +21,7 @@ export interface Machine extends AsyncDisposable {
   run(args: string[], options?: RunOptions): Promise<Finished>
   /** Starts a command that stays. */
   start(args: string[], options?: RunOptions): Running
+  /** Its identity, made when there is none; as its first start would, without the time of a process. */
   peerId(): Promise<string>
 }
 
@@ -94,9 +94,8 @@ export async function createMachine(
       return finished
     },
     peerId: async () => {
-      const { code, stdout, stderr } = await machine.run(['identity', '--json'])
-      assert.equal(code, 0, stderr)
-      return (JSON.parse(stdout) as { peerId: string }).peerId
+      const { loadPeerId } = await import('@qmtcode/mesh/identity')
+      return await loadPeerId(join(home, 'mesh_identity.key'))
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...running].map((started) => started.kill('SIGKILL')))
