@@ -247,7 +247,8 @@ const liveEventSchemas = [
 
 export const durableEventSchema = z.discriminatedUnion('type', durableEventSchemas)
 export const liveEventSchema = z.discriminatedUnion('type', liveEventSchemas)
-export const sessionEventSchema = z.union([durableEventSchema, liveEventSchema])
+/** One table of types: a token's delta is not first tried as everything that is durable. */
+export const sessionEventSchema = z.discriminatedUnion('type', [...durableEventSchemas, ...liveEventSchemas])
 
 export type DurableEvent = z.infer<typeof durableEventSchema>
 export type LiveEvent = z.infer<typeof liveEventSchema>

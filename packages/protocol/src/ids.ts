@@ -24,8 +24,9 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz' // Crockford base 32: no i, 
 
 /** `prefix_` and 16 random characters (80 bits). */
 export function newId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return `${prefix}_${Array.from(bytes, (byte) => ALPHABET[byte & 31]).join('')}`
+  let id = `${prefix}_`
+  for (const byte of crypto.getRandomValues(new Uint8Array(16))) id += ALPHABET.charAt(byte & 31)
+  return id
 }
 
 export const newSessionId = (): SessionId => newId('ses') as SessionId

@@ -19,6 +19,8 @@ export interface GuardedSource {
   toError(error: unknown): AppError
   /** The source ended without a finish. */
   endedEarly(): AppError
+  /** Once, however the stream ended. */
+  close?(): void
 }
 
 const DEFAULT_FIRST_TOKEN_MS = 300_000
@@ -62,6 +64,7 @@ export async function* guarded(source: GuardedSource, options: StreamTimeouts & 
     watch.end({ abort: finish === undefined })
     // The abort ends an abandoned source; what it still says concerns nobody.
     if (!finish) parts?.return?.().catch(() => {})
+    source.close?.()
   }
   if (finish) yield finish
 }

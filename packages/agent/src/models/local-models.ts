@@ -1,10 +1,11 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider'
-import { modelIdSchema, systemClock, toAppError } from '@qmtcode/protocol'
-import type { AppError, Clock, Load, ModelOffer, ModelPart, ModelRequest, Models } from '@qmtcode/protocol'
+import { AppError, modelIdSchema, systemClock, toAppError } from '@qmtcode/protocol'
+import type { Clock, Load, ModelOffer, ModelRequest, Models } from '@qmtcode/protocol'
 import { guarded } from './guarded-stream.ts'
 import type { GuardedSource, StreamTimeouts } from './guarded-stream.ts'
 import { parseModelId } from './model-id.ts'
 import { endedEarly, toProviderError } from './provider-errors.ts'
+import type { CalledModel } from './provider-errors.ts'
 import { createProviderOffers } from './provider-offers.ts'
 import type { ProviderOffersOptions } from './provider-offers.ts'
 import type { Provider, Providers } from './providers/provider.ts'
@@ -41,16 +42,24 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
       .map(({ id, model }) => ({ id, provider: provider.name, model, slots: slots.load().slots, inFlight: slots.inFlight(id) }))
   }
 
-  async function* stream(request: ModelRequest, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ModelPart> {
-    const { provider: name, model } = parseModelId(request.model)
-    const provider = providers.get(name)
-    const problem = provider.problem()
-    if (problem) throw problem
-    const release = slots.take(request.model)
-    try {
-      yield* guarded(sourceOf(provider, model, request), { ...options, signal })
-    } finally {
-      release()
+  function sourceOf(request: ModelRequest): GuardedSource {
+    const called = (): CalledModel => ({ provider: providers.get(parseModelId(request.model).provider), model: request.model })
+    let release: (() => void) | undefined
+    return {
+      model: request.model,
+      async open(signal): Promise<AsyncIterable<LanguageModelV4StreamPart>> {
+        const { provider: name, model } = parseModelId(request.model)
+        const provider = providers.get(name)
+        const problem = provider.problem()
+        if (problem) throw problem
+        release = slots.take(request.model)
+        const languageModel = await provider.languageModel(model)
+        const { stream } = await languageModel.doStream({ ...provider.prepare(request.options), abortSignal: signal })
+        return stream
+      },
+      toError: (error) => (error instanceof AppError ? error : toProviderError(error, called())),
+      endedEarly: () => endedEarly(called()),
+      close: () => release?.(),
     }
   }
 
@@ -66,7 +75,7 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
     async offers() {
       return (await Promise.all(providers.list().map(offersOf))).flat()
     },
-    stream,
+    stream: (request, { signal } = {}) => guarded(sourceOf(request), { ...options, signal }),
     problem,
     async isServed(id) {
       const { provider: name, model } = parseModelId(id)
@@ -75,19 +84,5 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
       return (await modelsOf(providers.get(name))).includes(model)
     },
     load: slots.load,
-  }
-}
-
-function sourceOf(provider: Provider, model: string, request: ModelRequest): GuardedSource {
-  const called = { provider, model: request.model }
-  return {
-    model: request.model,
-    async open(signal): Promise<AsyncIterable<LanguageModelV4StreamPart>> {
-      const languageModel = await provider.languageModel(model)
-      const { stream } = await languageModel.doStream({ ...provider.prepare(request.options), abortSignal: signal })
-      return stream
-    },
-    toError: (error) => toProviderError(error, called),
-    endedEarly: () => endedEarly(called),
   }
 }

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import type { Audit, AuditEntry, AuditLine, Clock, Logger } from '@qmtcode/protocol'
+import type { Audit, AuditLine, Clock, Logger } from '@qmtcode/protocol'
 import { printableLine } from '../output/printable.ts'
 import { openAuditFile } from './audit-file.ts'
 import { createAuditSummary } from './audit-summary.ts'
@@ -15,7 +15,7 @@ const MAX_TEXT_CHARS = 200
 export async function openAuditLog(file: string, components: { clock: Clock; log: Logger }): Promise<AuditLog> {
   const target = await openAuditFile(file, components)
   const user = accountName()
-  const write = (line: AuditLine): void => target.write(line.by === 'person' ? { ...line, user } : line)
+  const write = (line: AuditLine): void => target.write(plain(line.by === 'person' ? { ...line, user } : line))
   const summary = createAuditSummary({ clock: components.clock, write })
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
@@ -25,18 +25,17 @@ export async function openAuditLog(file: string, components: { clock: Clock; log
   }
   return {
     note(entry) {
-      if (!closing) summary.add(plain(entry))
+      if (!closing) summary.add(entry) // what is only counted is not looked at
     },
     close: () => (closing ??= close()),
   }
 }
 
 /** Names, addresses and reasons may be a peer's words: short, and no control characters. */
-function plain(entry: AuditEntry): AuditEntry {
-  const fields = Object.entries(entry).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, typeof value === 'string' ? printableLine(value, MAX_TEXT_CHARS) : value]],
-  )
-  return Object.fromEntries(fields) as AuditEntry
+function plain(line: AuditLine): object {
+  const fields: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(line)) fields[key] = typeof value === 'string' ? printableLine(value, MAX_TEXT_CHARS) : value
+  return fields
 }
 
 function accountName(): string | undefined {

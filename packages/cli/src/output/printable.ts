@@ -19,8 +19,12 @@ export function printable(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(SEQUENCES, '').replace(CONTROLS, '')
 }
 
+/** Words of ASCII, a blank between them: what most ids and names are. */
+const PLAIN_LINE = /^(?:[!-~]+(?: [!-~]+)*)?$/
+
 /** The same on one line: blanks run together, and no more than `maxChars`. */
 export function printableLine(text: string, maxChars = 200): string {
+  if (text.length <= maxChars && PLAIN_LINE.test(text)) return text
   const line = printable(text.slice(0, maxChars * 4))
     .replaceAll(/\s+/g, ' ')
     .trim()

@@ -44,19 +44,24 @@ export function createHostModels(components: HostModelsComponents, options: Host
 
   async function* stream(request: ModelRequest, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ModelPart> {
     // A caller that leaves while the model is silent: nothing but the signal reaches a pending read.
-    const leaving = new AbortController()
-    const ended = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal
+    const ended = new AbortController()
+    const onAbort = (): void => ended.abort(signal?.reason)
+    let isRead = false
+    if (signal?.aborted) onAbort()
+    else signal?.addEventListener('abort', onAbort, { once: true })
     try {
       await checkOrigin(request.origin ?? [], options)
       if (!(await isOffered(request.model))) throw await notShared(request.model, offers)
       const { model, sessionId } = request
       const call = { model, sessionId, options: admittedOptions(request.options) }
-      yield* withPings(models.stream(call, { signal: ended }), { firstMs: firstPingMs, everyMs: pingMs })
+      yield* withPings(models.stream(call, { signal: ended.signal }), { firstMs: firstPingMs, everyMs: pingMs })
+      isRead = true
     } catch (error) {
       note(log, error, { caller: options.caller, model: request.model })
       throw forPeer(error)
     } finally {
-      leaving.abort()
+      signal?.removeEventListener('abort', onAbort)
+      if (!isRead) ended.abort()
     }
   }
   return { offers, stream }

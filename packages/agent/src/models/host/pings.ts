@@ -6,41 +6,95 @@ export interface PingTimes {
   everyMs: number
 }
 
-const PING = Symbol('ping')
+type Result = IteratorResult<ModelPart, undefined>
 
-/** `parts`, with a ping part wherever the model is silent for long. */
-export async function* withPings(parts: AsyncIterable<ModelPart>, { firstMs, everyMs }: PingTimes): AsyncGenerator<ModelPart> {
-  const iterator = parts[Symbol.asyncIterator]()
-  let ended = false
-  let silentMs = firstMs
-  try {
-    let next = iterator.next()
-    for (;;) {
-      const outcome = await within(next, silentMs)
-      silentMs = everyMs
-      if (outcome === PING) {
-        yield { type: 'ping' }
-        continue
-      }
-      if (outcome.done) break
-      yield outcome.value
-      next = iterator.next()
-    }
-    ended = true
-  } finally {
-    if (!ended) iterator.return?.().catch(() => {})
+const DONE: Result = { done: true, value: undefined }
+const pingResult = (): Result => ({ done: false, value: { type: 'ping' } })
+
+/**
+ * `parts`, with a ping part wherever the model is silent for long while somebody reads; one `next` at a time.
+ * By hand and with one timer for all of its parts: a generator and a timer a token would cost more than the token.
+ */
+export function withPings(parts: AsyncIterable<ModelPart>, { firstMs, everyMs }: PingTimes): AsyncIterableIterator<ModelPart> {
+  const source = parts[Symbol.asyncIterator]()
+  let waiting: PromiseWithResolvers<Result> | undefined
+  let isPulling = false
+  let isOver = false
+  /** What came after its reader was given a ping: the next one's. */
+  let held: { result: Result } | { error: unknown } | undefined
+  let isFirst = true
+  let timer: NodeJS.Timeout | undefined
+
+  const end = (): void => {
+    isOver = true
+    clearTimeout(timer)
   }
-}
-
-function within<T>(promise: Promise<T>, ms: number): Promise<T | typeof PING> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(PING), ms)
-    const settle =
-      <V>(how: (value: V) => void) =>
-      (value: V) => {
-        clearTimeout(timer)
-        how(value)
+  /** The first silence is over: from now on it may be longer. */
+  const afterFirst = (): void => {
+    if (!isFirst) return
+    isFirst = false
+    clearTimeout(timer)
+    timer = undefined
+  }
+  const takeReader = (): typeof waiting => {
+    const reader = waiting
+    waiting = undefined
+    return reader
+  }
+  /** Nobody waits: a slow reader is not the model's silence. */
+  const strike = (): void => {
+    const reader = takeReader()
+    if (!reader) return
+    afterFirst()
+    reader.resolve(pingResult())
+  }
+  const listen = (): void => {
+    if (timer) timer.refresh()
+    else timer = setTimeout(strike, isFirst ? firstMs : everyMs)
+  }
+  const arrived = (result: IteratorResult<ModelPart>): void => {
+    isPulling = false
+    if (isOver) return
+    afterFirst()
+    if (result.done) end()
+    const given = result.done ? DONE : result
+    const reader = takeReader()
+    if (reader) reader.resolve(given)
+    else held = { result: given }
+  }
+  const failed = (error: unknown): void => {
+    isPulling = false
+    if (isOver) return
+    end()
+    const reader = takeReader()
+    if (reader) reader.reject(error)
+    else held = { error }
+  }
+  const iterator: AsyncIterableIterator<ModelPart> = {
+    // oxlint-disable-next-line typescript/promise-function-async -- an async function would cost a turn for each token
+    next() {
+      if (held) {
+        const given = held
+        held = undefined
+        return 'result' in given ? Promise.resolve(given.result) : Promise.reject(given.error)
       }
-    promise.then(settle(resolve), settle(reject))
-  })
+      if (isOver) return Promise.resolve(DONE)
+      waiting = Promise.withResolvers<Result>()
+      const { promise } = waiting
+      listen()
+      if (!isPulling) {
+        isPulling = true
+        source.next().then(arrived, failed)
+      }
+      return promise
+    },
+    return() {
+      if (!isOver) source.return?.().catch(() => {}) // what it still says concerns nobody
+      end()
+      held = undefined
+      return Promise.resolve(DONE)
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  }
+  return iterator
 }
