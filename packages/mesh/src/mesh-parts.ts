@@ -146,6 +146,7 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
       links.moved(move.gone)
       keeper.hurry()
       discovery.moved()
+      upgrades.hurry()
       nat.wake()
     },
   })
@@ -174,20 +175,18 @@ export async function createMeshParts(components: MeshPartsComponents, options: 
     },
     { self, ways: options.discovery ?? [] },
   )
-  const upgrades = createUpgrades({
-    clock,
-    log: log.child('nat'),
-    links: links.all,
-    dialDirect: async (peerId, signal) =>
-      await dialTarget(
-        { name: trust.nameOf(peerId), configured: trust.pins.configuredAs(peerId), peerId, directOnly: true },
-        diallerComponents,
-        {
-          addressMs: timings.addressDial,
-          signal,
-        },
-      ),
-  })
+  const upgrades = createUpgrades(
+    {
+      clock,
+      log: log.child('nat'),
+      links: links.all,
+      dialBetter: async (peerId, accepts, signal) => {
+        const target = { name: trust.nameOf(peerId), configured: trust.pins.configuredAs(peerId), peerId, accepts }
+        await dialTarget(target, diallerComponents, { addressMs: timings.addressDial, signal })
+      },
+    },
+    { self },
+  )
   const gossip = createGossip(
     {
       clock,

@@ -18,8 +18,10 @@ export interface Target {
   configured?: ConfiguredPeer
   /** Undefined: not known before first contact. */
   peerId?: PeerId
-  /** It is linked over a relay: only direct addresses are tried, and nobody is asked for others. */
+  /** Only direct addresses are tried, and nobody is asked for others. */
   directOnly?: boolean
+  /** It is linked: only these addresses are tried, and nobody is asked for others. */
+  accepts?(address: Multiaddr): boolean
 }
 
 export interface DiallerComponents {
@@ -63,7 +65,7 @@ export async function dialTarget(
     failure = toAppError(error)
     if (failure.code !== 'peer_unreachable') throw failure
   }
-  if (target.directOnly === true) throw failure ?? noAddress(target)
+  if (target.directOnly === true || target.accepts) throw failure ?? noAddress(target)
   const found = target.peerId === undefined ? [] : await components.find(target.peerId, options.signal)
   options.signal.throwIfAborted()
   const others = learnt(target, found, components)
@@ -177,7 +179,7 @@ function addressesOf(target: Target, components: DiallerComponents): Multiaddr[]
   const told = target.peerId === undefined ? [] : [...learntAddresses(target.peerId), ...trust.addressesOf(target.peerId)]
   const dialled = written.filter((address) => hostOf(address) !== undefined && components.canDial(address))
   return unique([...dialled, ...learnt(target, told, components)])
-    .filter((address) => target.directOnly !== true || !isRelayed(address))
+    .filter((address) => (target.directOnly !== true || !isRelayed(address)) && target.accepts?.(address) !== false)
     .slice(0, MAX_ADDRESSES)
 }
 

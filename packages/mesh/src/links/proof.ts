@@ -7,11 +7,12 @@ const DEAD_AFTER = 1.4
 /** Asks a line that may be dead whether it answers: `onSilent` after a while without an answer, `onDead` after a longer one. */
 export function prove(line: Line, listener: { onSilent(): void; onDead(): void }, pingMs: number): void {
   if (line.proof !== undefined) return
-  const answers = line.answers
+  const heard = (): number => line.answers + line.meter.bytesIn
+  const before = heard()
   const after = (ms: number, next: () => void): void => {
     line.proof = setTimeout(() => {
       line.proof = undefined
-      if (line.answers === answers) next()
+      if (heard() === before) next()
     }, ms).unref()
   }
   line.pinger.ask()

@@ -36,7 +36,7 @@ function floodModels(parts: number): Models & { sent: number; aborted: Promise<v
 
 for (const listen of [V4, '/ip6/::1/udp/0/quic-v1', '/udp/0/quic']) {
   test(`two nodes link over QUIC at ${listen}: 16 MiB arrive, whole and in order`, async () => {
-    await using pair = await startPair({ b: { listen: [listen], models: floodModels(2_048) } })
+    await using pair = await startPair({ a: { listen: [] }, b: { listen: [listen], models: floodModels(2_048) } })
     assert.match(pair.b.address, /\/udp\/[1-9]\d+\/quic-v1\/p2p\//)
     assert.match((await eventOf(pair.a, 'peer.connected')).address, /\/udp\/\d+\/quic-v1$/)
     let chars = 0
@@ -49,7 +49,7 @@ for (const listen of [V4, '/ip6/::1/udp/0/quic-v1', '/udp/0/quic']) {
 
 test('over QUIC a reader that stops holds the sender back, and one that leaves ends the call over there', async () => {
   const models = floodModels(Infinity)
-  await using pair = await startPair({ b: { listen: [V4], models } })
+  await using pair = await startPair({ a: { listen: [] }, b: { listen: [V4], models } })
   const parts = pair.a.node.peers.models(pair.b.peerId).stream(REQUEST)[Symbol.asyncIterator]()
   await parts.next()
   let before = -1
