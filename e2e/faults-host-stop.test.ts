@@ -127,6 +127,34 @@ test('a turn that a stop interrupted is continued by its host: sessions resume',
   await follow.end()
 })
 
+test('a turn that a kill of its host interrupted is continued by a follower: sessions resume NODE/ID', async () => {
+  await using there = await pair.openThere()
+  const { id } = await there.sessions.create({})
+  const follow = gather(there.sessions, id)
+  const cut = await say(there.sessions, id, 'hang killed')
+  await follow.until('message.delta')
+  await pair.hostNode.kill('SIGKILL')
+  await pair.startHost()
+  await follow.until('link.restored')
+  const resumed = await pair.follower.run(['sessions', 'resume', `gpu-server/${id}`])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.match(resumed.stdout, /well said/)
+  await follow.until('turn.ended', 2)
+  assert.deepEqual(
+    eventsOfType(follow.seen, 'turn.ended').map(({ promptId, stopReason }) => [promptId, stopReason]),
+    [
+      [cut, 'interrupted'],
+      [cut, 'completed'],
+    ],
+  )
+  const again = await pair.follower.run(['sessions', 'resume', `gpu-server/${id}`])
+  assert.equal(again.code, 1, again.stderr)
+  assert.match(again.stderr, /conflict.*no interrupted turn/)
+  await follow.end()
+  await using here = await pair.openHost()
+  assert.deepEqual(durableOf(follow.seen), (await here.sessions.history(id)).items)
+})
+
 for (const side of ['host', 'follower'] as const) {
   test(`a ${side} that sleeps for ${SLEEP_MS / 1_000} s: the follow goes on where it was, a prompt sent meanwhile runs once`, async () => {
     await using there = await pair.openThere()
