@@ -13,7 +13,6 @@ const ok = ({ code, stdout, stderr }: Finished): string => {
   assert.equal(code, 0, stderr)
   return stdout
 }
-const json = <T>(finished: Finished): T => JSON.parse(ok(finished)) as T
 const listens = async (node: Running): Promise<string> => (await node.line(/listening: (\S+\/p2p\/\S+)/))[1] ?? ''
 
 const configOf = (name: string, host?: string): string => `
@@ -50,7 +49,7 @@ test('a new key keeps what the old one had; the old key, and its word in the mou
   assert.match(tooEarly.stderr, /stop it, then rotate/)
   await first.kill()
   assert.equal((await guest.run(['identity', 'rotate'])).code, 4) // no person, no --yes
-  const { after, backup } = json<{ after: string; backup: string }>(await guest.run(['identity', 'rotate', '--yes', '--json']))
+  const { after, backup } = JSON.parse(ok(await guest.run(['identity', 'rotate', '--yes', '--json']))) as { after: string; backup: string }
   const { rotations } = JSON.parse(await readFile(join(guest.home, 'known_peers.json'), 'utf8')) as { rotations: string[] }
   const second = guest.start(['--headless', '--mesh'])
   await becomes(after, 'admitted member connected')

@@ -23,7 +23,7 @@ export function createRunQuestions(
 ): RunQuestions {
   let lines: Interface | undefined
   const questions = createQuestions(
-    { print: err.line, setPrompt: err.write, takeInput: () => '', putInput: () => {} },
+    { print: err.line, setPrompt: err.write, isTyping: () => false, takeInput: () => '', putInput: () => {} },
     { prompt: () => '', paint: errStyle.yellow },
   )
   const take = (line: string): void => {
