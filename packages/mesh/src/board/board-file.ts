@@ -10,9 +10,10 @@ import type { GossipEntry } from '../gossip/types.ts'
 export interface BoardFile {
   /** As they were when it was opened. */
   readonly entries: readonly GossipEntry[]
-  append(entry: GossipEntry): Promise<void>
-  /** Writes it anew with these; for when most lines are outdated. */
-  rewrite(entries: Iterable<GossipEntry>): Promise<void>
+  /** Resolves when it is on disk. `taken` runs once it is, before anything else is written: what holds then is what a rewrite asks for. */
+  append(entry: GossipEntry, taken: () => void): Promise<void>
+  /** Writes it anew with what `held` gives when its turn comes; for when most lines are outdated. One at a time: a second call joins it. */
+  rewrite(held: () => Iterable<GossipEntry>): Promise<void>
   /** Lines in the file now. */
   readonly lines: number
   close(): Promise<void>
@@ -30,7 +31,8 @@ export async function openBoardFile({ file, log }: { file: string; log: Logger }
   let lines = found
   let writing: Promise<unknown> = endsInLine ? Promise.resolve() : handle.appendFile('\n')
   writing.catch(() => {}) // heard of with the next write
-  let waiting: { text: string; done: PromiseWithResolvers<void> }[] = []
+  let waiting: { text: string; taken: () => void; done: PromiseWithResolvers<void> }[] = []
+  let rewriting: Promise<void> | undefined
 
   const next = <T>(work: () => Promise<T>): Promise<T> => {
     const result = writing.then(work, work)
@@ -46,36 +48,39 @@ export async function openBoardFile({ file, log }: { file: string; log: Logger }
       await handle.appendFile(batch.map(({ text }) => text).join(''))
       await handle.datasync()
       lines += batch.length
-      for (const { done } of batch) done.resolve()
+      for (const { taken, done } of batch) {
+        taken()
+        done.resolve()
+      }
     } catch (error) {
       for (const { done } of batch) done.reject(unwritten(file, error))
     }
+  }
+  async function writeAnew(held: () => Iterable<GossipEntry>): Promise<void> {
+    const fresh = [...held()]
+    const temporary = await open(`${file}.new`, 'w', 0o600)
+    try {
+      await temporary.writeFile(fresh.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+      await temporary.sync()
+    } finally {
+      await temporary.close()
+    }
+    await rename(`${file}.new`, file)
+    await handle.close()
+    handle = await openAt(file)
+    lines = fresh.length
   }
   return {
     entries,
     get lines() {
       return lines
     },
-    async append(entry) {
+    async append(entry, taken) {
       const done = Promise.withResolvers<void>()
-      waiting.push({ text: `${JSON.stringify(entry)}\n`, done })
+      waiting.push({ text: `${JSON.stringify(entry)}\n`, taken, done })
       await Promise.all([done.promise, next(flush)])
     },
-    rewrite: (all) =>
-      next(async () => {
-        const fresh = [...all]
-        const temporary = await open(`${file}.new`, 'w', 0o600)
-        try {
-          await temporary.writeFile(fresh.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-          await temporary.sync()
-        } finally {
-          await temporary.close()
-        }
-        await rename(`${file}.new`, file)
-        await handle.close()
-        handle = await openAt(file)
-        lines = fresh.length
-      }),
+    rewrite: (held) => (rewriting ??= next(() => writeAnew(held)).finally(() => (rewriting = undefined))),
     close: () => next(async () => await handle.close()),
   }
 }

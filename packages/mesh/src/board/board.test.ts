@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { appendFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,18 +82,45 @@ suite('the board', () => {
     let now = 1_700_000_000_000
     const clock = { ...systemClock, now: () => (now += 1_000) }
     const { board, set, file } = await lonelyBoard({ clock })
-    for (let i = 1; i <= LIMITS.notesPerNode + 5; i += 1) await board.add(`note ${i}`)
+    // All at once: the file is written and synced a few times, not once a note.
+    await Promise.all(Array.from({ length: LIMITS.notesPerNode + 5 }, (_, at) => board.add(`note ${at + 1}`)))
     const here = await texts(board)
     assert.deepEqual([here.length, here[0], here.at(-1)], [1_000, 'note 1005', 'note 6'])
     const there = await lonelyBoard({ self: OTHER })
     const entries = entriesOf(set)
-    for (const entry of entries.toReversed()) await there.set.merge(entry, SELF)
+    await Promise.all(entries.toReversed().map((entry) => there.set.merge(entry, SELF)))
     assert.deepEqual(await texts(there.board), here)
     const id = await first(board)
-    for (let i = 0; i < 1_500; i += 1) await board.edit(id, `changed ${i}`)
-    assert.ok((await readFile(file, 'utf8')).split('\n').length < 2_100)
+    await Promise.all(Array.from({ length: 1_500 }, (_, at) => board.edit(id, `changed ${at}`)))
+    assert.equal((await board.list())[0]?.text, 'changed 1499')
     await board[Symbol.asyncDispose]()
+    assert.ok((await readFile(file, 'utf8')).split('\n').length < 2_100)
     await there.board[Symbol.asyncDispose]()
+  })
+
+  test('what was noted is on disk, also while the file is written anew for what was changed in between', async () => {
+    const { board, file } = await lonelyBoard()
+    await board.add('changing')
+    const id = await first(board)
+    const edits = Array.from({ length: 1_100 }, (_, at) => board.edit(id, `changed ${at}`))
+    const noted: string[] = []
+    const notes = Array.from({ length: 20 }, async (_, at) => noted.push((await board.add(`meanwhile ${at}`)).text))
+    let isOver = false
+    const over = Promise.all([...edits, ...notes]).finally(() => (isOver = true))
+    for (let looks = 0; !isOver || looks < 50; looks += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+      const kept = readFileSync(file, 'utf8')
+      const lost = noted.filter((text) => !kept.includes(`${text}\\"`))
+      assert.deepEqual(lost, [])
+    }
+    await over
+    assert.equal(noted.length, 20)
+    await board[Symbol.asyncDispose]()
+    const kept = await readFile(file, 'utf8')
+    assert.ok(kept.split('\n').length < 100)
+    const again = await lonelyBoard({ file, starts: 2 })
+    assert.equal((await texts(again.board)).length, 21)
+    await again.board[Symbol.asyncDispose]()
   })
 
   test('author and admin change a note at the same time: all nodes come to the same', async () => {

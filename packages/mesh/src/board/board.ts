@@ -41,8 +41,8 @@ function createBoard(components: BoardComponents): Board & { stop(): void } {
   const readable = file.entries.filter((entry) => isReadable(entry, log))
   const notes = createNoteSet({
     entries: readable,
-    keep: async (entry) => {
-      await file.append(entry)
+    keep: async (entry, taken) => {
+      await file.append(entry, taken)
       tidy(components, notes)
     },
     changed: bell.ring,
@@ -58,10 +58,13 @@ function createBoard(components: BoardComponents): Board & { stop(): void } {
     const [author, number] = noteId.split('/')
     const id = author === gossip.self ? number : `on/${noteId}`
     const entry = await gossip.sign(notes.name, { id, payload: JSON.stringify(said) })
-    await file.append(entry)
-    notes.put(entry)
+    let note: Note | undefined
+    await file.append(entry, () => {
+      notes.put(entry)
+      note = noteNow(components, notes.of(noteId))
+    })
     tidy(components, notes)
-    return noteNow(components, notes.of(noteId))
+    return note
   }
   /** What a change of a note begins with; it counts over all that was said before. Throws not_found. */
   function changing(id: string): Said {
@@ -112,10 +115,9 @@ function isReadable(entry: NoteEntry['entry'], log: Logger): boolean {
 }
 
 function tidy({ file, log }: BoardComponents, notes: NoteSet): void {
-  const held = [...notes.all()]
-  if (file.lines < REWRITE_LINES || file.lines < 2 * held.length) return
+  if (file.lines < REWRITE_LINES || file.lines < 2 * notes.size) return
   file
-    .rewrite(held.map(({ entry }) => entry))
+    .rewrite(() => Array.from(notes.all(), ({ entry }) => entry))
     .catch((error: unknown) => log.warn('the board could not be written anew', { error: String(error) }))
 }
 

@@ -10,6 +10,8 @@ import type { NoteEntry } from './note-entry.ts'
  */
 export interface NoteSet extends GossipSet {
   all(): Iterable<NoteEntry>
+  /** How many entries. */
+  readonly size: number
   /** Everything that is said of one note. */
   of(noteId: string): NoteEntry[]
   /** An entry of this node; told to others. */
@@ -19,8 +21,8 @@ export interface NoteSet extends GossipSet {
 export interface NoteSetOptions {
   /** What was kept from before. */
   entries: readonly GossipEntry[]
-  /** Resolves when it is on disk. */
-  keep(entry: GossipEntry): Promise<void>
+  /** Resolves when it is on disk; `taken` runs then, before anything else is written there. */
+  keep(entry: GossipEntry, taken: () => void): Promise<void>
   /** What of the set a person sees may be another now. */
   changed(): void
 }
@@ -38,9 +40,8 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
     said?.delete(held.entry.key)
     if (said?.size === 0) byNote.delete(held.noteId)
     const keys = bySpeaker.get(held.entry.author) ?? []
-    const left = keys.filter((key) => key !== held.entry.key)
-    if (left.length === 0) bySpeaker.delete(held.entry.author)
-    else bySpeaker.set(held.entry.author, left)
+    keys.splice(keys.indexOf(held.entry.key), 1)
+    if (keys.length === 0) bySpeaker.delete(held.entry.author)
   }
   function take(note: NoteEntry): void {
     const { key, author } = note.entry
@@ -48,7 +49,9 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
     if (before) drop(before)
     byKey.set(key, note)
     byNote.set(note.noteId, (byNote.get(note.noteId) ?? new Map<string, NoteEntry>()).set(key, note))
-    const keys = [...(bySpeaker.get(author) ?? []), key].sort((a, b) => compare(numberOf(a), numberOf(b)))
+    const keys = bySpeaker.get(author) ?? []
+    const after = keys.findLastIndex((other) => compare(numberOf(other), numberOf(key)) <= 0)
+    keys.splice(after + 1, 0, key)
     bySpeaker.set(author, keys)
     const oldest = keys.length > LIMITS.notesPerNode ? byKey.get(keys[0] ?? '') : undefined
     if (oldest) drop(oldest)
@@ -79,9 +82,12 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
     async merge(entry) {
       const note = readNoteEntry(entry)
       if (!isKept(entry.key, entry.author) || entry.version <= (byKey.get(entry.key)?.entry.version ?? -1)) return 'known'
-      await keep(entry)
-      if (entry.version <= (byKey.get(entry.key)?.entry.version ?? -1)) return 'known' // another came meanwhile
-      take(note)
+      let isNews = false
+      await keep(entry, () => {
+        isNews = entry.version > (byKey.get(entry.key)?.entry.version ?? -1) // another may have come meanwhile
+        if (isNews) take(note)
+      })
+      if (!isNews) return 'known'
       changed()
       return 'news'
     },
@@ -99,6 +105,9 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
       changed()
     },
     all: () => byKey.values(),
+    get size() {
+      return byKey.size
+    },
     of: (noteId) => [...(byNote.get(noteId)?.values() ?? [])],
   }
 }
