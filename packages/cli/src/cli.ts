@@ -28,7 +28,7 @@ import { createWriter } from './output/writer.ts'
 /** Runs one command line to its end, all output written; returns the exit code. `argv` is without the program. */
 export async function runCli(argv: readonly string[], components: Components): Promise<number> {
   const out = createWriter(components.stdout)
-  const err = createWriter(components.stderr)
+  const err = createWriter(components.stderr, { isForPeople: true })
   const errStyle = styleFor(components.stderr, components.env)
   const outStyle = styleFor(components.stdout, components.env)
   const interrupts = createInterrupts(components)

@@ -71,7 +71,7 @@ function noModel(peerModels: readonly string[]): AppError {
     `set ${keys.join(', ')}`,
     `start ${servers.map(({ title }) => title).join(' or ')} here`,
     'name a server by [providers.NAME] base_url',
-    'or use --model builtin/demo, which is no LLM',
+    'or choose builtin/demo, which is no LLM (--model builtin/demo; in a chat, /model builtin/demo)',
   ]
   const peers =
     peerModels.length === 0

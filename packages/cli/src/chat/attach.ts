@@ -138,12 +138,12 @@ async function chatAbout(
   const { out, outStyle: style, components } = context
   const { id, agent, workspace, seq } = session
   const where = `${printableLine(agent)} on ${printableLine(options.node ?? session.node)} in ${printableLine(workspace)}`
-  out.line(style.dim(`${id} · ${where} · /help, Ctrl-D to leave; the session stays`))
+  out.say(style.dim(`${id} · ${where} · /help, Ctrl-D to leave; the session stays`))
   const recent = recentSeq(session)
   const isKnown = earlier !== undefined && earlier.seq <= seq // else the host has another log than it had
   const after = isKnown ? Math.max(recent, earlier.seq) : recent
   if (after > 0) out.line(style.dim(`… ${after} earlier events`))
-  if (isKnown) out.line(style.yellow(`── ${seq - earlier.seq} events since you were here, ${ago(earlier.at, components.clock.now())} ──`))
+  if (isKnown) out.say(style.yellow(`── ${seq - earlier.seq} events since you were here, ${ago(earlier.at, components.clock.now())} ──`))
   return await converse(context, node, {
     sessions,
     init: { agent, workspace, model: session.model },

@@ -6,7 +6,8 @@ import { eventually } from '@qmtcode/testing'
 import { PEER_B, cli, fakeNode, startCli } from '../commands/cli-kit.ts'
 import type { FakeNode } from '../commands/cli-kit.ts'
 import type { Script } from '../commands/scripted-sessions.ts'
-import { wrap, wrapWords } from './terminal.ts'
+import { wrapWords } from '../output/wrap-words.ts'
+import { wrap } from './terminal.ts'
 
 const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
@@ -296,6 +297,8 @@ test('commands: model, agent, new, sessions, nodes, and an unknown one', async (
   await chat.seen(/a title/)
   chat.type('/nodes\r')
   await chat.seen(/this node/)
+  chat.type('/model demo\r')
+  await chat.seen(/demo is no model\nhint: provider\/model/)
   chat.type('/agent codr\r')
   await chat.seen(/error\[not_found\]: no agent codr \(did you mean "coder"\?\)/)
   chat.type('/modle\r')

@@ -29,9 +29,9 @@ export async function chat(context: CommandContext, init: ChatInit = {}): Promis
   return await withNode(context, {}, async (node) => {
     const { out, outStyle, components } = context
     const { defaultModel, ...status } = await node.status()
-    for (const line of startLines(init.model === undefined ? { ...status, defaultModel } : status)) out.line(outStyle.dim(line))
+    for (const line of startLines(init.model === undefined ? { ...status, defaultModel } : status)) out.say(outStyle.dim(line))
     if (init.model !== undefined) out.line(outStyle.dim(`model: ${printableLine(init.model)}`))
-    out.line(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
+    out.say(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
     return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
   })
 }
@@ -124,7 +124,7 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     lines.stop()
     terminal.close()
     if (conversation.id !== undefined) await subject.onLeft?.({ id: conversation.id, seq: conversation.lastSeq })
-    if (conversation.id !== undefined) context.out.line(style.dim(`to go on: qmtcode attach ${placeOf(subject, conversation.id)}`))
+    if (conversation.id !== undefined) context.out.say(style.dim(`to go on: qmtcode attach ${placeOf(subject, conversation.id)}`))
     await Promise.all([watching, reserved, conversation.stop()])
   }
 }

@@ -51,7 +51,7 @@ export function createEventPrinter(components: EventPrinterComponents): (event: 
     if (used !== undefined) terminal.print(style.dim(used))
   }
   const showPrompt = ({ author, content }: Extract<SessionEvent, { type: 'prompt.accepted' }>): void => {
-    const parts = content.map((part) => (part.type === 'text' ? part.text : `[${part.mediaType}]`))
+    const parts = content.map((part) => (part.type === 'text' ? part.text : `[${printableLine(part.filename ?? part.mediaType, 255)}]`))
     terminal.print(`${style.bold(`${printableLine(author.user ?? author.node)} ›`)} ${printable(parts.join('\n'))}`)
   }
   return (event) => {

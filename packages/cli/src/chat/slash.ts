@@ -1,4 +1,4 @@
-import { AppError, didYouMean, isAppError, sessionIdSchema } from '@qmtcode/protocol'
+import { AppError, didYouMean, isAppError, parseModelRef, sessionIdSchema } from '@qmtcode/protocol'
 import type { AgentModels, SessionInfo, Sessions } from '@qmtcode/protocol'
 import { isNode, nodeColumns } from '../output/node-table.ts'
 import { newest, sessionColumns } from '../commands/sessions.ts'
@@ -72,6 +72,10 @@ export async function slash(line: string, components: SlashComponents): Promise<
 
 async function model(value: string | undefined, { conversation, node, sessions: port, print }: SlashComponents): Promise<void> {
   if (value !== undefined) {
+    if (parseModelRef(value) === undefined)
+      throw new AppError('bad_request', `${printableLine(value, 100)} is no model`, {
+        hint: 'provider/model, or node:provider/model; to list them: qmtcode models',
+      })
     await conversation.setModel(value)
     return print(`model: ${value}`)
   }
@@ -174,8 +178,7 @@ async function queue({ sessions: port, conversation, print }: SlashComponents): 
 async function takeBack(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
   const { id } = conversation
   if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
-  const known = shown.get(conversation) ?? (await waitingPrompts(port, id))
-  const { author, text } = await withdraw(port, id, { number: value, shown: known })
+  const { author, text } = await withdraw(port, id, { number: value, shown: shown.get(conversation) })
   print(`withdrawn: ${personName(author)}: ${text}`)
 }
 

@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline'
 import type { Interface } from 'node:readline'
-import { callbackify, stripVTControlCharacters } from 'node:util'
+import { callbackify } from 'node:util'
 import type { InputStream, OutputStream } from '../node-handle.ts'
 import { displayWidth } from '../output/width.ts'
+import { wrapWords } from '../output/wrap-words.ts'
 
 /** A line of input at the bottom, and all that happens above it. Text given to it is safe for a terminal already. */
 export interface ChatTerminal {
@@ -141,37 +142,6 @@ export function wrap(text: string, columns: number): { lines: string[]; rest: st
   const wrapped = lines.flatMap((line) => wrapLine(line, columns))
   const tail = wrapLine(rest, columns)
   return { lines: [...wrapped, ...tail.slice(0, -1)], rest: tail.at(-1) ?? '' }
-}
-
-/**
- * Breaks the lines of a whole text at blanks where they reach `columns`, under their own indent; 0: unknown, nothing is broken. Colours take
- * no room, and words and commands of qmtcode that are longer than a line stay whole, so that they can be copied.
- */
-export function wrapWords(text: string, columns: number): string {
-  if (columns <= 0) return text
-  return text
-    .split('\n')
-    .map((line) => wrapAtBlanks(line, columns))
-    .join('\n')
-}
-
-/** A word, or a command to copy up to its end, with the blanks before it. */
-const UNBROKEN = /( *)(?:qmtcode [a-z-][^;,)]*[;,)]*|[^ ]+)/g
-
-function wrapAtBlanks(line: string, columns: number): string {
-  if (displayWidth(line) < columns) return line
-  const indent = /^ */.exec(stripVTControlCharacters(line))?.[0] ?? ''
-  const lines: string[] = []
-  let current = ''
-  for (const [piece = '', blanks = ''] of line.matchAll(UNBROKEN)) {
-    const isFirst = stripVTControlCharacters(current).trim() === ''
-    if (isFirst || displayWidth(current + piece) < columns) current += piece
-    else {
-      lines.push(current)
-      current = indent + piece.slice(blanks.length)
-    }
-  }
-  return [...lines, current].join('\n')
 }
 
 function wrapLine(line: string, columns: number): string[] {

@@ -12,7 +12,7 @@ export interface WaitingPrompt {
 }
 
 /** The prompts that wait, the oldest first: read backwards to the last one that was begun, since all before it have been, too. */
-export async function waitingPrompts(sessions: Sessions, id: SessionId): Promise<WaitingPrompt[]> {
+export async function waitingPrompts(sessions: Pick<Sessions, 'history'>, id: SessionId): Promise<WaitingPrompt[]> {
   const begun = new Set<PromptId>()
   const withdrawn = new Set<PromptId>()
   const waiting: WaitingPrompt[] = []
@@ -45,17 +45,20 @@ export const personName = ({ user, node }: Author): string =>
 export const queueText = (waiting: readonly WaitingPrompt[]): string =>
   waiting.length === 0 ? 'no prompt waits' : waiting.map(({ author, text }, at) => `  ${at + 1}  ${personName(author)}: ${text}`).join('\n')
 
-/** Withdraws the prompt with this number of the list as it was shown. Throws conflict where it waits no more. */
+/**
+ * Withdraws the prompt with this number of the list as it was shown; where none of that waits any more, or nothing was shown, as the queue is
+ * now. Throws conflict where it waits no more.
+ */
 export async function withdraw(
-  sessions: Sessions,
+  sessions: Pick<Sessions, 'history' | 'cancel'>,
   id: SessionId,
-  { number, shown }: { number: string | undefined; shown: readonly WaitingPrompt[] },
+  { number, shown }: { number: string | undefined; shown?: readonly WaitingPrompt[] },
 ): Promise<WaitingPrompt> {
-  const meant = shown[Number(number) - 1]
-  if (!meant) throw new AppError('bad_request', `/withdraw needs the number of a prompt that waits`, { hint: '/queue lists them' })
   const now = await waitingPrompts(sessions, id)
-  if (!now.some(({ promptId }) => promptId === meant.promptId))
-    throw new AppError('conflict', 'that prompt waits no more', { hint: '/queue' })
+  const waits = ({ promptId }: WaitingPrompt): boolean => now.some((prompt) => prompt.promptId === promptId)
+  const meant = (shown?.some(waits) ? shown : now)[Number(number) - 1]
+  if (!meant) throw new AppError('bad_request', `/withdraw needs the number of a prompt that waits`, { hint: '/queue lists them' })
+  if (!waits(meant)) throw new AppError('conflict', 'that prompt waits no more', { hint: '/queue lists those that do' })
   await sessions.cancel(id, meant.promptId)
   return meant
 }

@@ -117,15 +117,19 @@ const errors: [string, string, string?][] = [
   ['run --allow edti x', 'Expected permissions (read, edit, shell, web, mcp, outside), with commas between (did you mean "edit"?).'],
   ['sessions show abc', 'abc is not a session'],
   ['sessions show', "missing required argument 'session'"],
-  [
-    'attach gpu/ses_',
-    "command-argument value 'gpu/ses_' is invalid for argument 'node'. Expected a session id (ses_…); to list them: qmtcode sessions",
-  ],
+  ['attach gpu/ses_', "'gpu/ses_' is invalid for argument 'node'. Expected a session id (ses_…); to list them: qmtcode sessions"],
   [`attach gpu/${session} --new`, '--new begins a session: name the node alone'],
   ['attach --new', '--new begins a session: name the node alone'],
   ['attach gpu --agent a', '--agent is for --new: a session that is there keeps its own'],
   [`run --session ${session} --agent a x`, '--agent and --session exclude each other: a session keeps its agent'],
-  ['peers admit gpu-server', 'Expected a whole peer id (12D3KooW…): trust is for keys, not for names; to list them: qmtcode peers'],
+  [
+    'peers admit gpu-server',
+    'Expected a whole peer id (12D3KooW…): trust is for keys, not for names; to list them: qmtcode peers',
+    'qmtcode peers admit --help',
+  ],
+  [`sessions share ${session} --as prompt`, "required option '--with <node>' not specified", 'qmtcode sessions share --help'],
+  ['run --model gpt x', 'Expected provider/model, for example ollama/qwen3:8b, or node:provider/model.', 'qmtcode run --help'],
+  ['--model gpt', 'Expected provider/model, for example ollama/qwen3:8b, or node:provider/model.', 'qmtcode --help'],
   [`peers role ${PEER_A} amdin`, 'Expected one of observer, client, member, admin (did you mean "admin"?).'],
 ]
 for (const [line, message, hint] of errors) {

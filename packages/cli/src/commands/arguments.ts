@@ -114,15 +114,18 @@ function globalsOf(values: RootValues, word: string | undefined): GlobalOptions 
 /** Whose help says more: the command's, except on an option of all commands. */
 function helpFor(program: Command, args: readonly string[], message: string): string {
   const isGlobal = program.options.some(({ long }) => typeof long === 'string' && message.includes(`'${long}`))
-  const command = program.commands.find((candidate) => args.includes(candidate.name()))?.name()
-  return isGlobal || command === undefined || command === 'start' ? 'qmtcode --help' : `qmtcode ${command} --help`
+  const command = program.commands.find((candidate) => args.includes(candidate.name()))
+  if (isGlobal || command === undefined || command.name() === 'start') return 'qmtcode --help'
+  const next = args[args.indexOf(command.name()) + 1]
+  const words = [command, command.commands.find((candidate) => candidate.name() === next)].flatMap((found) => found?.name() ?? [])
+  return `qmtcode ${words.join(' ')} --help`
 }
 
 /** Commander's message, with its suggestion as the hint. */
 function usageError(error: CommanderError, help: string): AppError {
   const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
   const near = suggestion?.match(/Did you mean (?:one of )?(.+)\?/)?.[1]
-  return new AppError('bad_request', first.replaceAll(`=${BARE}`, ''), {
+  return new AppError('bad_request', first.replaceAll(`=${BARE}`, '').replace(/^command-argument value /, ''), {
     hint: near === undefined ? help : `did you mean ${near}?`,
   })
 }

@@ -17,10 +17,10 @@ export async function join(context: CommandContext, { url, name, use, json, yes 
       out.line(jsonLine(joined, 2))
       return 0
     }
-    for (const line of joinedLines(joined, components.clock.now())) out.line(line)
+    for (const line of joinedLines(joined, components.clock.now())) out.say(line)
     const inviter = joined.use ? await toldBy(joined.inviter, peers, interrupts.signal) : undefined
-    out.line(`next: qmtcode ${firstTry(joined, inviter)}`)
-    if ((await node.status()).listenAddresses.length === 0) out.line(DIALS_ONLY)
+    out.say(`next: qmtcode ${firstTry(joined, inviter)}`)
+    if ((await node.status()).listenAddresses.length === 0) out.say(DIALS_ONLY)
     return 0
   })
 }

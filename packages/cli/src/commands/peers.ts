@@ -37,7 +37,7 @@ export async function changePeer(context: CommandContext, { change, json, yes }:
     const peer = await wholeId(trust, change.peer)
     const changed = await applyChange(trust, peer, change)
     if (json) context.out.line(jsonLine(changed ?? { peerId: peer, trust: 'unknown' }, 2))
-    else context.out.line(changed ? changeLine(change, changed) : `${peer} is unknown again`)
+    else context.out.say(changed ? changeLine(change, changed) : `${peer} is unknown again`)
     return 0
   })
 }

@@ -7,7 +7,17 @@ import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
 import { addJoinCommands } from './join-arguments.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
+import {
+  collectAddress,
+  collectMesh,
+  parseAllow,
+  parseLimit,
+  parseModel,
+  parsePlace,
+  parseRights,
+  parseSeconds,
+  parseSessionId,
+} from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -88,7 +98,7 @@ function addStart(program: Command, invoke: ProgramOptions['invoke']): Command {
     .command('start', { hidden: true })
     .optionsGroup('Options of the chat:')
     .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
-    .option('--model <model>', 'provider/model, or node:provider/model')
+    .option('--model <model>', 'provider/model, or node:provider/model', parseModel)
     .option('--session <id>', 'goes on with a session, as attach does', parseSessionId)
     .action((values: StartOptions) => {
       const given = (['agent', 'model'] as const).find((flag) => values.session !== undefined && values[flag] !== undefined)
@@ -128,7 +138,7 @@ function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
     .argument('[prompt]', 'what to do; "-" or none: read from stdin')
     .option('--json', 'one session event a line')
     .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
-    .option('--model <model>', 'provider/model, or node:provider/model')
+    .option('--model <model>', 'provider/model, or node:provider/model', parseModel)
     .option('--node <name>', 'run the session on this node, with its tools')
     .option('--session <id>', 'continue a session', parseSessionId)
     .option('--allow <permissions>', 'allow without asking: edit,shell', parseAllow, [])
@@ -139,12 +149,16 @@ function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
 function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
   const attach = program
     .command('attach')
-    .description('a session of another node, as if it were here')
-    .argument('[node]', 'NODE/SESSION; NODE: choose one of its sessions; SESSION: one of this node; none: go on where you were', parsePlace)
+    .description('the chat of a session that is there already, here or on another node')
+    .argument(
+      '[node]',
+      'NODE/SESSION; NODE: choose one of its sessions; SESSION: one of this node; nothing: go on where you were',
+      parsePlace,
+    )
     .option('--new', 'begin a session there', false)
     .option('--agent <id>', 'with --new: an agent that the node shares')
     .option('--workspace <dir>', 'with --new: a directory that the node shares')
-    .option('--model <model>', 'with --new: provider/model of that node')
+    .option('--model <model>', 'with --new: provider/model of that node', parseModel)
     .option('--no-follow', 'show what is there, and end')
     .option('--json', 'one session event a line', false)
   attach.action((place: SessionPlace | undefined, values: AttachValues) => {
@@ -272,7 +286,7 @@ function addSetup(program: Command, invoke: ProgramOptions['invoke']): void {
   program.commandsGroup(SETUP)
   const identity = program.command('identity').description("this node's peer id; rotate: a new one").option('--json', 'JSON')
   identity.action(() => invoke({ command: 'identity', json: isJson(identity) }))
-  const show = identity.command('show').description('the same').option('--json', 'JSON')
+  const show = identity.command('show').description("this node's peer id").option('--json', 'JSON')
   show.action(() => invoke({ command: 'identity', json: isJson(show) }))
   const rotate = identity.command('rotate').description('a new key, signed by the old one: peers follow').option('--json', 'JSON')
   rotate.option('--yes', 'without a person at a terminal')

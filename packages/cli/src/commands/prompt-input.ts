@@ -7,7 +7,7 @@ export async function promptText(given: string | undefined, stdin: InputStream, 
     throw new AppError('bad_request', 'run needs a prompt', { hint: 'qmtcode run "what to do", or pipe it in' })
   }
   const text = given ?? (await readAll(stdin, signal))
-  if (text.trim() === '') throw new AppError('bad_request', 'the prompt is empty')
+  if (text.trim() === '') throw new AppError('bad_request', 'the prompt is empty', { hint: 'qmtcode run "what to do", or pipe it in' })
   return text
 }
 

@@ -13,7 +13,7 @@ export async function serve(context: CommandContext): Promise<number> {
         hint: 'qmtcode run "prompt"; or --mesh to be a node of the mesh',
       })
     }
-    for (const line of startLines(await node.status())) context.out.line(line)
+    for (const line of startLines(await node.status())) context.out.say(line)
     return (await untilInterrupted(context, node)) === 'SIGINT' ? 130 : 0
   })
 }
@@ -22,7 +22,7 @@ async function untilInterrupted(context: CommandContext, node: NodeHandle): Prom
   const end = new AbortController()
   const { promise, resolve } = Promise.withResolvers<Interrupt>()
   using _ = context.interrupts.handle(resolve)
-  const tell = (line: string): void => context.out.line(line)
+  const tell = (line: string): void => context.out.say(line)
   const watching = Promise.all([watchPeers(node, end.signal, tell), watchReserved(node, end.signal, tell)])
   try {
     // Watching ends only by failure: a node whose events are over is no node.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import type { MessageId, SessionEvent, SessionId } from '@qmtcode/protocol'
 import { ago, duration, shortPeerIds } from './format.ts'
@@ -6,6 +7,7 @@ import { createMessageReader } from './message-text.ts'
 import { renderTable } from './table.ts'
 import { failureLine, shortInput } from './tool-text.ts'
 import { displayWidth, fit } from './width.ts'
+import { createWriter } from './writer.ts'
 
 test('times read as a person says them', () => {
   assert.equal(ago(1_000, 2_000), 'just now')
@@ -49,6 +51,21 @@ test('a table aligns wide characters, drops empty columns, and cuts what may be 
   assert.deepEqual(lines, ['NAME  TEXT', '漢字  a long te…', 'x     y'])
   assert.ok(lines.every((line) => displayWidth(line) <= 16))
   assert.equal(fit('漢字漢字', 5), '漢字…')
+})
+
+test('what is said to a person breaks at words on a terminal, commands whole; a line for programs, and off a terminal, does not', () => {
+  const written = (isTTY: boolean, isForPeople: boolean): string[] => {
+    const stream = Object.assign(new PassThrough(), { isTTY, columns: 24 })
+    const writer = createWriter(stream, { isForPeople })
+    writer.say('it stays: to go on, qmtcode attach ses_1')
+    writer.line('a line of more than twenty four columns')
+    return String(stream.read()).split('\n')
+  }
+  const said = ['it stays: to go on,', 'qmtcode attach ses_1']
+  const line = 'a line of more than twenty four columns'
+  assert.deepEqual(written(true, false), [...said, line, ''])
+  assert.deepEqual(written(true, true), [...said, 'a line of more than', 'twenty four columns', ''])
+  assert.deepEqual(written(false, true), ['it stays: to go on, qmtcode attach ses_1', line, ''])
 })
 
 test('a tool shows what a person knows it by', () => {

@@ -1,4 +1,5 @@
 import type { OutputStream } from '../node-handle.ts'
+import { wrapWords } from './wrap-words.ts'
 
 /** One output of the process. Never throws: a reader that went away is `gone`, and what is written after it is dropped. */
 export interface Writer {
@@ -9,25 +10,35 @@ export interface Writer {
   readonly gone: AbortSignal
   write(text: string): void
   line(text: string): void
+  /** A line for a person: on a terminal it breaks at words, and commands to copy stay whole. */
+  say(text: string): void
   /** Resolves when all that was written has left the process, or the reader is gone. */
   flush(): Promise<void>
 }
 
-export function createWriter(stream: OutputStream): Writer {
+export interface WriterOptions {
+  /** Only people read it: each `line` is said. */
+  isForPeople?: boolean
+}
+
+export function createWriter(stream: OutputStream, { isForPeople = false }: WriterOptions = {}): Writer {
   const gone = new AbortController()
   // Stays for the process's life: an EPIPE may come after the last write.
   stream.on('error', (error: Error) => gone.abort(error))
   const write = (text: string) => {
     if (!gone.signal.aborted && text !== '') stream.write(text)
   }
+  const width = (): number | undefined => (stream.isTTY ? stream.columns : undefined)
+  const say = (text: string): void => write(`${wrapWords(text, width() ?? 0)}\n`)
   return {
     get width() {
-      return stream.isTTY ? stream.columns : undefined
+      return width()
     },
     isTTY: stream.isTTY === true,
     gone: gone.signal,
     write,
-    line: (text) => write(`${text}\n`),
+    line: isForPeople ? say : (text) => write(`${text}\n`),
+    say,
     flush: () =>
       new Promise((resolve) => {
         if (gone.signal.aborted) return resolve()
