@@ -5,7 +5,11 @@ import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import { createTurnScript, eventually, followUntil, startScriptedLlm } from '@qmtcode/testing'
 import { startHostAndFollower } from './support/host-and-follower.ts'
 import { startMeshSessions } from './support/mesh-sessions.ts'
+import { eventsOf } from './support/output.ts'
+import { createMachine } from './support/qmt.ts'
+import type { Machine } from './support/qmt.ts'
 import { shareWorkspace } from './support/shared-workspace.ts'
+import { guestConfig } from './support/two-machines.ts'
 
 const CUT_MS = 2_000 // a second by design, and a busy machine
 
@@ -88,6 +92,67 @@ test('sessions share and unshare: another node sees, prompts, and is out again',
   const gone = await look()
   assert.equal(gone.code, 1)
   assert.match(gone.stderr, /not_found/)
+})
+
+test('a stranger under trust = "open" is admitted, lowered, and known when the door is closed: each refusal says why and leaves nothing', async () => {
+  await using laptop = await createMachine()
+  await using server = await createMachine()
+  const laptopId = await laptop.peerId()
+  const config = (port: string, trust: string): string => `
+[mesh]
+listen = "/ip4/127.0.0.1/tcp/${port}"
+discovery = "none"
+node_name = "gpu-server"
+trust = "${trust}"
+[mesh.share]
+agents = ["*"]
+workspaces = ["${server.workspace}"]
+[agent]
+model = "builtin/demo"
+`
+  const done = async (machine: Machine, ...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await machine.run(words)
+    assert.equal(code, 0, stderr)
+    return stdout
+  }
+  const refused = async (why: RegExp, ...words: string[]): Promise<void> => {
+    const { code, stderr } = await laptop.run(words)
+    assert.equal(code, 4, stderr)
+    assert.match(stderr, why)
+  }
+  await server.writeConfig(config('0', 'open'))
+  const open = server.start(['--headless', '--mesh'])
+  const [, address = '', port = ''] = await open.line(/listening: (\S+\/tcp\/(\d+)\/p2p\/\S+)/)
+  await laptop.writeConfig(guestConfig(address))
+  const ask = ['run', '--node', 'gpu-server', '--json', 'list files']
+
+  await refused(/gpu-server/, ...ask)
+  assert.deepEqual(JSON.parse(await done(server, 'sessions', '--json')), [])
+  await done(server, 'peers', 'admit', laptopId, '--role', 'client', '--yes')
+  const id = eventsOf(await done(laptop, ...ask))[0]?.sessionId ?? assert.fail('no session')
+
+  await done(server, 'peers', 'role', laptopId, 'observer', '--yes')
+  const before = await done(server, 'sessions', 'show', id, '--json')
+  await refused(
+    /error\[forbidden\]: .*prompt is not allowed to this node; it needs the right prompt/,
+    ...ask.slice(0, 3),
+    '--session',
+    id,
+    'again',
+  )
+  await refused(/error\[forbidden\]: the role observer, .* may not call sessions create\n.*qmtcode peers role/, ...ask)
+  assert.equal(await done(server, 'sessions', 'show', id, '--json'), before)
+
+  await done(server, 'peers', 'role', laptopId, 'client', '--yes')
+  await open.kill()
+  await server.writeConfig(config(port, 'known'))
+  await server.start(['--headless', '--mesh']).line(/listening: /)
+  await done(laptop, ...ask.slice(0, 3), '--session', id, 'again')
+  await using tablet = await createMachine()
+  await tablet.writeConfig(guestConfig(address))
+  const stranger = await tablet.run(ask)
+  assert.equal(stranger.code, 4, stranger.stderr)
+  assert.match(stranger.stderr, /not_admitted/)
 })
 
 test('shell = "ask": the person at the host answers what a peer caused, and the command runs there', async () => {

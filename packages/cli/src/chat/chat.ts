@@ -76,7 +76,7 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
     },
   )
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
-  const prompt = (): string => `${conversation.busy() ? style.dim('working ') : ''}${style.bold('› ')}`
+  const prompt = (): string => `${style.dim(workText(conversation))}${style.bold('› ')}`
   const questions = createQuestions(terminal, { prompt, paint: style.yellow })
   const showEvent = createEventPrinter({
     terminal,
@@ -129,6 +129,14 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   }
 }
 
+/** What stands before the cursor of what runs and waits. */
+function workText(conversation: Conversation): string {
+  const waiting = conversation.waiting()
+  const queue = waiting === 0 ? '' : `${waiting} wait${waiting === 1 ? 's' : ''} (/queue)`
+  const words = [conversation.busy() ? 'working' : '', queue].filter((word) => word !== '')
+  return words.length === 0 ? '' : `${words.join(', ')} `
+}
+
 const placeOf = ({ node }: ChatSubject, id: SessionId): string => (node === undefined ? id : `${printableLine(node)}/${id}`)
 
 interface Chat {
@@ -155,7 +163,7 @@ function takeLine(line: string, chat: Chat): void {
   } else if (line.trim() !== '') {
     lines.add(async () => {
       const position = await conversation.prompt(line)
-      if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}`))
+      if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}: /queue lists, /withdraw takes back`))
     })
   }
 }

@@ -18,6 +18,8 @@ export interface Conversation {
   attach(session: { id: SessionId; after: number }): void
   /** A turn runs or waits. */
   busy(): boolean
+  /** How many prompts wait behind what runs, of everybody. */
+  waiting(): number
   /** The session's id; begins it where there is none yet. */
   begun(): Promise<SessionId>
   /** Resolves when the prompt is durable, with its place in the queue. Files that it names are read from the host. */
@@ -54,9 +56,12 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
   let running = false
   const ours = new Set<PromptId>()
   const waiting = new Set<PromptId>()
+  const queued = new Set<PromptId>()
   const left = new Set<Promise<void>>()
 
   const track = (event: SessionEvent): void => {
+    if (event.type === 'prompt.accepted' && event.position > 0) queued.add(event.promptId)
+    if (event.type === 'turn.started' || event.type === 'prompt.withdrawn') queued.delete(event.promptId)
     if (event.type === 'turn.started') running = true
     if (event.type === 'turn.ended') running = false
     if (event.type === 'turn.ended' || event.type === 'prompt.withdrawn') waiting.delete(event.promptId)
@@ -87,6 +92,7 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
     current = undefined
     running = false
     waiting.clear()
+    queued.clear()
   }
 
   return {
@@ -106,6 +112,7 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
     },
     begun: async () => (await open()).id,
     busy: () => running || waiting.size > 0,
+    waiting: () => queued.size,
     prompt: async (text) => {
       const { id } = await open()
       const { content, notices } = await readMentions(sessions, id, text)

@@ -24,6 +24,9 @@ export interface EventPrinterComponents {
   answer(given: SessionAnswer): Promise<void>
 }
 
+/** What changes what stands before the cursor: whether something runs, and how many prompts wait. */
+const CHANGES_WORK: ReadonlySet<SessionEvent['type']> = new Set(['prompt.accepted', 'prompt.withdrawn', 'turn.started', 'turn.ended'])
+
 /** Shows a session's events above the input, and turns what it asks into questions. */
 export function createEventPrinter(components: EventPrinterComponents): (event: SessionEvent) => void {
   const { terminal, questions, style, isHost, isOurs, isSelf, answer } = components
@@ -81,6 +84,6 @@ export function createEventPrinter(components: EventPrinterComponents): (event: 
     }
     if (event.type === 'permission.answered' || event.type === 'question.answered') questions.settle(event.id)
     if (event.type === 'turn.ended') showEnd(event)
-    if (event.type === 'turn.started' || event.type === 'turn.ended') questions.refresh()
+    if (CHANGES_WORK.has(event.type)) questions.refresh()
   }
 }
