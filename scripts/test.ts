@@ -1,13 +1,15 @@
-// Runs the tests and closes with one line: `N passed, N failed, N skipped`.
+// Runs the tests, names the files that took longest, and closes with one line: `N passed, N failed, N skipped`.
 // With CI=true a skipped test is a failure: there the tools are installed first.
 // Usage: node scripts/test.ts [unit|e2e] [part of a path …]      Default: all of both.
+import { once } from 'node:events'
 import { globSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import process from 'node:process'
 
 const FILE_TIMEOUT_MS = 300_000
+const SLOWEST = 10
 /** Compiled code, kept for the next test and the next run: reading libraries is most of what a short test does. e2e/support shares it. */
 process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/qmt-e2e')
 const SUITES: Record<string, string> = { unit: 'packages/*/src/**/*.test.ts', e2e: 'e2e/**/*.test.ts' }
@@ -26,18 +28,38 @@ if (files.length === 0) {
 }
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
-const stream = run({ files, concurrency: 2, timeout: FILE_TIMEOUT_MS, forceExit: false })
-stream.on('test:summary', (summary) => {
-  if (summary.file !== undefined) return
-  counts.passed = summary.counts.passed
-  counts.failed = summary.counts.tests - summary.counts.passed - summary.counts.skipped - summary.counts.todo
-  counts.skipped = summary.counts.skipped
-})
-const report = stream.compose(spec)
-report.pipe(process.stdout)
-report.on('end', () => {
-  process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`)
-  const isAllRun = counts.skipped === 0 || process.env['CI'] !== 'true'
-  if (!isAllRun) process.stderr.write(`CI=true: ${counts.skipped} tests were skipped; each says above what it lacks\n`)
-  process.exitCode = counts.failed > 0 || counts.passed === 0 || !isAllRun ? 1 : 0
-})
+const times: { file: string; ms: number }[] = []
+const isLab = (file: string): boolean => file.startsWith('e2e/lab/')
+// Tests on networks of the lab wait for most of their time: beside them the two lanes of the others keep both cores at work.
+await Promise.all([
+  runLane(files.filter(isLab), 1),
+  runLane(
+    files.filter((file) => !isLab(file)),
+    2,
+  ),
+])
+
+for (const { file, ms } of times.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
+  process.stdout.write(`${String(Math.round(ms / 1_000)).padStart(4)} s  ${file}\n`)
+}
+process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`)
+const isAllRun = counts.skipped === 0 || process.env['CI'] !== 'true'
+if (!isAllRun) process.stderr.write(`CI=true: ${counts.skipped} tests were skipped; each says above what it lacks\n`)
+process.exitCode = counts.failed > 0 || counts.passed === 0 || !isAllRun ? 1 : 0
+
+async function runLane(lane: string[], concurrency: number): Promise<void> {
+  if (lane.length === 0) return
+  const stream = run({ files: lane, concurrency, timeout: FILE_TIMEOUT_MS, forceExit: false })
+  stream.on('test:summary', ({ file, duration_ms: ms, counts: lanes }) => {
+    if (file !== undefined) {
+      times.push({ file: relative('.', file), ms })
+      return
+    }
+    counts.passed += lanes.passed
+    counts.failed += lanes.tests - lanes.passed - lanes.skipped - lanes.todo
+    counts.skipped += lanes.skipped
+  })
+  const report = stream.compose(spec)
+  report.pipe(process.stdout, { end: false })
+  await once(report, 'end')
+}

@@ -105,9 +105,9 @@ suite('the board', () => {
     const edits = Array.from({ length: 1_100 }, (_, at) => board.edit(id, `changed ${at}`))
     const noted: string[] = []
     const notes = Array.from({ length: 20 }, async (_, at) => noted.push((await board.add(`meanwhile ${at}`)).text))
-    let isOver = false
-    const over = Promise.all([...edits, ...notes]).finally(() => (isOver = true))
-    for (let looks = 0; !isOver || looks < 50; looks += 1) {
+    const written = new AbortController()
+    const over = Promise.all([...edits, ...notes]).finally(() => written.abort())
+    for (let looks = 0; !written.signal.aborted || looks < 50; looks += 1) {
       await new Promise((resolve) => setImmediate(resolve))
       const kept = readFileSync(file, 'utf8')
       const lost = noted.filter((text) => !kept.includes(`${text}\\"`))
