@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { modelsContract, sessionsContract } from '@qmtcode/protocol'
+import { modelsContract, protocolIdOf, sessionsContract } from '@qmtcode/protocol'
 import { directoryContract } from '../../packages/mesh/src/directory/contract.ts'
 import { gossipContract } from '../../packages/mesh/src/gossip/contract.ts'
 import { bansContract } from '../../packages/mesh/src/trust/ban-news.ts'
@@ -24,11 +24,12 @@ interface Fates {
 }
 
 for (const who of ['unknown', 'admitted'] as const) {
-  test(`${FRAMES} fuzzed frames a protocol, of a peer that is ${who}: nothing ends but its own streams`, async (context) => {
+  test(`${FRAMES} fuzzed frames a protocol, of a peer that is ${who}: nothing ends but its own streams and connections`, async (context) => {
     await using target = await startTarget()
     const fuzzer = createFuzzer(seeded(SEED), CONTRACTS)
     const before = await target.residentMb()
     const watch = target.watch()
+    let dropped = 0
     for (const protocol of target.protocols) {
       const lanes = who === 'admitted' ? [target.member] : await lanesOf()
       const fates: Fates = { reset: 0, kept: 0, connections: 0 }
@@ -38,7 +39,9 @@ for (const who of ['unknown', 'admitted'] as const) {
       if (who === 'unknown') for (const lane of lanes) await lane.stop()
       context.diagnostic(`${protocol}: ${fates.reset} streams reset, ${fates.kept} not, ${fates.connections} connections`)
       assert.ok(fates.reset > 0, `${protocol}: no stream was reset`)
+      if (CONTRACTS.some((contract) => protocolIdOf(contract) === protocol)) dropped += fates.connections - lanes.length
     }
+    if (who === 'admitted') assert.ok(dropped > 0, 'the peer was not dropped') // a stranger is, once it costs more than it may
     const times = await watch.stop()
     const grown = (await target.residentMb()) - before
     context.diagnostic(

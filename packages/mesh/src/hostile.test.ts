@@ -81,6 +81,19 @@ test('a peer has eight connections at most: the oldest gives way, and others kee
   assert.equal(await fate(kept, PING_PROTOCOL, new Uint8Array(32)), 'answered 32')
 })
 
+test('an admitted peer that breaks the protocol on twenty streams loses its connection, and may come again', async () => {
+  await using b = await startNode({ name: 'b' })
+  await using node = await stranger()
+  await b.node.trust.admit(idOf(node), { role: 'observer' })
+  const connection = await dial(node, b)
+  const garbage = new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n')
+  for (let i = 0; i < 19; i += 1) assert.equal(await fate(connection, DIRECTORY, garbage), 'reset')
+  assert.equal(await fate(connection, PING_PROTOCOL, new Uint8Array(32)), 'answered 32')
+  await fate(connection, DIRECTORY, garbage)
+  await eventually('it is cut', () => connection.status !== 'open')
+  assert.equal(await fate(await dial(node, b), PING_PROTOCOL, new Uint8Array(32)), 'answered 32')
+})
+
 test('a refused stream is logged once a connection, however often it is tried', async () => {
   const lines: string[] = []
   const log: Logger = { ...silentLogger, info: (message) => lines.push(message), child: () => log }

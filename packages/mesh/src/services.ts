@@ -1,5 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { mayCall, protocolIdOf, silentAudit } from '@qmtcode/protocol'
+import { AppError, mayCall, protocolIdOf, silentAudit } from '@qmtcode/protocol'
 import type { Audit, Contract, ContractHandlers, Logger, MethodAccess, PeerId } from '@qmtcode/protocol'
 import { callerStanding, judged, requireAccess } from './trust/access.ts'
 import { meteredStream } from './links/meter.ts'
@@ -42,6 +42,9 @@ export interface ServicesComponents {
   held?(peerId: PeerId): Promise<void> | undefined
 }
 
+/** Streams of one connection that were reset for what came on them: one may be a bug, a row of them is none. */
+const MAX_BREACHES = 20
+
 /** Others wait for what it tells. */
 const FIRST_SERVICE = 'bans'
 
@@ -49,6 +52,7 @@ export function createServices(components: ServicesComponents): Services {
   const { log, audit = silentAudit, trust, server, meterOf } = components
   const entries = new Map<string, Entry>()
   const refused = new WeakSet<Connection>()
+  const breaches = new WeakMap<Connection, number>()
 
   const isAllowed = ({ access }: Entry, standing: Standing): boolean =>
     Object.values(access).some((method) => mayCall(callerStanding(standing), method))
@@ -66,6 +70,16 @@ export function createServices(components: ServicesComponents): Services {
       standing: () => callerStanding(trust.standing(peerId)),
     })
 
+  function breached(connection: Connection): void {
+    const count = (breaches.get(connection) ?? 0) + 1
+    breaches.set(connection, count)
+    if (count !== MAX_BREACHES) return
+    const error = new AppError('bad_request', 'it breaks the protocol again and again')
+    const about = { peerId: connection.remotePeer.toString() as PeerId, address: connection.remoteAddr.toString() }
+    log.warn('cut a peer that breaks the protocol', { peerId: about.peerId })
+    audit.note({ kind: 'refused', direction: 'in', what: 'connection', ...about, outcome: error.code, reason: error.message })
+    connection.abort(error)
+  }
   return {
     add<C extends Contract>(contract: C, service: Service<C>) {
       entries.set(protocolIdOf(contract), { contract, service, access: requireAccess(contract), handlers: new WeakMap() })
@@ -94,7 +108,7 @@ export function createServices(components: ServicesComponents): Services {
         if (!isAllowed(entry, trust.standing(peerId))) return bytes.reset(new Error('not admitted'))
         const handlers = entry.handlers.get(connection) ?? handlersFor(peerId, entry)
         entry.handlers.set(connection, handlers)
-        server.accept(bytes, { contract: entry.contract, handlers }, { peerId, line: connection })
+        server.accept(bytes, { contract: entry.contract, handlers }, { peerId, line: connection, onBreach: () => breached(connection) })
       }
       const held = entry.contract.service === FIRST_SERVICE ? undefined : components.held?.(peerId)
       if (held) held.then(serve).catch((error: unknown) => bytes.reset(error instanceof Error ? error : new Error(String(error))))

@@ -18,7 +18,7 @@ export interface HostStream {
 export function createHostStream(
   stream: ByteStream,
   components: ChannelComponents & Omit<IncomingComponents, 'channel'>,
-  onClosed: () => void,
+  onClosed: (error: AppError) => void,
 ): HostStream {
   let lastId = 0
   let current: IncomingCall | undefined
@@ -39,7 +39,7 @@ export function createHostStream(
     onClosed(error) {
       current?.onClosed(error)
       current = undefined
-      onClosed()
+      onClosed(error)
     },
     beforeFlush: () => current?.writer.seal(),
     onWritable: () => current?.writer.wake(),

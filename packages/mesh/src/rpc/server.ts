@@ -52,10 +52,15 @@ export function createRpcServer(components: RpcServerComponents = {}, options: R
     if (stopped || entry.streams.size >= maxStreams) {
       return stream.reset(stopped ?? new AppError('busy', `${maxStreams} streams of this peer are open already`))
     }
-    const host = createHostStream(stream, { clock, log, counters, frameTimeoutMs, served, peer, account: entry.account, onCall }, () => {
-      entry.streams.delete(host)
-      tidy()
-    })
+    const host = createHostStream(
+      stream,
+      { clock, log, counters, frameTimeoutMs, served, peer, account: entry.account, onCall },
+      (error) => {
+        entry.streams.delete(host)
+        tidy()
+        if (error.code === 'bad_request' || error.code === 'too_large') peer.onBreach?.(error)
+      },
+    )
     entry.streams.set(host, peer.line)
   }
   return {

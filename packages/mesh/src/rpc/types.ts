@@ -1,4 +1,4 @@
-import type { CallContext, Contract, ContractClient, ContractHandlers, ErrorCode, PeerId } from '@qmtcode/protocol'
+import type { AppError, CallContext, Contract, ContractClient, ContractHandlers, ErrorCode, PeerId } from '@qmtcode/protocol'
 
 /**
  * What rpc needs of a transport: a libp2p stream, a socket, or a pair in memory.
@@ -54,6 +54,8 @@ export interface ServedContract<C extends Contract = Contract> {
 export interface RpcPeer extends Pick<CallContext, 'peerId'> {
   /** What its streams share: a connection. */
   line?: object
+  /** Hears that a stream of it was reset because it broke the rules. */
+  onBreach?(error: AppError): void
 }
 
 /** A call that is over, at either end. */
