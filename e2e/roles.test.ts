@@ -121,6 +121,7 @@ function paramsOf(service: Service, method: string, sessionId: SessionId): Recor
     push: { set: 'records', entries: [] },
     receive: { bytes: 1_000 },
     send: { bytes: { $type: 'bytes', base64: 'AAAA' } },
+    meet: { token: 'none-of-anybody-at-all', nat: 'unknown' },
   }
   const isAbout = service === 'sessions' && method !== 'create' && method !== 'list'
   return { ...(service === 'sessions' && method === 'resume' ? {} : about[method]), ...(isAbout && { id: sessionId }) }

@@ -1,11 +1,12 @@
 import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
-import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer, Transport, Upgrader } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import type { UPnPNATComponents } from '@libp2p/upnp-nat'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { AppError } from '@qmtcode/protocol'
 import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
 import { isQuic, isRelayed } from './addresses/multiaddrs.ts'
@@ -26,12 +27,17 @@ export interface Libp2pHost {
   canDial(address: Multiaddr): boolean
   /** As bound: wildcards are not expanded, port 0 is the real one. */
   listening(): Multiaddr[]
+  /** A QUIC transport that neither listens nor dials by itself; loaded now. Throws bad_config where the platform has none. */
+  spareQuic(): Promise<{ transport: Transport; upgrader: Upgrader }>
   /** Asks again what the other side speaks, where it told no more than strangers are told: it may admit this node by now. */
   identifyAgain(connection: Connection): void
   stop(): Promise<void>
 }
 
-interface Internals {
+type QuicComponents = Parameters<ReturnType<typeof guardedQuic>>[0]
+
+interface Internals extends QuicComponents {
+  upgrader: Upgrader
   transportManager: { listen(addresses: Multiaddr[]): Promise<void>; getAddrs(): Multiaddr[] }
   addressManager: object
 }
@@ -118,6 +124,11 @@ export async function createLibp2pHost(
     listen: async (address) => await internals?.transportManager.listen([address]),
     canDial: (address) => (quic !== undefined || !isQuic(address.toString())) && (relayClient !== undefined || !isRelayed(address)),
     listening: () => internals?.transportManager.getAddrs() ?? [],
+    async spareQuic() {
+      const maker = guardedQuic(await loadQuic(), components, guard)
+      if (!internals) throw new AppError('internal', 'libp2p is not made yet')
+      return { transport: maker(internals), upgrader: internals.upgrader }
+    },
     identifyAgain(connection) {
       if (!discreet.delete(connection)) return
       libp2p.services.identify.identify(connection).catch(() => discreet.add(connection))

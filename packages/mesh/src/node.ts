@@ -40,7 +40,20 @@ export async function createMeshNode(components: { clock: Clock; log: Logger; au
   const { events, trust, services, links, own, directory, gossip, heard, keeper, discovery, listenAddresses } = parts
   const self = { peerId, name: options.name, version: options.version }
   const peers = createPeers(
-    { trust, links, keeper, directory, own, heard, gossip, discovery, nat: parts.nat, addresses: listenAddresses, follow: events.follow },
+    {
+      trust,
+      links,
+      keeper,
+      directory,
+      own,
+      heard,
+      gossip,
+      discovery,
+      nat: parts.nat,
+      punching: parts.punching,
+      addresses: listenAddresses,
+      follow: events.follow,
+    },
     { self, configured: options.peers },
   )
   let report: StartReport | undefined
@@ -65,6 +78,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger; au
       await parts.discovery.start()
       parts.nat.start()
       parts.upgrades.start()
+      parts.punching.start()
       parts.upkeep.start()
       heard.start()
       report = { listenAddresses: listenAddresses(), moved }
@@ -129,6 +143,7 @@ async function stopParts({
   addressWatch,
   nat,
   upgrades,
+  punching,
   upkeep,
   bans,
   keeper,
@@ -147,6 +162,7 @@ async function stopParts({
   addressWatch.stop()
   own.stop()
   await upgrades.stop()
+  await punching.stop()
   await nat.stop()
   await upkeep.stop()
   await discovery.stop()

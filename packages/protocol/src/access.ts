@@ -23,6 +23,8 @@ export const ACCESS = {
   bans: { known: { role: 'observer' }, follow: { role: 'observer' } },
   directory: { follow: { role: 'observer', open: true } },
   probe: { receive: { role: 'observer' }, send: { role: 'observer' } },
+  /** Ways through NATs. `stun` answers only at a node with `serve = true` in `[mesh.nat]`. */
+  punch: { stun: { role: 'observer' }, meet: { role: 'observer' } },
   sessions: {
     list: { role: 'observer' },
     get: { role: 'observer', right: 'row' },

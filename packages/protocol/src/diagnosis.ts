@@ -94,7 +94,13 @@ const peerDiagnosisSchema = z.object({
   here: z.object({ trust: trustStateSchema, role: roleSchema.optional(), use: z.boolean() }).optional(),
   names: z.array(z.object({ name: z.string(), addresses: z.array(z.string()), problem: z.string().optional() })),
   dials: z.array(dialReportSchema),
-  link: z.object({ state: z.enum(['none', 'greeted', 'up', 'suspect']), relayed: z.boolean(), address: z.string().optional() }),
+  link: z.object({
+    state: z.enum(['none', 'greeted', 'up', 'suspect']),
+    relayed: z.boolean(),
+    relayedBecause: z.string().optional(),
+    punched: z.boolean().optional(),
+    address: z.string().optional(),
+  }),
   hello: helloReportSchema.optional(),
   /** Why the handshake failed, although somebody answered. */
   greeting: failureSchema.optional(),

@@ -86,6 +86,7 @@ export {
   loadSchema,
   meshEventSchema,
   meshStatusSchema,
+  natKindSchema,
   peerInfoSchema,
   peersContract,
   roleIncludes,
@@ -94,7 +95,7 @@ export {
   trustStateSchema,
 } from './peers.ts'
 export type { InviteInfo, InviteInit, JoinOptions, Joined, NewInvite } from './peers.ts'
-export type { KnownPeer, Load, MeshEvent, MeshStatus, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
+export type { KnownPeer, Load, MeshEvent, MeshStatus, NatKind, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
 export { RIGHTS, expandRights, rightSchema } from './rights.ts'
 export type { Right } from './rights.ts'
 export { didYouMean, nearest } from './nearest.ts'

@@ -21,6 +21,14 @@ export type TrustState = z.infer<typeof trustStateSchema>
 export const loadSchema = z.object({ inFlight: z.int().nonnegative(), slots: z.int().nonnegative(), queued: z.int().nonnegative() })
 export interface Load extends z.infer<typeof loadSchema> {}
 
+/**
+ * What lies between a node and those who see it: nothing that changes its address (a firewall may be there), a NAT that gives a port the
+ * same number outside whomever it sends to (`independent`), or one that gives another number to each (`symmetric`). Unknown where nobody
+ * said how it is seen.
+ */
+export const natKindSchema = z.enum(['none', 'independent', 'symmetric', 'unknown'])
+export type NatKind = z.infer<typeof natKindSchema>
+
 /** One node, as this node sees it. The JSON of `qmtcode nodes` and `qmtcode peers`. */
 export const peerInfoSchema = z.object({
   name: z.string(),
@@ -35,6 +43,10 @@ export const peerInfoSchema = z.object({
   use: z.boolean(),
   /** All that links it leads over a relay. */
   relayed: z.boolean(),
+  /** It is relayed because no direct way could be opened: why. */
+  relayedBecause: z.string().optional(),
+  /** Calls go through a way that both sides opened through their NATs. */
+  punched: z.boolean().optional(),
   /** Of the connection that calls go over: where this node dialled it, or where it came from. */
   address: z.string().optional(),
   addresses: z.array(z.string()),
@@ -77,7 +89,18 @@ export const meshStatusSchema = z.object({
       mapped: z.array(z.string()),
       relays: z.array(z.object({ peerId: peerIdSchema, name: z.string(), reserved: z.boolean(), problem: z.string().optional() })),
       /** What this node relays for others. */
-      serves: z.object({ reservations: z.int().nonnegative(), circuits: z.int().nonnegative() }).optional(),
+      serves: z
+        .object({
+          reservations: z.int().nonnegative(),
+          circuits: z.int().nonnegative(),
+          /** UDP ports where peers ask how they are seen; empty: none could be had. */
+          stun: z.array(z.int()).optional(),
+        })
+        .optional(),
+      /** Ways through NATs are opened. */
+      punch: z.boolean().optional(),
+      /** How relays see this node over UDP. Undefined: none was asked yet, or none has an answer. */
+      seen: z.object({ nat: natKindSchema, address: z.string().optional() }).optional(),
     })
     .optional(),
 })

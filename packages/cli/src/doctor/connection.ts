@@ -218,16 +218,18 @@ function linkCheck(peer: PeerDiagnosis): Check {
     return warning(AREA, 'link', `the link${over} is suspect: nothing was heard for a while`, [advice('see Speed')])
   if (link.state === 'up') {
     return link.relayed
-      ? warning(AREA, 'link', `linked through a relay${over}: slower than a direct link`, [
-          advice(`forward TCP 9000 to ${name} or to this node`),
+      ? warning(AREA, 'link', `linked through a relay${over}: slower than a direct link${because(link)}`, [
+          advice(`forward TCP 9000 to ${name} or to this node, and announce it there`),
         ])
-      : ok(AREA, 'link', `linked directly${over}`)
+      : ok(AREA, 'link', `linked directly${over}${link.punched === true ? ', through a way that both opened through their NATs' : ''}`)
   }
   if (peer.dials.some(({ outcome }) => outcome === 'self')) return problem(AREA, 'link', 'a node is not linked to itself')
   return isReached(peer)
     ? problem(AREA, 'link', 'reached, and not linked: see what is wrong above')
     : problem(AREA, 'link', `no link to ${name === whereOf(peer) ? name : 'it'}`)
 }
+
+const because = ({ relayedBecause }: PeerDiagnosis['link']): string => (relayedBecause === undefined ? '' : `; ${relayedBecause}`)
 
 const MAX_SKEW_MS = 60_000
 

@@ -15,7 +15,9 @@ export function natChecks(self: SelfDiagnosis, nat: Nat | undefined, peers: read
     ...(announced.length > 0 ? [ok(AREA, 'announce', `tells peers ${announced.join(', ')}, as announce says`)] : []),
     ...upnpChecks(nat),
     ...nat.relays.map((relay) => relayCheck(relay, self)),
+    ...seenChecks(nat),
     ...(serves ? [ok(AREA, 'relay-server', `relays for others: places ${serves.reservations}, circuits ${serves.circuits}`)] : []),
+    ...(serves ? stunChecks(serves) : []),
     ...behindChecks(self, nat, peers),
   ]
 }
@@ -48,6 +50,54 @@ function relayCheck({ peerId, name, reserved, problem: why }: Nat['relays'][numb
     config('[mesh.nat]\nserve = true', name),
     command(`qmtcode peers admit ${self.peerId}`, name),
   ])
+}
+
+const REACHED = [config(`[mesh.nat]\n${ANNOUNCE}`), config('[mesh.nat]\nupnp = true   # asks the router for it')]
+
+/** Which NAT this node is behind, as its relays see it over UDP, and which peers stay relayed because of it. */
+function seenChecks({ punch, seen, relays }: Nat): Check[] {
+  if (punch !== true || !relays.some(({ reserved }) => reserved)) return []
+  if (!seen) return [warning(AREA, 'nat-kind', 'no relay says how this node is seen over UDP: peers behind NATs stay relayed', STUN_FIXES)]
+  const as = seen.address === undefined ? '' : ` (seen as ${seen.address})`
+  switch (seen.nat) {
+    case 'none':
+      return [ok(AREA, 'nat-kind', `no NAT${as}: ways to peers behind NATs are opened, whichever these have`)]
+    case 'independent':
+      return [
+        ok(
+          AREA,
+          'nat-kind',
+          `behind a NAT that keeps a port for all${as}: direct ways are opened, but not to every peer behind a symmetric NAT`,
+        ),
+      ]
+    case 'symmetric':
+      return [
+        warning(AREA, 'nat-kind', `behind a symmetric NAT${as}: peers behind a symmetric or a port-restricted one stay relayed`, [
+          advice('to be reached by all directly, one of these:'),
+          ...REACHED,
+        ]),
+      ]
+    case 'unknown': {
+      if (seen.address !== undefined) return [ok(AREA, 'nat-kind', `seen as ${seen.address}; one answer does not tell which NAT it is`)]
+      return [warning(AREA, 'nat-kind', 'the relay got no datagram, or its answer did not come: UDP is blocked', STUN_FIXES)]
+    }
+  }
+}
+
+const STUN_FIXES = [
+  command('sudo ufw allow 3478:3479/udp   # on the relay, with serve = true'),
+  advice('a firewall before this node must let UDP out, and answers in'),
+  ...REACHED,
+]
+
+function stunChecks({ stun }: NonNullable<Nat['serves']>): Check[] {
+  if (!stun) return [] // a node of an earlier version
+  if (stun.length > 1) return [ok(AREA, 'stun', `tells peers how they are seen, at UDP ${stun.join(' and ')}`)]
+  return [
+    warning(AREA, 'stun', 'tells no peer which NAT it is behind: its UDP ports for STUN are taken, so peers behind NATs stay relayed', [
+      config('[mesh.nat]\nstun_port = 3478   # this port and the next one must be free'),
+    ]),
+  ]
 }
 
 /** Nothing says where this node is, and a peer is elsewhere: it works only while this side dials. */

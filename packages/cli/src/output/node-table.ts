@@ -57,15 +57,19 @@ export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: 
     { title: 'LOAD', value: loadOf, align: 'right', spare: 7 },
     { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
     { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 2 },
-    { title: 'PROBLEM', value: (peer) => printableLine(peer.problem ?? '', 300), min: 12, paint: style.yellow },
+    { title: 'PROBLEM', value: (peer) => printableLine(problemOf(peer), 300), min: 12, paint: style.yellow },
   ]
 }
 
 function stateOf(peer: PeerInfo): string {
   if (peer.self) return 'this node'
   if (peer.heard && peer.state === 'offline') return 'heard of'
-  return peer.relayed ? `${peer.state}, relayed` : peer.state
+  if (peer.relayed) return `${peer.state}, relayed`
+  return peer.punched === true ? `${peer.state}, punched` : peer.state
 }
+
+const problemOf = ({ problem, relayedBecause }: PeerInfo): string =>
+  problem ?? (relayedBecause === undefined ? '' : `relayed: ${relayedBecause}`)
 
 const loadOf = ({ load }: PeerInfo): string => {
   if (load.slots === 0) return ''

@@ -14,6 +14,8 @@ import type { Libp2pHost } from '../libp2p-host.ts'
 import { isConnected } from '../links/link.ts'
 import type { Links } from '../links/links.ts'
 import type { ConfiguredPeer, StartReport } from '../node-types.ts'
+import type { Punching } from '../nat/punch/punching.ts'
+import { wayOf } from '../peers/peer-info.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
 import { dialAndReport } from './dial-report.ts'
 import type { Dialled } from './dial-report.ts'
@@ -29,6 +31,7 @@ export interface DiagnosisComponents {
   directory: Directory
   discovery: Discovery
   host: Libp2pHost
+  punching: Punching
   lookUpName: LookUpName
   listenAddresses(): string[]
   /** See `Peers.resolve`. */
@@ -191,7 +194,7 @@ async function describe(
   dialled: readonly Dialled[],
   components: DiagnosisComponents & DiagnosisOptions,
 ): Promise<Omit<PeerDiagnosis, 'target' | 'names'>> {
-  const { trust, links, discovery, clock, brief } = components
+  const { trust, links, discovery, punching, clock, brief } = components
   const answered = dialled.find(({ report }) => report.outcome === 'answered')
   const peerId = meant.peerId ?? answered?.report.peerId
   const linked = peerId === undefined ? undefined : links.get(peerId)?.lines[0]?.connection
@@ -214,7 +217,7 @@ async function describe(
     dials: dialled.map(({ report }) => report),
     link: {
       state: !isConnected(link) ? 'none' : link.isSuspect ? 'suspect' : link.isUp ? 'up' : 'greeted',
-      relayed: line?.remoteAddr.toString().includes('/p2p-circuit') ?? false,
+      ...wayOf(link, punching),
       address: line && withoutPeerId(line.remoteAddr).toString(),
     },
     ...greeted,

@@ -13,11 +13,15 @@ export interface NatOptions {
   relay: 'client' | 'none'
   /** Relays to have a place at, with `/p2p`. Empty: those of the linked peers that offer it. */
   relays: string[]
-  /** Relays for admitted peers. */
+  /** Relays for admitted peers, and tells them over UDP how they are seen. */
   serve: boolean
+  /** With `serve`: the UDP port of STUN; the next one is used too. 0: any two. */
+  stunPort: number
+  /** Opens direct ways to relayed peers through NATs, over UDP. */
+  punch: boolean
 }
 
-export const NO_NAT: NatOptions = { announce: [], upnp: false, relay: 'client', relays: [], serve: false }
+export const NO_NAT: NatOptions = { announce: [], upnp: false, relay: 'client', relays: [], serve: false, stunPort: 0, punch: false }
 
 /** The relays that the configuration names. Throws bad_config for one without a peer id. */
 export function configuredRelays({ relay, relays }: NatOptions): PeerId[] {

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { multiaddr } from '@multiformats/multiaddr'
 import { toAppError } from '@qmtcode/protocol'
@@ -10,6 +11,8 @@ import { createMappedPorts } from './mapped-ports.ts'
 import { configuredRelays } from './nat-options.ts'
 import type { NatOptions } from './nat-options.ts'
 import { createRelayClient } from './relay-client.ts'
+import { createStunServer } from './punch/stun-server.ts'
+import type { StunServer } from './punch/stun-server.ts'
 import { createRelayServer } from './relay-server.ts'
 
 /** What a peer that relays for this node offers in its handshake. */
@@ -21,6 +24,9 @@ export interface Nat {
   relayClient?: ReturnType<typeof createRelayClient>
   relayServer?: ReturnType<typeof createRelayServer>
   mappedPorts?: ReturnType<typeof createMappedPorts>
+  stunServer?: StunServer
+  /** Linked peers that relay for this node. */
+  relayLinks(): Link[]
   start(): void
   /** Links or standings changed: looks for places at relays. */
   wake(): void
@@ -42,6 +48,14 @@ export interface NatComponents {
   /** Where a peer says that it is. */
   addressesOf(peerId: PeerId): string[]
   onChange(): void
+  /** As bound. */
+  listening(): Multiaddr[]
+}
+
+/** Where the mesh is listened on, and nowhere else. */
+function stunHost(listening: readonly Multiaddr[]): string {
+  const [host, ...others] = new Set(listening.flatMap((address) => hostOf(address) ?? []))
+  return host !== undefined && isIPv4(host) && others.length === 0 ? host : '0.0.0.0'
 }
 
 const LOOK_MS = 2_000
@@ -54,11 +68,13 @@ export function createNat(components: NatComponents, options: NatOptions & { sel
   const announced = options.announce.map((text) => withoutPeerId(parseDialAddress(text)))
   const relayClient = options.relay === 'none' ? undefined : createRelayClient(components)
   const relayServer = options.serve ? createRelayServer(components) : undefined
+  const stunServer = options.serve ? createStunServer(components, { port: options.stunPort }) : undefined
   const mappedPorts = options.upnp ? createMappedPorts() : undefined
   const failures = new Map<PeerId, string>()
   let looking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let told = ''
+  let starting: Promise<void> | undefined
 
   const directLine = (link: Link | undefined) => link?.lines.find(({ connection }) => !isRelayed(connection.remoteAddr))
   const linkOf = (peerId: PeerId): Link | undefined => links().find((link) => link.peerId === peerId)
@@ -119,10 +135,13 @@ export function createNat(components: NatComponents, options: NatOptions & { sel
     relayClient,
     relayServer,
     mappedPorts,
+    stunServer,
+    relayLinks: () => links().filter((link) => offers(link) && directLine(link)),
     wake,
     addresses,
     overRelays: (peerId) => (components.isAdmitted(peerId) ? relayed().map(String) : []).filter((text) => !text.includes(peerId)),
     start() {
+      starting = stunServer?.start(stunHost(components.listening()))
       timer = setInterval(wake, LOOK_MS).unref()
     },
     status: () => ({
@@ -135,15 +154,19 @@ export function createNat(components: NatComponents, options: NatOptions & { sel
         reserved: relayClient?.has(peerId) ?? false,
         problem: failures.get(peerId),
       })),
-      ...(relayServer && { serves: relayServer.status() }),
+      ...(relayServer && { serves: { ...relayServer.status(), stun: stunServer?.ports() ?? [] } }),
     }),
-    problems: () =>
-      named.flatMap((relay) => {
+    problems: () => [
+      ...[stunServer?.problem() ?? []].flat(),
+      ...named.flatMap((relay) => {
         if (relayClient?.has(relay)) return []
         const reason = failures.get(relay) ?? (linkOf(relay)?.isUp ? 'no place there yet' : 'not connected')
         return [`relay ${nameOf(relay)}: ${reason}`]
       }),
+    ],
     async stop() {
+      await starting
+      stunServer?.stop()
       clearInterval(timer)
       timer = undefined
       await looking

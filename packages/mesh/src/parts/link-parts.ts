@@ -17,6 +17,7 @@ import { createDialling } from './dialling.ts'
 import { createLinkTurns } from './link-turns.ts'
 import { createMoving } from './moving.ts'
 import type { LaterParts, LinkParts, PartsComponents, TrustParts } from './parts.ts'
+import { createWays } from './ways.ts'
 
 /** Connections: libp2p and its ways through routers, the links that greeted connections make, and who dials for them. */
 export async function createLinkParts(components: PartsComponents, trusting: TrustParts, later: LaterParts): Promise<LinkParts> {
@@ -29,6 +30,7 @@ export async function createLinkParts(components: PartsComponents, trusting: Tru
   )
   const nat = createReach(components, { ...trusting, links }, later)
   const host = await createHost(components, { ...trusting, nat }, closed)
+  const punching = createWays(components, { ...trusting, links, nat, host }, later)
   const upkeep = createUpkeep({ log, trust, membership, greeter, links }, { everyMs: options.timings.upkeep })
   const addressWatch = createMoving(components, later)
   const dialling = createDialling(components, { ...trusting, links, nat, host, addressWatch }, later)
@@ -37,6 +39,7 @@ export async function createLinkParts(components: PartsComponents, trusting: Tru
     links,
     nat,
     host,
+    punching,
     upkeep,
     addressWatch,
     ...dialling,
@@ -60,6 +63,7 @@ function createReach(
 ): Nat {
   return createNat(
     {
+      listening: () => later.links().host.listening(),
       clock,
       log: log.child('nat'),
       isAdmitted,

@@ -13,6 +13,7 @@ import type { Keeper } from '../links/keeper.ts'
 import type { Link } from '../links/link.ts'
 import type { Links } from '../links/links.ts'
 import type { Nat } from '../nat/nat.ts'
+import type { Punching } from '../nat/punch/punching.ts'
 import type { Upgrades } from '../nat/upgrades.ts'
 import type { MeshNodeOptions, MeshTimings } from '../node-types.ts'
 import type { MeshEvents } from '../peers/mesh-events.ts'
@@ -59,6 +60,7 @@ export interface LinkParts {
   upkeep: Upkeep
   keeper: Keeper
   upgrades: Upgrades
+  punching: Punching
   addressWatch: AddressWatch
   /** A peer that is kept is dialled by its keeper, any other admitted one here. */
   dialFound(peerId: PeerId, signal: AbortSignal): Promise<void>

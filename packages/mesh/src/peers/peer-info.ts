@@ -9,6 +9,7 @@ import type { Keeper } from '../links/keeper.ts'
 import { isConnected, isRelayedLink } from '../links/link.ts'
 import type { Link } from '../links/link.ts'
 import type { Links } from '../links/links.ts'
+import type { Punching } from '../nat/punch/punching.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
 
 export interface PeerInfoComponents {
@@ -20,6 +21,7 @@ export interface PeerInfoComponents {
   heard: HeardRecords
   gossip: Gossip
   discovery: Discovery
+  punching: Pick<Punching, 'problemOf' | 'carries'>
 }
 
 const NO_LOAD = { inFlight: 0, slots: 0, queued: 0 }
@@ -68,7 +70,7 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     role,
     roleThere: link?.there?.state === 'admitted' ? link.there.role : undefined,
     use,
-    relayed: link !== undefined && isRelayedLink(link),
+    ...wayOf(link, components.punching),
     address: lineAddress(link),
     addresses: [
       ...new Set([
@@ -102,6 +104,18 @@ function shownName(peerId: PeerId, { trust, heard }: PeerInfoComponents): string
   if (claimed === undefined || trust.known().includes(peerId) || trust.pins.isTaken(claimed, peerId)) return trust.nameOf(peerId)
   const first = heard.ids().find((other) => heard.recordOf(other)?.name === claimed)
   return first === peerId ? claimed : trust.nameOf(peerId)
+}
+
+/** Which way calls go. */
+export function wayOf(
+  link: Link | undefined,
+  { problemOf, carries }: PeerInfoComponents['punching'],
+): Pick<PeerInfo, 'relayed' | 'relayedBecause' | 'punched'> {
+  const [line] = link?.lines ?? []
+  if (!link || !line) return { relayed: false }
+  return isRelayedLink(link)
+    ? { relayed: true, relayedBecause: problemOf(link.peerId) }
+    : { relayed: false, punched: carries(line.connection) }
 }
 
 /** Of the connection that calls go over. */

@@ -3,6 +3,7 @@ import type { Contract, MeshEvent, PeerId, PeerInfo, Peers } from '@qmtcode/prot
 import { isConnected } from '../links/link.ts'
 import { serviceRefusalOf } from '../links/refusal.ts'
 import type { Nat } from '../nat/nat.ts'
+import type { Punching } from '../nat/punch/punching.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import { lastingClient } from './lasting-client.ts'
 import type { ContractCaller } from './lasting-client.ts'
@@ -12,6 +13,7 @@ import { resolvePeer } from './resolve.ts'
 
 export interface PeersComponents extends PeerInfoComponents {
   nat: Nat
+  punching: Punching
   addresses(): string[]
   follow(options?: { signal?: AbortSignal }): AsyncIterable<MeshEvent>
 }
@@ -56,7 +58,7 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
         connectedPeers: links.all().filter((link) => link.isUp).length,
         unmet: keeper.unmet(),
         problems: [...components.discovery.problems(), ...components.nat.problems()],
-        nat: components.nat.status(),
+        nat: { ...components.nat.status(), ...components.punching.status() },
       }),
     list(): Promise<PeerInfo[]> {
       const ids = new Set([

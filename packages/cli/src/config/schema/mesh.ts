@@ -15,7 +15,9 @@ const natSchema = z.strictObject({
   upnp: z.boolean().default(false).describe('Asks the router to forward the port.'),
   relay: z.enum(['client', 'none']).default('client').describe('Whether relays may carry links to and from this node.'),
   relays: oneOrMany(address('dial')).default([]).describe('Relays to use, each with `/p2p/…`.'),
-  serve: z.boolean().default(false).describe('Relays for admitted peers.'),
+  serve: z.boolean().default(false).describe('Relays for admitted peers, and tells them over UDP how they are seen (STUN).'),
+  stun_port: z.int().min(1).max(65_534).default(3_478).describe('With `serve`: UDP port of STUN; the next one is used too.'),
+  punch: z.boolean().default(true).describe('Opens direct ways to relayed peers through NATs, over UDP.'),
 })
 
 const shareSchema = z.strictObject({
