@@ -35,7 +35,8 @@ export function createAdmissions({ trust, questions, print }: AdmissionComponent
     return {
       id: idOf(peerId),
       isPatient: true,
-      prompt: `let ${printableLine(name, 40)} (${peerId}, from ${printableLine(address, 60)}) use the models of this node? type admit or no › `,
+      text: `let ${printableLine(name, 40)} (${peerId}, from ${printableLine(address, 60)}) use the models of this node?`,
+      prompt: 'type admit or no › ',
       take: byWord({ admit: () => admit(peerId), no: refuse, n: refuse, '': refuse }, 'admit or no'),
     }
   }

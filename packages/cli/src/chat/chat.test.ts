@@ -231,6 +231,7 @@ test('a stranger who knocks is asked about, and only the whole word lets it in',
   node.meshEvent(knock)
   await chat.seen(/type admit or no ›/)
   assert.match(chat.shown(), /admission request: stranger \(12D3\w+\) from\s\/ip4\/10\.0\.0\.9\/tcp\/5/)
+  assert.match(chat.shown(), /let stranger \(12D3\w+, from \S+\) use\nthe models of this node\?\n/) // broken at words
   chat.type('y\r')
   await chat.seen(/admit or no\n/)
   chat.type('admit\r')

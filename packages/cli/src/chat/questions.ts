@@ -3,6 +3,8 @@ import type { ChatTerminal } from './terminal.ts'
 /** Something that a person decides by typing a line. */
 export interface Question {
   id: string
+  /** What is asked, where it is too long to stand before the cursor: a line above it. */
+  text?: string
   /** Stands before the cursor. */
   prompt: string
   /** Comes only while nothing is being typed: what a stranger does neither takes the line away nor is answered by its end. */
@@ -49,6 +51,7 @@ export function createQuestions(terminal: QuestionsTerminal, { prompt, paint }: 
 
   const show = () => {
     const [question] = waiting
+    if (question?.text !== undefined) terminal.print(paint(question.text))
     terminal.setPrompt(question === undefined ? prompt() : paint(question.prompt))
     if (question !== undefined) return
     terminal.putInput(typed)

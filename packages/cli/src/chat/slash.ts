@@ -72,7 +72,8 @@ export async function slash(line: string, components: SlashComponents): Promise<
 
 async function model(value: string | undefined, { conversation, node, sessions: port, print }: SlashComponents): Promise<void> {
   if (value !== undefined) {
-    if (parseModelRef(value) === undefined)
+    const { agent } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
+    if (parseModelRef(value) === undefined && !(await bringsModels(node, agent)))
       throw new AppError('bad_request', `${printableLine(value, 100)} is no model`, {
         hint: 'provider/model, or node:provider/model; to list them: qmtcode models',
       })
@@ -86,6 +87,10 @@ async function model(value: string | undefined, { conversation, node, sessions: 
   const byDefault = defaultModel && 'model' in defaultModel ? defaultModel.model : 'none'
   print(`model: ${printableLine(chosen ?? conversation.init.model ?? `the agent's, or the default (${byDefault})`, 300)}`)
 }
+
+/** An agent of another maker, or one that this node does not know, may call its models as it likes. */
+const bringsModels = async (node: NodeHandle, agent: string | undefined): Promise<boolean> =>
+  agent !== undefined && !(await node.agents()).some(({ id, capabilities }) => id === agent && !capabilities.includes('acp'))
 
 const TELL_AFTER_MS = 500 // a wait that a person notices is explained
 

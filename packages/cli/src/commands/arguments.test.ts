@@ -44,6 +44,7 @@ const meanings: [string, object, object?][] = [
   [`run --session ${session} x`, run({ session, prompt: 'x' })],
   ['run x --wait 1', run({ prompt: 'x' }), { waitMs: 1_000 }],
   ['run --node any x', { command: 'not-built', what: 'run --node any' }],
+  ['run --agent claude --model opus x', run({ agent: 'claude', model: 'opus', prompt: 'x' })],
   ['models --json', { command: 'models', json: true }],
   ['agents', { command: 'agents', json: false }],
   ['routes', { command: 'routes', json: false }],
@@ -128,8 +129,8 @@ const errors: [string, string, string?][] = [
     'qmtcode peers admit --help',
   ],
   [`sessions share ${session} --as prompt`, "required option '--with <node>' not specified", 'qmtcode sessions share --help'],
-  ['run --model gpt x', 'Expected provider/model, for example ollama/qwen3:8b, or node:provider/model.', 'qmtcode run --help'],
-  ['--model gpt', 'Expected provider/model, for example ollama/qwen3:8b, or node:provider/model.', 'qmtcode --help'],
+  ['run --model gpt x', '--model gpt is no model: expected provider/model, or node:provider/model', 'to list them: qmtcode models'],
+  ['--model gpt', '--model gpt is no model: expected provider/model, or node:provider/model'],
   [`peers role ${PEER_A} amdin`, 'Expected one of observer, client, member, admin (did you mean "admin"?).'],
 ]
 for (const [line, message, hint] of errors) {

@@ -1,4 +1,4 @@
-import { AppError } from '@qmtcode/protocol'
+import { AppError, parseModelRef } from '@qmtcode/protocol'
 import type { Right, SessionId } from '@qmtcode/protocol'
 import { Command, Help } from 'commander'
 import { addAuditCommand } from './audit-arguments.ts'
@@ -7,17 +7,7 @@ import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
 import { addJoinCommands } from './join-arguments.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import {
-  collectAddress,
-  collectMesh,
-  parseAllow,
-  parseLimit,
-  parseModel,
-  parsePlace,
-  parseRights,
-  parseSeconds,
-  parseSessionId,
-} from './values.ts'
+import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -98,11 +88,12 @@ function addStart(program: Command, invoke: ProgramOptions['invoke']): Command {
     .command('start', { hidden: true })
     .optionsGroup('Options of the chat:')
     .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
-    .option('--model <model>', 'provider/model, or node:provider/model', parseModel)
+    .option('--model <model>', 'provider/model, or node:provider/model')
     .option('--session <id>', 'goes on with a session, as attach does', parseSessionId)
     .action((values: StartOptions) => {
       const given = (['agent', 'model'] as const).find((flag) => values.session !== undefined && values[flag] !== undefined)
       if (given !== undefined) throw new AppError('bad_request', `--${given} and --session exclude each other: a session keeps its own`)
+      requireModelForm(values)
       invoke({ command: 'start', options: values })
     })
 }
@@ -138,7 +129,7 @@ function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
     .argument('[prompt]', 'what to do; "-" or none: read from stdin')
     .option('--json', 'one session event a line')
     .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
-    .option('--model <model>', 'provider/model, or node:provider/model', parseModel)
+    .option('--model <model>', 'provider/model, or node:provider/model')
     .option('--node <name>', 'run the session on this node, with its tools')
     .option('--session <id>', 'continue a session', parseSessionId)
     .option('--allow <permissions>', 'allow without asking: edit,shell', parseAllow, [])
@@ -158,7 +149,7 @@ function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
     .option('--new', 'begin a session there', false)
     .option('--agent <id>', 'with --new: an agent that the node shares')
     .option('--workspace <dir>', 'with --new: a directory that the node shares')
-    .option('--model <model>', 'with --new: provider/model of that node', parseModel)
+    .option('--model <model>', 'with --new: provider/model of that node')
     .option('--no-follow', 'show what is there, and end')
     .option('--json', 'one session event a line', false)
   attach.action((place: SessionPlace | undefined, values: AttachValues) => {
@@ -166,11 +157,20 @@ function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
       throw new AppError('bad_request', '--new begins a session: name the node alone')
     const given = (['agent', 'workspace', 'model'] as const).find((flag) => !values.new && values[flag] !== undefined)
     if (given !== undefined) throw new AppError('bad_request', `--${given} is for --new: a session that is there keeps its own`)
+    requireModelForm(values)
     invoke({ command: 'attach', ...place, ...values })
   })
 }
 
 type AttachValues = Omit<AttachOptions, keyof SessionPlace>
+
+/** Only an agent of another maker, which is named or has a session already, may call a model otherwise. */
+function requireModelForm({ agent, session, model }: { agent?: string; session?: string; model?: string }): void {
+  if (model === undefined || agent !== undefined || session !== undefined || parseModelRef(model) !== undefined) return
+  throw new AppError('bad_request', `--model ${model} is no model: expected provider/model, or node:provider/model`, {
+    hint: 'to list them: qmtcode models',
+  })
+}
 
 interface RunValues {
   json?: boolean
@@ -186,6 +186,7 @@ function runOf(prompt: string | undefined, values: RunValues): Invocation {
   if (values.session !== undefined && values.agent !== undefined) {
     throw new AppError('bad_request', '--agent and --session exclude each other: a session keeps its agent')
   }
+  requireModelForm(values)
   return { command: 'run', ...values, prompt: prompt === '-' ? undefined : prompt, json: values.json ?? false }
 }
 

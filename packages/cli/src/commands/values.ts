@@ -1,5 +1,5 @@
 import { PERMISSION_NAMES } from '@qmtcode/agent/vocabulary'
-import { INVITE_LIMITS, RIGHTS, ROLES, didYouMean, parseModelRef, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
+import { INVITE_LIMITS, RIGHTS, ROLES, didYouMean, peerIdSchema, sessionIdSchema } from '@qmtcode/protocol'
 import type { PeerId, Right, Role, SessionId } from '@qmtcode/protocol'
 import { InvalidArgumentError } from 'commander'
 import type { SessionPlace } from './invocation.ts'
@@ -13,13 +13,6 @@ export function parseSeconds(text: string): number {
     throw new InvalidArgumentError(`Expected seconds from 0 to ${MAX_WAIT_SECS}.`)
   }
   return seconds * 1_000
-}
-
-/** The form alone: whether there is such a model is found out where it is called. */
-export function parseModel(text: string): string {
-  if (parseModelRef(text) === undefined)
-    throw new InvalidArgumentError('Expected provider/model, for example ollama/qwen3:8b, or node:provider/model.')
-  return text
 }
 
 export function parseLimit(text: string): number {
