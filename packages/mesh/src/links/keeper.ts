@@ -34,6 +34,9 @@ export interface KeeperComponents {
   learntAddresses(peerId: PeerId): string[]
 }
 
+/** A peer that was lost is back most likely soon, and is to be linked within 5 s of being reachable: of a dial that began too early, a pause, and a dial. */
+const RECENT_MS = 60_000
+const RECENT_PAUSE_MS = 1_000
 /** Links to members that nothing is sent to, but entries exchanged with. */
 const MAX_MEMBERS = 64
 
@@ -101,6 +104,7 @@ export function createKeeper(
   async function keep(self: Keep): Promise<void> {
     let pause = timings.redialMin
     let linkedAt: number | undefined
+    let awayAt = clock.monotonic()
     while (!stopped.signal.aborted) {
       const target = targets().get(self.key)
       if (!target) break
@@ -110,14 +114,18 @@ export function createKeeper(
         continue
       }
       // A peer that takes the dial and then hangs up is no reason to hurry.
-      if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) pause = timings.redialMin
+      if (linkedAt !== undefined && clock.monotonic() - linkedAt > timings.redialMax) {
+        pause = timings.redialMin
+        awayAt = clock.monotonic()
+      }
       linkedAt = undefined
       const hurried = hurries
       await attempt(self, target)
       current = undefined
       ended.ring()
       await pauseFor(pause, hurried)
-      pause = hurried === hurries ? Math.min(pause * 2, timings.redialMax) : timings.redialMin
+      const most = clock.monotonic() - awayAt < RECENT_MS ? Math.min(RECENT_PAUSE_MS, timings.redialMax) : timings.redialMax
+      pause = hurried === hurries ? Math.min(pause * 2, most) : timings.redialMin
     }
     keeps.delete(self.key)
   }

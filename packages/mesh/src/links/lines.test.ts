@@ -20,7 +20,10 @@ async function startCounter(): Promise<{ port: number; lead(port: number): void;
       sockets.add(socket)
       socket.pipe(other)
       socket.on('error', () => other.destroy())
-      socket.on('close', () => sockets.delete(socket))
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
