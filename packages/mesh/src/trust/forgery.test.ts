@@ -15,6 +15,9 @@ import type { InviteLink } from './invite-link.ts'
 import { openKnownPeersFile } from './known-peers-file.ts'
 import { createMembership } from './membership.ts'
 import type { Membership } from './membership.ts'
+import { signBan } from './mesh-ban.ts'
+import type { MeshBan } from './mesh-ban.ts'
+import { signRotation } from './rotation.ts'
 import { signToken } from './signed.ts'
 import { createTrustBook } from './trust-book.ts'
 import type { TrustBook } from './trust-book.ts'
@@ -126,6 +129,60 @@ test('a grant that is shown by another than its bearer, of another root, issued 
   const fourth = await signToken('grant', { ...last, by: stranger.self, to: bearer.self, depth: 4 }, stranger.key)
   assert.equal(await shown(bearer, [...three, fourth]), undefined)
   assert.equal(await shown(bearer, [...two.slice(1), ...three.slice(2)]), undefined)
+})
+
+test('a grant that ended, or is of tomorrow, or whose bearer or granter is banned admits nobody, however often it is shown', async () => {
+  const node = await nodeOf(stranger, [root.self])
+  const shown = async (by: Signer, chain: Chain): Promise<string | undefined> => {
+    await node.membership.asked(by.self, { ...HELLO, grants: [[...chain]] })
+    return node.roleOf(by)
+  }
+  for (const days of [-31, 1]) {
+    const terms = { to: thief.self, role: 'client' } as const
+    assert.equal(await shown(thief, await issueGrant(terms, { ...root, parent: [] }, Date.now() + days * 86_400_000)), undefined)
+  }
+  const above = await chainOf(root, admin, { role: 'admin' })
+  const chain = await chainOf(admin, bearer, { parent: above })
+  assert.equal(await shown(bearer, chain), 'client')
+  const say = (at: number, lifted?: true): Promise<MeshBan> =>
+    signBan({ root: root.self, peer: admin.self, by: root.self, at, lifted }, above, root.key)
+  assert.equal(await node.membership.takeBan(await say(1)), true)
+  assert.deepEqual([await shown(admin, above), await shown(bearer, chain)], [undefined, undefined])
+  const lifting = await say(2, true)
+  assert.equal(await node.membership.takeBan(lifting), true)
+  assert.equal(await shown(bearer, chain), 'client')
+  assert.equal(await node.membership.takeBan(await say(3)), true)
+  assert.equal(await node.membership.takeBan(lifting), false) // an older word, shown again
+  assert.equal(await shown(bearer, chain), undefined)
+})
+
+test('a rotation that is altered, of another purpose, of another key, of tomorrow or of last month moves nothing; one is of use once', async () => {
+  const node = await nodeOf(stranger)
+  await node.trust.admit(bearer.self, { role: 'member' })
+  const says = { v: 1, before: bearer.self, after: admin.self, at: Date.now() }
+  const shows = async (by: Signer, ...rotated: string[]): Promise<string | undefined> => {
+    await node.membership.asked(by.self, { ...HELLO, rotated })
+    return node.roleOf(by)
+  }
+  const right = await signRotation({ before: bearer.self, after: admin.self, at: Date.now() }, bearer.key)
+  for (const wrong of [
+    flipped(right, 20),
+    flipped(right, right.length - 10),
+    await signToken('grant', says, bearer.key),
+    await signToken('rotation', says, admin.key),
+    await signRotation({ before: bearer.self, after: admin.self, at: Date.now() + 86_400_000 }, bearer.key),
+    await signRotation({ before: bearer.self, after: admin.self, at: Date.now() - 31 * 86_400_000 }, bearer.key),
+  ]) {
+    assert.equal(await shows(admin, wrong), undefined)
+    assert.equal(node.roleOf(bearer), 'member')
+  }
+  assert.equal(await shows(thief, right), undefined)
+  assert.equal(await shows(admin, right), 'member')
+  assert.equal(node.trust.standing(bearer.self).state, 'banned')
+  // What a person says of the new id later holds against the same word, shown again.
+  await node.trust.ban(admin.self)
+  assert.equal(await shows(admin, right), undefined)
+  assert.equal(node.trust.standing(admin.self).state, 'banned')
 })
 
 test('an invite that is not there, whose proof is altered, of another invite, another inviter or another joiner is not redeemed', async () => {
