@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startScriptedLlm } from '@qmtcode/testing'
-import type { ScriptedLlm } from '@qmtcode/testing'
+import type { Script, ScriptedLlm } from '@qmtcode/testing'
 import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
 import type { Editor } from '../packages/server/src/acp/editor-kit.ts'
 import { startAcp } from './support/acp-process.ts'
@@ -15,7 +15,7 @@ const DEMO = '[agent]\nprovider = "builtin"\nmodel = "demo"\n'
 
 let llm: ScriptedLlm
 before(async () => {
-  llm = await startScriptedLlm({
+  const script: Script = {
     'fix the name': [
       [
         { reasoning: ['let me ', 'see'] },
@@ -27,7 +27,8 @@ before(async () => {
     'hello there': ['Good day.'],
     'take your time': [[{ text: 'Well' }, { fault: 'hang' }]],
     'with the wrong key': [[{ fault: { status: 401, message: 'no such key' } }]],
-  })
+  }
+  llm = await startScriptedLlm(script, { contextTokens: 8_192 })
 })
 after(() => llm.stop())
 
@@ -84,6 +85,8 @@ test('thoughts, text, an edit and usage of a model arrive; another process loads
   const ended = await ask(editor, sessionId, 'fix the name')
   assert.equal(ended.stopReason, 'end_turn')
   assert.equal((ended as { usage?: { outputTokens: number } }).usage?.outputTokens, 12)
+  const full = [{ sessionUpdate: 'usage_update', used: 127, size: 8_192 }] // of the last call
+  assert.deepEqual(editor.of('usage_update'), full)
   assert.equal(await readFile(join(machine.workspace, 'a.txt'), 'utf8'), 'hello world\n')
   const thoughts = editor.of('agent_thought_chunk').map(({ content }) => (content.type === 'text' ? content.text : ''))
   assert.equal(thoughts.join(''), 'let me see')
@@ -93,6 +96,7 @@ test('thoughts, text, an edit and usage of a model arrive; another process loads
   await second.agent.request('session/load', { sessionId, cwd: machine.workspace, mcpServers: [] })
   assert.equal(second.said(), editor.said())
   assert.equal(second.of('tool_call').length, 1)
+  assert.deepEqual(second.of('usage_update'), full)
   await ask(second, sessionId, 'hello there')
   await editor.until('the answer to the other', () => editor.said().endsWith('Good day.'))
   assert.equal((await second.end()).code, 0)

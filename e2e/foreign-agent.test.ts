@@ -38,7 +38,12 @@ test('a foreign agent is listed, and answers a prompt: text, thoughts, a plan, u
       description: "Another maker's.",
     },
   )
-  const ran = await run(machine, 'think about it\nplan\nsay hello\njunk\nenv OTHERS_KEY\nenv QMT_HOME\nsettings', '--model', 'claude/large')
+  const ran = await run(
+    machine,
+    'think about it\nplan\nsay hello\njunk\nenv OTHERS_KEY\nenv QMT_HOME\nsettings\ncontext 1500',
+    '--model',
+    'claude/large',
+  )
   assert.equal(ran.code, 0, ran.stderr)
   const events = eventsOf(ran.stdout)
   const [message] = eventsOfType(events, 'message.completed')
@@ -49,12 +54,13 @@ test('a foreign agent is listed, and answers a prompt: text, thoughts, a plan, u
   assert.ok(route?.foreignSessionId)
   const [ended] = eventsOfType(events, 'turn.ended')
   assert.deepEqual([ended?.stopReason, ended?.usage.inputTokens, ended?.usage.outputTokens], ['completed', 11, 7])
+  assert.deepEqual(ended?.usage.context, { used: 1_500, size: 200_000 })
 
   const plain = await machine.run(['run', '--agent', 'claude', 'say hello'])
   assert.equal(plain.stdout, 'hello\n', plain.stderr)
-  const wrong = await run(machine, 'say hello', '--model', 'huge')
+  const wrong = await run(machine, 'say hello', '--model', 'claude/huge')
   assert.equal(wrong.code, 1, wrong.stderr)
-  assert.match(wrong.stdout, /has no model huge.*claude\/small, claude\/large/)
+  assert.match(wrong.stdout, /has no model claude\/huge.*claude\/small, claude\/large/)
 })
 
 test('its models are listed and chosen: models, /model in the chat, the options of an editor; it keeps no session for that', async () => {

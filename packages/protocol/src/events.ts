@@ -36,11 +36,16 @@ export const promptContentSchema = z
   .max(1_000)
 export type PromptContent = z.infer<typeof promptContentSchema>
 
+/** Tokens that a conversation takes of its model's context, and that this holds. */
+const contextSchema = z.object({ used: z.number().nonnegative(), size: z.number().positive() })
+
 export const usageSchema = z.object({
   inputTokens: z.number().nonnegative(),
   outputTokens: z.number().nonnegative(),
   cachedInputTokens: z.number().nonnegative().optional(),
   reasoningTokens: z.number().nonnegative().optional(),
+  /** After the last model call, where the size is known. */
+  context: contextSchema.optional(),
 })
 export interface Usage extends z.infer<typeof usageSchema> {}
 

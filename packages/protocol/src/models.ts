@@ -14,6 +14,8 @@ export const modelOfferSchema = z.object({
   /** Requests the node runs at once. */
   slots: z.int().positive().default(8),
   inFlight: z.int().nonnegative().default(0),
+  /** How much its context holds, where its server tells. */
+  contextTokens: z.int().positive().optional(),
 })
 export interface ModelOffer extends z.infer<typeof modelOfferSchema> {}
 

@@ -6,7 +6,7 @@ import { redact } from '../models/redact.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
 import type { TurnContext, TurnOutcome } from '../turn/types.ts'
-import { noUsage } from '../turn/usage.ts'
+import { addUsage, noUsage } from '../turn/usage.ts'
 import type { AgentSession } from './agent-session.ts'
 import { grantedBefore } from './judge.ts'
 import type { JudgeOptions } from './judge.ts'
@@ -38,7 +38,7 @@ export async function runForeignTurn(
   const recorder = createRecorder(turn, components)
   const watch = createWatch(open.agent)
   let usage: Usage = noUsage
-  listen({ ...components, turn, recorder, watch, onUsage: (told) => (usage = told) }, open)
+  listen({ ...components, turn, recorder, watch, onUsage: (told) => (usage = addUsage(noUsage, { ...usage, ...told })) }, open)
   try {
     const response = await converse(components, { turn, watch }, open)
     await recorder.end({ partial: response.stopReason === 'cancelled' })
@@ -65,7 +65,8 @@ interface Hearing extends ForeignTurnComponents {
   turn: TurnContext
   recorder: Recorder
   watch: Watch
-  onUsage(usage: Usage): void
+  /** What is told of it; the rest stays. */
+  onUsage(usage: Partial<Usage>): void
 }
 
 function listen(hearing: Hearing, { session, workspace }: { session: AgentSession; workspace: Workspace }): void {
@@ -86,6 +87,7 @@ function listen(hearing: Hearing, { session, workspace }: { session: AgentSessio
     update: async (told) => {
       const update = readUpdate(told)
       if (!update) return
+      if (update.type === 'context') return hearing.onUsage({ context: { used: update.used, size: update.size } })
       try {
         await recorder.add(update)
       } catch (error) {

@@ -10,7 +10,7 @@ const PROGRESS_CHARS = 4_000
 
 /** Writes what an agent tells into the log of its session: in its order, one after the other. */
 export interface Recorder {
-  add(update: AgentUpdate): Promise<void>
+  add(update: Exclude<AgentUpdate, { type: 'context' }>): Promise<void>
   /** The call of a permission request, begun if it was not. */
   begun(call: CallUpdate): Promise<{ callId: string; name: string; call: CallUpdate }>
   /** A call of our own, on the agent's behalf. */

@@ -40,12 +40,14 @@ const updateSchema = z.discriminatedUnion('sessionUpdate', [
   z.object({ sessionUpdate: z.literal('agent_thought_chunk'), content: blockSchema, messageId: z.string().nullish() }),
   callSchema.extend({ sessionUpdate: z.literal('tool_call') }),
   callSchema.extend({ sessionUpdate: z.literal('tool_call_update') }),
+  z.object({ sessionUpdate: z.literal('usage_update'), used: z.number().nonnegative(), size: z.number().positive() }),
   z.object({ sessionUpdate: z.literal('plan'), entries: z.array(z.object({ content: z.string(), status: z.string().optional() })) }),
 ])
 
 export type AgentUpdate =
   | { type: 'message'; kind: 'text' | 'reasoning'; block: Block; messageId?: string }
   | { type: 'call'; call: CallUpdate }
+  | { type: 'context'; used: number; size: number }
   | { type: 'plan'; entries: { content: string; status?: string }[] }
 
 /** Nothing for what a turn has no use for. */
@@ -67,6 +69,8 @@ export function readUpdate(update: unknown): AgentUpdate | undefined {
       const { sessionUpdate: _, ...call } = data
       return { type: 'call', call: readCall(call) }
     }
+    case 'usage_update':
+      return { type: 'context', used: data.used, size: data.size }
     case 'plan':
       return { type: 'plan', entries: data.entries }
   }

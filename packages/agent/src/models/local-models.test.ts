@@ -6,6 +6,7 @@ import { AppError } from '@qmtcode/protocol'
 import type { ModelPart } from '@qmtcode/protocol'
 import { startScriptedLlm } from '@qmtcode/testing'
 import type { Script } from '@qmtcode/testing'
+import { sharedOffers } from './host/shared-offers.ts'
 import { createLocalModels } from './local-models.ts'
 import type { LocalModels } from './local-models.ts'
 import { createProviders } from './providers/providers.ts'
@@ -171,3 +172,12 @@ async function rawServer(
       }),
   }
 }
+
+test('offers tell how much a context holds, where the server does', async () => {
+  for (const contextTokens of [8_192, undefined]) {
+    await using server = await startScriptedLlm({}, { contextTokens })
+    const offers = await modelsOf({ rack: { baseUrl: server.url } }).offers()
+    const [shared] = sharedOffers(offers, ['rack/*'])
+    assert.deepEqual([shared?.id, shared?.contextTokens], ['rack/scripted', contextTokens])
+  }
+})

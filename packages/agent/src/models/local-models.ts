@@ -39,7 +39,11 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
     return names
       .map((model) => ({ id: `${provider.name}/${model}`, model }))
       .filter(({ id }) => modelIdSchema.safeParse(id).success)
-      .map(({ id, model }) => ({ id, provider: provider.name, model, slots: slots.load().slots, inFlight: slots.inFlight(id) }))
+      .map(({ id, model }) => {
+        const contextTokens = provider.contextTokens?.(model)
+        const load = { slots: slots.load().slots, inFlight: slots.inFlight(id) }
+        return { id, provider: provider.name, model, ...load, ...(contextTokens !== undefined && { contextTokens }) }
+      })
   }
 
   function sourceOf(request: ModelRequest): GuardedSource {

@@ -54,6 +54,23 @@ test('local stays here, with the default model where none is named', async () =>
   assert.equal(local[0]?.model, 'own/default')
 })
 
+test('the context of a model is as its node tells, and nothing holds up who asks', async () => {
+  const offer = { id: 'rack/big', provider: 'rack', model: 'big', slots: 1, inFlight: 0, contextTokens: 8_192 }
+  const kit = createPeersKit()
+  const peerId = kit.set('gpu', { models: ['rack/big'] })
+  const routes = createRoutingTable({ node: { name: 'me' } }, [])
+  const stream = () => assert.fail('nothing is called')
+  const offers = () => Promise.resolve([offer])
+  const localModels = { problem: () => undefined, stream, offers }
+  const router = createRouter({ localModels, node: { name: 'me', peerId: SELF }, peers: kit.peers, routes, defaultModel: stream })
+  assert.equal(await router.contextTokens?.({ model: 'rack/big', peerId: SELF }), 8_192)
+  assert.equal(await router.contextTokens?.({ model: 'rack/other' }), undefined)
+  assert.equal(await router.contextTokens?.({ model: 'rack/big', peerId }), undefined)
+  const silent = { ...kit.peers, models: () => ({ stream, offers: () => new Promise<never>(() => {}) }) }
+  const held = createRouter({ localModels, node: { name: 'me', peerId: SELF }, peers: silent, routes, defaultModel: stream })
+  assert.equal(await held.contextTokens?.({ model: 'rack/big', peerId }), undefined)
+})
+
 test('a model this node lacks is an error that names the peers that have it', async () => {
   const kit = createPeersKit()
   kit.set('gpu', { models: ['rack/*'] })

@@ -11,7 +11,7 @@ import { peersOffering } from './usable-peers.ts'
 import type { PeerPlace } from './usable-peers.ts'
 
 export interface RouterComponents {
-  localModels: Pick<LocalModels, 'stream' | 'problem'>
+  localModels: Pick<LocalModels, 'stream' | 'problem'> & Partial<Pick<LocalModels, 'offers'>>
   node: { name: string; peerId?: PeerId }
   /** Absent where no mesh runs. */
   peers?: Peers
@@ -34,6 +34,7 @@ type Place = 'here' | PeerPlace
 type Tried = ChosenRoute['tried']
 
 const MAX_FALLBACKS = 3
+const OFFERS_MS = 1_000 // a turn's end waits for it
 
 /**
  * Sends model calls where the agent's policy says. Exactly there; with `autoFallback`, elsewhere, and `tried` tells why.
@@ -60,6 +61,12 @@ export function createRouter(components: RouterComponents, options: RouterOption
         if (!found) throw withTried(error, tried)
         return opened(found.place, 'fallback', tried, found.parts)
       }
+    },
+    async contextTokens({ model, peerId }) {
+      const models = peerId === undefined || peerId === node.peerId ? localModels : peers?.models(peerId)
+      const signal = AbortSignal.timeout(OFFERS_MS)
+      const offers = await Promise.race([models?.offers?.({ signal }), aborted(signal)]).catch(() => []) // it is told, or it is not
+      return offers?.find(({ id }) => id === model)?.contextTokens
     },
   }
 
@@ -147,6 +154,9 @@ export function createRouter(components: RouterComponents, options: RouterOption
 /** `[mesh.share] delegate` is no: what a peer asks of this node goes no further. */
 const onlyHere = (here: string, there: string): AppError =>
   new AppError('forbidden', `${here} does not pass prompts of peers on to ${there}`, { hint: `connect to ${there} yourself` })
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 
 const isMissing = (error: unknown): boolean => isAppError(error, 'model_unavailable', 'peer_unreachable', 'link_lost')
 

@@ -51,9 +51,9 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
     if (calls.length > 0) await runToolCalls(run.calls, calls, begun)
     for (let step = 0; step < maxSteps; step += 1) {
       const outcome = await runStep(run, turn)
-      if (outcome) return { ...outcome, usage: run.usage }
+      if (outcome) return { ...outcome, usage: await withContext(run) }
     }
-    return { stopReason: 'max_steps', usage: run.usage }
+    return { stopReason: 'max_steps', usage: await withContext(run) }
   }
 }
 
@@ -65,6 +65,9 @@ interface Run {
   step: StepComponents
   calls: CallComponents
   usage: Usage
+  /** Where the last call went, and what it took of the context. */
+  route?: ChosenRoute
+  used?: number
 }
 
 async function openRun(components: TurnComponents, turn: TurnContext, guestShell: 'no' | 'ask'): Promise<Run> {
@@ -79,14 +82,32 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
   const offered = tools.all.filter((tool) => isOffered(tool, turn) && (turn.guest === undefined || isForGuests(tool, guestShell)))
   const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
   const permissions = components.permissions.forSession({ allow: turn.allow, granted, forGuest: turn.guest !== undefined })
-  return {
+  const appendRoute = routeAppender(append, turn.turnId)
+  const run: Run = {
     events,
     system: await systemPrompt(turn, { workspace, tools: offered, now: clock.now() }),
     offered: offered.map(functionTool),
-    step: { router, turn, append, usedIds: callIdsOf(events), onRoute: routeAppender(append, turn.turnId) },
+    step: {
+      router,
+      turn,
+      append,
+      usedIds: callIdsOf(events),
+      onRoute: async (route) => {
+        run.route = route
+        await appendRoute(route)
+      },
+    },
     calls: { turn, append, workspace, permissions, tools: offered, clock, log, node, guard: createRepeatGuard() },
     usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),
   }
+  return run
+}
+
+/** What was used, and how full the context is by now. */
+async function withContext({ usage, used, route, step: { router, turn } }: Run): Promise<Usage> {
+  if (used === undefined || !route || turn.signal.aborted) return usage
+  const size = await router.contextTokens?.(route)
+  return size === undefined ? usage : { ...usage, context: { used, size } }
 }
 
 const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
@@ -113,7 +134,11 @@ const isMessageOf = ({ turnId }: TurnContext, event: DurableEvent): event is Ext
 async function runStep(run: Run, turn: TurnContext): Promise<Omit<TurnOutcome, 'usage'> | undefined> {
   if (turn.signal.aborted) return { stopReason: 'cancelled' }
   const step = await runModelStep(run.step, callOptions(run))
-  if (step.message.finish) run.usage = addUsage(run.usage, toUsage(step.message.finish.usage))
+  if (step.message.finish) {
+    const used = toUsage(step.message.finish.usage)
+    run.usage = addUsage(run.usage, used)
+    run.used = used.inputTokens + used.outputTokens
+  }
   const outcome = outcomeOf(step)
   if (outcome) return outcome
   await runToolCalls(run.calls, step.message.calls)

@@ -109,4 +109,6 @@ export interface RoutedCall {
 export interface Router {
   /** Resolves when the route is settled. Throws peer_unreachable, model_unavailable, not_admitted, forbidden, ambiguous, not_found: with what to do. */
   open(call: RoutedCall): Promise<{ route: ChosenRoute; parts: AsyncIterable<ModelPart> }>
+  /** How much the context of a route's model holds; undefined where that is not told, or not within a second. */
+  contextTokens?(route: Pick<ChosenRoute, 'model' | 'peerId'>): Promise<number | undefined>
 }

@@ -21,5 +21,6 @@ export function addUsage(a: Usage, b: Usage | undefined): Usage {
     outputTokens: a.outputTokens + b.outputTokens,
     cachedInputTokens: sum(a.cachedInputTokens, b.cachedInputTokens),
     reasoningTokens: sum(a.reasoningTokens, b.reasoningTokens),
+    ...((b.context ?? a.context) && { context: b.context ?? a.context }),
   }
 }

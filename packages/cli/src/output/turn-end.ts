@@ -17,9 +17,12 @@ export function stopText(event: TurnEnded): string | undefined {
   return event.stopReason === 'completed' || event.error ? undefined : STOPPED[event.stopReason]
 }
 
-/** `12 tokens in, 3 out`; undefined where no model was called. */
-export function usageText({ usage: { inputTokens, outputTokens } }: TurnEnded): string | undefined {
-  return inputTokens + outputTokens === 0 ? undefined : `${inputTokens} tokens in, ${outputTokens} out`
+/** `12 tokens in, 3 out · 15 of 8192 in context`; undefined where no model was called. */
+export function usageText({ usage: { inputTokens, outputTokens, context } }: TurnEnded): string | undefined {
+  const full = context && `${context.used} of ${context.size} in context`
+  if (inputTokens + outputTokens === 0) return full
+  const used = `${inputTokens} tokens in, ${outputTokens} out`
+  return full === undefined ? used : `${used} · ${full}`
 }
 
 export const turnError = (event: TurnEnded): AppError | undefined => event.error && fromWireError(event.error)

@@ -80,8 +80,11 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'question.asked':
       case 'question.answered':
       case 'presence.changed':
-      case 'turn.ended':
         return []
+      case 'turn.ended': {
+        const { context } = event.usage
+        return context ? [{ sessionUpdate: 'usage_update', ...context }] : []
+      }
     }
   }
   return { of }

@@ -95,6 +95,7 @@ const STEPS: Record<string, (step: Step) => Promise<void>> = {
     for (let at = 0; at < 34; at += 1) process.stdout.write(piece)
     await new Promise(() => setInterval(() => {}, 1_000))
   },
+  context: ({ rest, update }) => update({ sessionUpdate: 'usage_update', used: Number(rest), size: 200_000 }),
   recall: ({ state, say }) => say(JSON.stringify(state.prompts)),
   settings: ({ state, say }) => say(`model ${state.model}, mode ${state.mode}\n`),
   env: ({ rest, say }) => say(`${rest}=${process.env[rest] ?? ''}\n`),

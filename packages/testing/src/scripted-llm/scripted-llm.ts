@@ -31,6 +31,8 @@ export interface RecordedRequest {
 export interface ScriptedLlmOptions {
   /** Answer of GET /models. Default: `scripted`. */
   models?: readonly string[]
+  /** Told there of each. Default: nothing. */
+  contextTokens?: number
   /** False keeps no requests, for long runs. Default: true. */
   record?: boolean
   /** Default: any free one. */
@@ -38,7 +40,7 @@ export interface ScriptedLlmOptions {
 }
 
 export async function startScriptedLlm(script: Script | Handler, options: ScriptedLlmOptions = {}): Promise<ScriptedLlm> {
-  const { models = ['scripted'], record = true, port = 0 } = options
+  const { models = ['scripted'], contextTokens, record = true, port = 0 } = options
   const handler = handlerOf(script)
   const requests: RecordedRequest[] = []
   const waiting = new Map<number, ((request: RecordedRequest) => void)[]>()
@@ -80,7 +82,13 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
   const server = createServer((incoming, response) => {
     const path = (incoming.url ?? '/').replace(/\?.*/, '')
     if (incoming.method === 'GET' && path.endsWith('/models')) {
-      const data = models.map((id) => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'scripted' }))
+      const data = models.map((id) => ({
+        id,
+        object: 'model',
+        created: 1_700_000_000,
+        owned_by: 'scripted',
+        context_length: contextTokens,
+      }))
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ object: 'list', data }))
     } else if (incoming.method === 'POST' && /\/(chat\/completions|messages)$/.test(path)) {
       answerCall(incoming, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))

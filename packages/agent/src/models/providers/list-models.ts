@@ -3,18 +3,33 @@ import { z } from 'zod'
 
 const MAX_BYTES = 2_097_152
 const MAX_MODELS = 1_000
-const modelListSchema = z.object({ data: z.array(z.object({ id: z.string().min(1).max(200) })) })
+const tokens = z.int().positive().optional().catch(undefined)
+/** How much the context of a model holds is no part of OpenAI's list: vLLM, OpenRouter, Groq and llama-server each have their word for it. */
+const listedSchema = z.object({
+  id: z.string().min(1).max(200),
+  max_model_len: tokens,
+  context_length: tokens,
+  context_window: tokens,
+  meta: z.object({ n_ctx: tokens }).optional().catch(undefined),
+})
+const modelListSchema = z.object({ data: z.array(listedSchema) })
 
-/** GET /models of an OpenAI-compatible server. `['*']` where the server has no such path. */
+export interface ListedModel {
+  name: string
+  /** Where the server tells. */
+  contextTokens?: number
+}
+
+/** GET /models of an OpenAI-compatible server. `*` alone where the server has no such path. */
 export async function listServerModels(
   server: { name: string; baseUrl: string; apiKey: string | undefined },
   options: { signal: AbortSignal; fetch: typeof fetch },
-): Promise<string[]> {
+): Promise<ListedModel[]> {
   const headers: Record<string, string> = server.apiKey === undefined ? {} : { authorization: `Bearer ${server.apiKey}` }
   const response = await options.fetch(`${server.baseUrl}/models`, { headers, signal: options.signal })
   if (response.status === 404 || response.status === 405) {
     await response.body?.cancel()
-    return ['*']
+    return [{ name: '*' }]
   }
   if (!response.ok) {
     await response.body?.cancel()
@@ -24,7 +39,11 @@ export async function listServerModels(
   }
   const list = modelListSchema.safeParse(parseJson(await boundedText(response)))
   if (!list.success) throw new AppError('provider_error', `${server.name} at ${server.baseUrl} answered /models with something else`)
-  return [...new Set(list.data.data.map(({ id }) => id))].slice(0, MAX_MODELS)
+  const models = list.data.data.map(({ id, ...told }): [string, ListedModel] => [
+    id,
+    { name: id, contextTokens: told.max_model_len ?? told.context_length ?? told.context_window ?? told.meta?.n_ctx },
+  ])
+  return [...new Map(models).values()].slice(0, MAX_MODELS)
 }
 
 async function boundedText(response: Response): Promise<string> {

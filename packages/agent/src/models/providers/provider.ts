@@ -22,6 +22,8 @@ export interface Provider {
   prepare(options: LanguageModelV4CallOptions): LanguageModelV4CallOptions
   /** Model names; `*` where any name goes. Throws AppError when its server does not tell. */
   listModels(options: { signal: AbortSignal }): Promise<string[]>
+  /** How much a model's context holds, as the last list told; undefined where it did not. */
+  contextTokens?(model: string): number | undefined
   /** Text without this provider's key, or anything else that looks like one. */
   redact(text: string): string
 }

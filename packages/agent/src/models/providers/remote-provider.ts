@@ -25,6 +25,7 @@ const MAX_KEPT_MODELS = 64
 export function createRemoteProvider(init: RemoteProviderInit): Provider {
   const { name, known, kind, baseUrl, apiKey, keySource, isConfigured } = init
   const providerFetch = createProviderFetch({ name, baseUrl })
+  let contexts: ReadonlyMap<string, number | undefined> = new Map()
   let loading: Promise<(model: string) => LanguageModelV4> | undefined
 
   return {
@@ -42,8 +43,11 @@ export function createRemoteProvider(init: RemoteProviderInit): Provider {
     prepare: (options) => (kind === 'openai' ? withoutStore(options) : options),
     async listModels({ signal }) {
       if (kind !== 'openai-compatible') return ['*']
-      return await listServerModels({ name, baseUrl, apiKey }, { signal, fetch: providerFetch })
+      const listed = await listServerModels({ name, baseUrl, apiKey }, { signal, fetch: providerFetch })
+      contexts = new Map(listed.map((model) => [model.name, model.contextTokens]))
+      return listed.map((model) => model.name)
     },
+    contextTokens: (model) => contexts.get(model),
     redact: (text) => redact(text, apiKey === undefined ? [] : [apiKey]),
   }
 }
