@@ -40,7 +40,7 @@ test('tells where a path really lies', async () => {
     const resolved = await kit.workspace.resolve(path)
     assert.deepEqual([resolved.place, resolved.shown], [place, shown], path)
   }
-  await assert.rejects(kit.workspace.resolve('loop'))
+  await assert.rejects(kit.workspace.resolve('loop'), { code: 'ELOOP' })
   await assert.rejects(kit.workspace.resolve('a\0b'), (error) => isAppError(error, 'bad_request'))
 })
 

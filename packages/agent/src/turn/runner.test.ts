@@ -92,7 +92,10 @@ test('what a model does wrong comes back to it as an error it can act on', async
   })
   assert.equal((await kit.run('go')).stopReason, 'completed')
   const outputs = kit.ended()
-  assert.ok(outputs.every(({ isError }) => isError))
+  assert.deepEqual(
+    outputs.map(({ isError }) => isError),
+    [true, true, true, true, true],
+  )
   assert.match(outputs[0]?.output ?? '', /there is no tool "raed_file" here; there are: read_file, /)
   assert.match(outputs[1]?.output ?? '', /not JSON/)
   assert.match(outputs[2]?.output ?? '', /not a JSON object/)
@@ -100,6 +103,7 @@ test('what a model does wrong comes back to it as an error it can act on', async
   assert.match(outputs[4]?.output ?? '', /path/)
   const assistant = kit.sent[1]?.prompt[2]
   assert.ok(assistant?.role === 'assistant')
+  assert.equal(assistant.content.length, 5)
   for (const part of assistant.content) assert.equal(part.type === 'tool-call' && typeof part.input, 'object')
 })
 

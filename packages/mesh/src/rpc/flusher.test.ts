@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { eventually } from '@qmtcode/testing'
 import { createFlusher, flusherOf } from './flusher.ts'
 import { memoryStreamPair } from './streams/memory.ts'
 
@@ -42,7 +43,8 @@ test('items after a write wait for the 2 ms; a terminal frame takes them with it
   await turn()
   assert.deepEqual(groups.slice(1), [['a', 'b']])
   flusher.soon(a)
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.equal(groups.length, 2)
+  await eventually('the timer takes them', () => groups.length > 2)
   assert.deepEqual(groups.slice(2), [['a']])
 })
 

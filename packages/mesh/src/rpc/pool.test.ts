@@ -21,11 +21,14 @@ test('never opens more streams than allowed; further calls wait their turn', asy
 test('a full queue answers busy at once', async () => {
   await using r = await startRig(overMemory, rigHandlers(), { maxStreams: 1, maxQueued: 2 })
   const controller = new AbortController()
-  const hanging = [0, 1, 2].map(async () => r.rig.hang({}, { signal: controller.signal }))
+  const hang = async (): Promise<unknown> => await r.rig.hang({}, { signal: controller.signal })
+  const hanging = [hang()]
+  await eventually('one runs', () => r.opened.length === 1 && r.rpc.stats().queuedCalls === 0)
+  hanging.push(hang(), hang())
   await eventually('two wait', () => r.rpc.stats().queuedCalls === 2)
   await assert.rejects(r.rig.echo({ value: 1 }), (error) => isAppError(error, 'busy'))
   controller.abort()
-  for (const result of await Promise.allSettled(hanging)) assert.equal(result.status, 'rejected')
+  for (const each of hanging) await assert.rejects(each, { code: 'cancelled' })
   assert.equal(r.rpc.stats().queuedCalls, 0)
   assert.equal((await r.rig.echo({ value: 4 })).value, 4)
 })

@@ -43,7 +43,7 @@ test('a client that leaves is counted, and resolves the request’s aborted', as
   controller.abort()
   await request.aborted
   assert.equal(server.aborts, 1)
-  await assert.rejects(response.text())
+  await assert.rejects(response.text(), { name: 'AbortError' })
 })
 
 test('answers whole where no stream is asked for', async () => {
