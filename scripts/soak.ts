@@ -58,6 +58,7 @@ const SOAKS: Soak[] = [
     env: { QMT_MADE_UP_NODES: '10000' },
   },
   { name: 'attacks', what: 'floods of connections for a minute', file: 'e2e/attacks/flood.test.ts', env: { QMT_FLOOD_MS: '60000' } },
+  { name: 'attacks', what: '50 strangers knock at a chat', file: 'e2e/attacks/knocks.test.ts', env: { QMT_KNOCKS: '50' } },
   { name: 'attacks', what: 'the same over QUIC', file: 'e2e/attacks/flood-quic.test.ts', env: { QMT_FLOOD_MS: '60000' } },
 ]
 

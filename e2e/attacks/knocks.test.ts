@@ -6,9 +6,10 @@ import { HELLO, dial, fate, idOf, stranger } from '../../packages/mesh/src/testi
 import { noTerminal, openTerminal } from '../support/pty.ts'
 import { createMachine } from '../support/qmt.ts'
 import type { Machine } from '../support/qmt.ts'
+import { sample } from './target.ts'
 import type { Attacker, Connection } from './target.ts'
 
-const KNOCKS = 50
+const KNOCKS = sample('QMT_KNOCKS', 20)
 const AT_ONCE = 5 // so many unknown peers a second may come from one address
 const skip = noTerminal ?? (process.platform !== 'linux' && 'needs the addresses 127.0.0.0/8')
 
