@@ -94,21 +94,24 @@ export function createResumableCalls({ graceMs, callBytes = DEFAULT_CALL_BYTES }
   function endAll(own: CallerCalls, reason: AppError): void {
     for (const callId of own.calls.keys()) end(own, callId, reason)
   }
-  /** The oldest go first. */
+  /** The oldest go first. Looked at with each call that ends, so nothing is copied for it. */
   function bound(own: CallerCalls): void {
-    const unreadCalls = [...own.calls].filter(([, { call }]) => !call.isRead())
-    const ended = unreadCalls.filter(([, { call }]) => call.isOver())
-    const running = unreadCalls.filter(([, { call }]) => !call.isOver())
-    let endedBytes = bytesOf(ended.map(([, entry]) => entry))
-    for (const [at, [callId, { call }]] of ended.entries()) {
-      if (ended.length - at <= MAX_ENDED && endedBytes <= MAX_ENDED_BYTES) break
-      endedBytes -= call.bytes()
-      end(own, callId, tooMany)
+    const ended = { count: 0, bytes: 0 }
+    const running = { count: 0, bytes: 0 }
+    for (const { call, requestBytes } of own.calls.values()) {
+      if (call.isRead()) continue
+      const kind = call.isOver() ? ended : running
+      kind.count += 1
+      kind.bytes += call.isOver() ? call.bytes() : requestBytes
     }
-    let requestBytes = running.reduce((sum, [, entry]) => sum + entry.requestBytes, 0)
-    for (const [at, [callId, entry]] of running.entries()) {
-      if (running.length - at <= LIMITS.peerStreams && requestBytes <= CALLER_BYTES) break
-      requestBytes -= entry.requestBytes
+    const isEndedFull = (): boolean => ended.count > MAX_ENDED || ended.bytes > MAX_ENDED_BYTES
+    const isRunningFull = (): boolean => running.count > LIMITS.peerStreams || running.bytes > CALLER_BYTES
+    for (const [callId, { call, requestBytes }] of own.calls) {
+      if (!isEndedFull() && !isRunningFull()) return
+      if (call.isRead() || !(call.isOver() ? isEndedFull() : isRunningFull())) continue
+      const kind = call.isOver() ? ended : running
+      kind.count -= 1
+      kind.bytes -= call.isOver() ? call.bytes() : requestBytes
       end(own, callId, tooMany)
     }
   }
