@@ -5,6 +5,7 @@ import type { PeerId, Sessions } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { nodeFileSchema } from '../../packages/cli/src/local/home-lock.ts'
 import { connectLocal } from '../../packages/cli/src/local/local-client.ts'
+import { lastingPort } from './lasting-port.ts'
 import { openNodeApi } from './node-api.ts'
 import type { NodeApi } from './node-api.ts'
 import { createMachine, startHost } from './qmt.ts'
@@ -44,13 +45,11 @@ export async function startHostAndFollower({ url, share = '', graceSecs = 60 }: 
   const followerId = (await follower.peerId()) as PeerId
   const { node, address, peerId } = await startHost(host, {
     guest: followerId,
+    listen: `/ip4/127.0.0.1/tcp/${await lastingPort()}`,
     share: `agents = ["*"]\nworkspaces = ["${host.workspace}"]\n${share}`,
     config: `[agent]\nmodel = "rack/scripted"\n[providers.rack]\nbase_url = "${url}"\n`,
   })
   const hostId = peerId as PeerId
-  const config = join(host.home, 'config.toml')
-  const [, port = ''] = address.match(/\/tcp\/(\d+)/) ?? []
-  await host.writeConfig((await readFile(config, 'utf8')).replace('/tcp/0', `/tcp/${port}`))
   await follower.writeConfig(laptopConfig(address).replace('[mesh]', `[mesh]\nstream_reconnect_grace_secs = ${graceSecs}`))
   let hostNode = node
   const begin = (machine: Machine): Running => machine.start(['--headless', '--mesh'])
