@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { isAppError, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { eventually, rawCall } from '@qmtcode/testing'
@@ -11,6 +8,8 @@ import { HANDSHAKE_PROTOCOL, encodeHello } from '../handshake/hello.ts'
 import { connected, newHome, startNode } from '../testing/mesh-kit.ts'
 import type { TestNode } from '../testing/mesh-kit.ts'
 import { HELLO, dial, fate, idOf, stranger } from '../testing/stranger.ts'
+import { newSigner } from '../testing/signer.ts'
+import type { Signer } from '../testing/signer.ts'
 import { createBanList } from './ban-list.ts'
 import { createBanNews } from './ban-news.ts'
 import { openKnownPeersFile } from './known-peers-file.ts'
@@ -19,20 +18,12 @@ import { openBan, signBan } from './mesh-ban.ts'
 import type { MeshBan } from './mesh-ban.ts'
 import { createTrustBook } from './trust-book.ts'
 
-interface Signer {
-  key: Ed25519PrivateKey
-  self: PeerId
-}
-async function signer(): Promise<Signer> {
-  const key = await generateKeyPair('Ed25519')
-  return { key, self: peerIdFromPrivateKey(key).toString() as PeerId }
-}
 const rowOf = async (at: TestNode, peerId: PeerId) => (await at.node.peers.list()).find((peer) => peer.peerId === peerId)
 const isBannedAt = (at: TestNode, peerId: PeerId) =>
   eventually(`banned at ${at.node.name}`, async () => (await rowOf(at, peerId))?.trust === 'banned')
 
 test('words on a peer come to the same, in whatever order they arrive', async () => {
-  const [root, admin, peer] = await Promise.all([signer(), signer(), signer()])
+  const [root, admin, peer] = await Promise.all([newSigner(), newSigner(), newSigner()])
   const say = (by: Signer, at: number, lifted?: true): Promise<MeshBan> =>
     signBan({ root: root.self, peer: peer.self, by: by.self, at, lifted }, [], by.key)
   const cases: [string, MeshBan[], boolean][] = [
@@ -155,7 +146,7 @@ test('a ban cuts here within a second and everywhere connected within five', asy
 })
 
 test('a peer that greets while its node stops is asked for no bans', async () => {
-  const [{ key, self }, peer] = await Promise.all([signer(), signer()])
+  const [{ key, self }, peer] = await Promise.all([newSigner(), newSigner()])
   const file = await openKnownPeersFile(join(await newHome(), 'known_peers.json'))
   const components = { clock: systemClock, log: silentLogger, file, key, content: file.content, addresses: () => [] }
   const trust = createTrustBook(components, { self, configured: [], open: false })

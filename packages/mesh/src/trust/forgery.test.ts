@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { isAppError, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { join } from 'node:path'
 import { newHome } from '../testing/mesh-kit.ts'
 import { HELLO } from '../testing/stranger.ts'
+import { newSigner } from '../testing/signer.ts'
+import type { Signer } from '../testing/signer.ts'
 import { issueGrant, openChain, readChain } from './grant.ts'
 import type { Chain, Grant } from './grant.ts'
 import { openInviteLink, proofOf } from './invite-link.ts'
@@ -22,15 +21,7 @@ import { signToken } from './signed.ts'
 import { createTrustBook } from './trust-book.ts'
 import type { TrustBook } from './trust-book.ts'
 
-interface Signer {
-  key: Ed25519PrivateKey
-  self: PeerId
-}
-async function signer(): Promise<Signer> {
-  const key = await generateKeyPair('Ed25519')
-  return { key, self: peerIdFromPrivateKey(key).toString() as PeerId }
-}
-const [root, admin, bearer, thief, stranger] = await Promise.all([signer(), signer(), signer(), signer(), signer()])
+const [root, admin, bearer, thief, stranger] = await Promise.all([newSigner(), newSigner(), newSigner(), newSigner(), newSigner()])
 
 /** A node that is the root of its mesh, or has joined `roots`. */
 async function nodeOf(

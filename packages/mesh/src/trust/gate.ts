@@ -71,7 +71,7 @@ export function createGate(components: { clock: Clock; trust: TrustBook; audit?:
     denyInboundRelayedConnection: (relay, peerId) => stateOf(relay) !== 'admitted' || stateOf(peerId) === 'banned',
     denyInboundRelayReservation: (peerId) => stateOf(peerId) !== 'admitted',
     denyOutboundRelayedConnection: (source, destination) => stateOf(source) !== 'admitted' || stateOf(destination) !== 'admitted',
-    denyOutboundEncryptedConnection: (peerId) => trust.standing(peerId.toString() as PeerId).state === 'banned',
+    denyOutboundEncryptedConnection: (peerId) => stateOf(peerId) === 'banned',
   }
 }
 

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { isAppError, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { Clock, ErrorCode, PeerId } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
@@ -11,6 +8,8 @@ import { createMeshNode } from '../node.ts'
 import { newHome, startNode } from '../testing/mesh-kit.ts'
 import type { TestNode } from '../testing/mesh-kit.ts'
 import { HELLO } from '../testing/stranger.ts'
+import { newSigner } from '../testing/signer.ts'
+import type { Signer } from '../testing/signer.ts'
 import { GRANT_MS, issueGrant, openChain, readChain } from './grant.ts'
 import type { Chain } from './grant.ts'
 import { openBan, signBan } from './mesh-ban.ts'
@@ -22,15 +21,7 @@ import { createTrustBook } from './trust-book.ts'
 
 const DAY_MS = 86_400_000
 
-interface Signer {
-  key: Ed25519PrivateKey
-  self: PeerId
-}
-async function signer(): Promise<Signer> {
-  const key = await generateKeyPair('Ed25519')
-  return { key, self: peerIdFromPrivateKey(key).toString() as PeerId }
-}
-const [root, b, c, d, e] = await Promise.all([signer(), signer(), signer(), signer(), signer()])
+const [root, b, c, d, e] = await Promise.all([newSigner(), newSigner(), newSigner(), newSigner(), newSigner()])
 const fails = (code: ErrorCode, message: RegExp) => (error: unknown) => {
   assert.ok(isAppError(error, code), String(error))
   assert.match(error.message, message)
@@ -153,7 +144,7 @@ test('fifty joins race for one use: exactly one wins, durably; a proof is of use
   const trust = createTrustBook({ clock: systemClock, file }, { self: root.self, configured: [], open: false })
   const membership = createMembership({ ...components, trust }, { self: root.self })
   const link = await openInviteLink((await membership.invite()).url)
-  const guests = await Promise.all(Array.from({ length: 50 }, signer))
+  const guests = await Promise.all(Array.from({ length: 50 }, newSigner))
   const ask = (joiner: PeerId, proof: string) => membership.asked(joiner, { ...HELLO, join: { id: link.id, proof } })
   const replayed = await ask(b.self, proofOf(link, c.self))
   assert.equal(replayed.refused?.code, 'bad_request')
