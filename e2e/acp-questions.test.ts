@@ -1,12 +1,11 @@
 // Questions of the model in an editor, driven by the SDK's own client; each message of ours is checked against the published schema.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { SessionAnswer, SessionId, Sessions } from '@qmtcode/protocol'
-import { serveAcp } from '@qmtcode/server'
 import { createTurnScript, followUntil } from '@qmtcode/testing'
-import { memoryStreams, openEditor, textBlocks } from '../packages/server/src/acp/editor-kit.ts'
+import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
 import type { Editor, EditorOptions } from '../packages/server/src/acp/editor-kit.ts'
+import { openServedEditor } from './support/served-editor.ts'
 import { startSessionsHost } from './support/sessions-host.ts'
 import type { SessionsHost } from './support/sessions-host.ts'
 
@@ -19,26 +18,7 @@ before(async () => {
 })
 after(() => host[Symbol.asyncDispose]())
 
-async function edit(options: EditorOptions): Promise<Editor> {
-  const { agent, editor: stream } = memoryStreams()
-  const components = {
-    sessions,
-    agents: () => Promise.resolve([]),
-    models: () => Promise.resolve([]),
-    log: silentLogger,
-    clock: systemClock,
-  }
-  const server = serveAcp(components, { stream: agent, host: 'local', version: '1.2.3' })
-  const editor = await openEditor(stream, options)
-  return {
-    ...editor,
-    [Symbol.asyncDispose]: async () => {
-      await editor[Symbol.asyncDispose]()
-      await server.stop()
-    },
-  }
-}
-
+const edit = (options: EditorOptions): Promise<Editor> => openServedEditor(sessions, options)
 const open = async ({ agent }: Editor): Promise<SessionId> =>
   (await agent.request('session/new', { cwd: host.workspace, mcpServers: [] })).sessionId as SessionId
 const prompt = ({ agent }: Editor, sessionId: SessionId, text: string) =>

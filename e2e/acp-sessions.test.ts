@@ -1,17 +1,16 @@
 // serveAcp over the product's sessions, driven by the SDK's own client. Each message of ours is checked against the published schema.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { isAppError, silentLogger, systemClock } from '@qmtcode/protocol'
+import { isAppError } from '@qmtcode/protocol'
 import type { SessionId, Sessions } from '@qmtcode/protocol'
-import { serveAcp } from '@qmtcode/server'
-import type { AcpComponents, AcpHost } from '@qmtcode/server'
-import { createTurnScript, followUntil } from '@qmtcode/testing'
+import { createTurnScript, eventually, followUntil } from '@qmtcode/testing'
 import type { TurnScript } from '@qmtcode/testing'
-import { memoryStreams, openEditor, textBlocks as text } from '../packages/server/src/acp/editor-kit.ts'
-import type { Editor, EditorOptions } from '../packages/server/src/acp/editor-kit.ts'
+import { textBlocks as text } from '../packages/server/src/acp/editor-kit.ts'
+import type { Editor } from '../packages/server/src/acp/editor-kit.ts'
+import { openServedEditor } from './support/served-editor.ts'
+import type { ServedEditorOptions } from './support/served-editor.ts'
 import { startSessionsHost } from './support/sessions-host.ts'
 import type { SessionsHost } from './support/sessions-host.ts'
-import { eventually } from '@qmtcode/testing'
 
 let script: TurnScript
 let host: SessionsHost
@@ -23,33 +22,8 @@ before(async () => {
 })
 after(() => host[Symbol.asyncDispose]())
 
-interface Options extends EditorOptions {
-  host?: AcpHost
-  models?: AcpComponents['models']
-}
-
-async function edit(options: Options = {}): Promise<Editor> {
-  const { agent, editor: stream } = memoryStreams()
-  const server = serveAcp(
-    {
-      sessions,
-      agents: () => Promise.resolve([]),
-      models: options.models ?? (() => Promise.resolve(['p/one', 'box:p/two'])),
-      log: silentLogger,
-      clock: systemClock,
-    },
-    { stream: agent, host: options.host ?? 'local', version: '1.2.3' },
-  )
-  const editor = await openEditor(stream, options)
-  return {
-    ...editor,
-    [Symbol.asyncDispose]: async () => {
-      await editor[Symbol.asyncDispose]()
-      await server.stop()
-    },
-  }
-}
-
+const edit = (options: ServedEditorOptions = {}): Promise<Editor> =>
+  openServedEditor(sessions, { models: () => Promise.resolve(['p/one', 'box:p/two']), ...options })
 const open = async ({ agent }: Editor): Promise<SessionId> =>
   (await agent.request('session/new', { cwd: host.workspace, mcpServers: [] })).sessionId as SessionId
 const refusal = (promise: Promise<unknown>, code: number, message: RegExp): Promise<void> =>
@@ -208,7 +182,7 @@ test('an editor that goes leaves its turn running and its question open', async 
     },
   })
   const sessionId = await open(editor)
-  const ended = assert.rejects(editor.agent.request('session/prompt', { sessionId, prompt: text('ask') }))
+  const ended = assert.rejects(editor.agent.request('session/prompt', { sessionId, prompt: text('ask') }), /closed/i)
   await asked.promise
   await editor[Symbol.asyncDispose]()
   await ended

@@ -121,7 +121,7 @@ test('the end of stdin in the middle of a turn ends the process cleanly', async 
   await using machine = await scripted()
   await using editor = await startAcp(machine)
   const sessionId = await open(editor, machine)
-  const prompt = assert.rejects(ask(editor, sessionId, 'take your time'))
+  const prompt = assert.rejects(ask(editor, sessionId, 'take your time'), /closed/i)
   await editor.until('the first word', () => editor.said() === 'Well')
   assert.deepEqual(await editor.end(), { code: 0, stderr: '' })
   await prompt
