@@ -20,6 +20,7 @@ interface Known {
   name: string
   /** Without one: found, or not. */
   addr?: string
+  use?: boolean
 }
 
 async function prepare(host: Host, owned: AsyncDisposableStack): Promise<Node> {
@@ -30,8 +31,8 @@ async function prepare(host: Host, owned: AsyncDisposableStack): Promise<Node> {
 /** Starts a node that knows only what is said, and resolves when it listens. */
 async function begin({ machine }: Node, mesh: string, peers: readonly Known[] = []): Promise<Running> {
   const tables = peers.map(
-    ({ node, name, addr }) =>
-      `[[mesh.peers]]\nname = "${name}"\npeer_id = "${node.peerId}"\n${addr === undefined ? '' : `addr = "${addr}"\n`}`,
+    ({ node, name, addr, use = true }) =>
+      `[[mesh.peers]]\nname = "${name}"\npeer_id = "${node.peerId}"\nuse = ${use}\n${addr === undefined ? '' : `addr = "${addr}"\n`}`,
   )
   await machine.writeConfig(`[mesh]\n${mesh}\n${tables.join('')}`)
   const running = machine.start(['--headless', '--mesh'])
@@ -93,6 +94,28 @@ describe('discovery', { skip, concurrency: 2 }, () => {
     await a.host.exec('ip', 'route', 'del', 'default')
     await begin(a, 'node_name = "a"')
     await eventually('it is said', async () => /mdns finds nobody: multicast does not pass/.test((await a.machine.run(['nodes'])).stderr))
+  })
+
+  test('a server that moves is linked again at once, though nobody is told where it is: it dials who it was linked with', async () => {
+    await using lab = await createLab()
+    await using owned = new AsyncDisposableStack()
+    const lan = await lab.lan()
+    const server = await prepare(await lab.host('server', { lan }), owned)
+    const laptop = await prepare(await lab.host('laptop', { lan }), owned)
+    await begin(server, 'discovery = "none"\nnode_name = "server"', [{ node: laptop, name: 'laptop', use: false }])
+    const addr = `/ip4/${server.host.address}/tcp/9000`
+    const its = await begin(laptop, 'discovery = "none"\nnode_name = "laptop"', [{ node: server, name: 'server', addr }])
+    await its.line(linkedTo('server'))
+    await using api = await openNodeApi(laptop.machine)
+    const row = async () => (await api.peers.list()).find(({ peerId }) => peerId === server.peerId)
+    await eventually('its record is there', async () => (await row())?.addresses.some((address) => address.startsWith(addr)))
+    const moved = await server.host.changeAddress()
+    const begun = performance.now()
+    await eventually('it is linked at its new address', async () => {
+      const { state, address } = (await row()) ?? {}
+      return state === 'connected' && address?.startsWith(`/ip4/${moved}/`)
+    })
+    assert.ok(performance.now() - begun < 10_000, 'before the pings would have told')
   })
 
   for (const [way, mesh, finds] of [

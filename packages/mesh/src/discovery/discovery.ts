@@ -11,8 +11,8 @@ export interface Discovery {
   /** Found here, known to nobody here: for a person to see. */
   nearby(): PeerId[]
   linked(peerId: PeerId): void
-  /** This machine has other addresses than before. */
-  moved(): void
+  /** This machine has other addresses than before. Who was `left` may not know the new ones: it is dialled, unless it dials. */
+  moved(left: readonly PeerId[]): void
   problems(): string[]
   /** Of the way that uses it; undefined where none does. */
   multicast(): Promise<Multicast | undefined>
@@ -37,6 +37,8 @@ export interface DiscoveryComponents {
 const LARGER_WAITS_MS = 1_000
 const DIAL_EVERY_MS = 3_000
 const LOOK_MS = 2_000
+/** After a move: the new address may come a moment later. */
+const AFTER_MOVE_MS = [500, 2_000, 5_000]
 
 export function createDiscovery(
   components: DiscoveryComponents,
@@ -67,7 +69,10 @@ export function createDiscovery(
     const last = dialled.get(peerId)
     if (last !== undefined && clock.monotonic() - last < DIAL_EVERY_MS) return
     dialled.set(peerId, clock.monotonic())
-    const timer = setTimeout(() => dialMissed(peerId, timer), options.self < peerId ? 0 : LARGER_WAITS_MS)
+    dialSoon(peerId, options.self < peerId ? 0 : LARGER_WAITS_MS)
+  }
+  function dialSoon(peerId: PeerId, ms: number): void {
+    const timer = setTimeout(() => dialMissed(peerId, timer), ms)
     timers.add(timer)
   }
   function dialMissed(peerId: PeerId, timer: NodeJS.Timeout): void {
@@ -108,9 +113,10 @@ export function createDiscovery(
     linked(peerId) {
       for (const way of ways) way.linked?.(peerId)
     },
-    moved() {
+    moved(left) {
       look()
       dialled.clear()
+      for (const peerId of left) for (const ms of AFTER_MOVE_MS) dialSoon(peerId, ms)
       for (const way of ways) way.moved?.()
     },
     problems: () => [...failed, ...ways.flatMap((way) => way.problem() ?? [])],

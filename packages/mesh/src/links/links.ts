@@ -28,8 +28,8 @@ export interface Links {
   cut(peerId: PeerId, reason: AppError): void
   /** Fails the calls that this node makes to a peer; the link stays. */
   cutCalls(peerId: PeerId, reason: AppError): void
-  /** This machine has these addresses no more: lines bound to one are closed now, those bound to none are asked whether they still answer. */
-  moved(gone: readonly string[]): void
+  /** This machine has these addresses no more: lines bound to one are closed now, those bound to none are asked whether they still answer. The peers of closed ones. */
+  moved(gone: readonly string[]): PeerId[]
   stop(): void
 }
 
@@ -227,13 +227,17 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
       }
     },
     moved(gone) {
+      const left = new Set<PeerId>()
       for (const link of links.values()) {
         for (const line of link.lines) {
           const { connection, localHost } = line
-          if (localHost !== undefined && gone.includes(localHost)) abort(connection, `this machine is no longer at ${localHost}`)
-          else if (localHost === undefined && gone.length > 0) doubt(link, line)
+          if (localHost === undefined && gone.length > 0) doubt(link, line)
+          if (localHost === undefined || !gone.includes(localHost)) continue
+          abort(connection, `this machine is no longer at ${localHost}`)
+          left.add(link.peerId)
         }
       }
+      return [...left]
     },
     stop() {
       isStopped = true

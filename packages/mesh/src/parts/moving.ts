@@ -10,9 +10,9 @@ export function createMoving({ log }: PartsComponents, later: LaterParts): Addre
     onMove(move) {
       const { links, keeper, upgrades, nat } = later.links()
       log.info('addresses of this machine changed', { ...move })
-      links.moved(move.gone)
+      const left = links.moved(move.gone)
       keeper.hurry()
-      later.knowledge().discovery.moved()
+      later.knowledge().discovery.moved(left)
       upgrades.hurry()
       nat.wake()
     },
