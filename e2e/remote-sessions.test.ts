@@ -75,7 +75,7 @@ test('attach lists, begins and shows sessions of the server, also through the no
   const node = laptop.start(['--headless', '--mesh'])
   await node.line(/gpu-server.*connected|connected.*gpu-server/)
 
-  const began = await laptop.run(['attach', 'gpu-server', '--new', '--model', 'builtin/demo'])
+  const began = await laptop.run(['attach', 'gpu-server', '--new', '--model', 'builtin/demo', '--mode', 'plan'])
   assert.equal(began.code, 0, began.stderr)
   const id = began.stdout.trim()
   assert.match(id, /^ses_/)
@@ -92,10 +92,10 @@ test('attach lists, begins and shows sessions of the server, also through the no
   assert.equal(picked.code, 2, picked.stderr)
   assert.match(picked.stderr, new RegExp(id))
   const listed = await laptop.run(['sessions', '--json'])
-  const rows = JSON.parse(listed.stdout) as { id: string; node: string; followers: string[] }[]
+  const rows = JSON.parse(listed.stdout) as { id: string; node: string; mode: string; followers: string[] }[]
   assert.deepEqual(
-    rows.map((row) => [row.id, row.node, row.followers]),
-    [[id, 'gpu-server', ['laptop']]],
+    rows.map((row) => [row.id, row.node, row.mode, row.followers]),
+    [[id, 'gpu-server', 'plan', ['laptop']]],
     listed.stderr,
   )
 

@@ -75,6 +75,12 @@ test('two people in one session see each other and the queue; files come from th
   host.type(CTRL_D)
   assert.equal(await host.ended(), 0)
   await guest.shows(/@gpu-server left/)
+  guest.type('/mode plan\r')
+  await guest.shows(/mode: plan/)
+  guest.type('/title launch of the week\r')
+  await guest.shows(/title: launch of the week/)
+  const [row] = JSON.parse((await server.run(['sessions', '--json'])).stdout) as { title: string; mode: string }[]
+  assert.deepEqual([row?.title, row?.mode], ['launch of the week', 'plan'])
   guest.type('/fork\r')
   await guest.shows(/ses_\w+, with what happened in ses_/)
   guest.type(CTRL_D)

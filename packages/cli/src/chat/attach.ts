@@ -98,7 +98,7 @@ const attachedColumns = (now: number): Column<Attached>[] => [
 const hasTerminal = ({ components, globals }: CommandContext): boolean =>
   !globals.headless && components.stdin.isTTY === true && components.stdout.isTTY === true
 
-const initOf = ({ agent, workspace, model }: AttachOptions) => ({ agent, workspace, model })
+const initOf = ({ agent, workspace, model, mode }: AttachOptions) => ({ agent, workspace, model, mode })
 
 /** For a program: the session's id, or all of it. */
 async function begin({ out }: CommandContext, sessions: Sessions, options: AttachOptions): Promise<number> {

@@ -144,6 +144,24 @@ test('Ctrl-C on a line that is being typed empties it; on an empty one it asks f
   assert.equal(await chat.code, 130)
 })
 
+test("mode and title are shown and set; the mode is the next session's too", async () => {
+  const node = fakeNode()
+  const chat = await startChat(node)
+  chat.type('/mode plam\r')
+  await chat.seen(/plam is no mode \(did you mean plan\?\)|plam is no mode/)
+  chat.type('/mode plan\r')
+  await chat.seen(/mode: plan/)
+  chat.type('/title too early\r')
+  await chat.seen(/there is no session yet/)
+  chat.type('hello\r')
+  await chat.seen(/hello\n/)
+  assert.equal(node.sessions.inits[0]?.mode, 'plan')
+  chat.type('/title what it is about\r')
+  await chat.seen(/title: what it is about/)
+  chat.type(CTRL_D)
+  assert.equal(await chat.code, 0)
+})
+
 test('lines typed while a turn runs wait, with their position', async () => {
   const release: (() => void)[] = []
   const node = fakeNode({

@@ -26,7 +26,8 @@ export interface Conversation {
   prompt(text: string): Promise<number>
   answer(answer: SessionAnswer): Promise<void>
   cancel(): Promise<void>
-  setModel(model: string): Promise<void>
+  /** Of the session, and of those that are begun after it. */
+  choose(change: { model?: string; mode?: 'build' | 'plan' }): Promise<void>
   /** The next prompt begins a new session; what runs in the old one goes on. */
   reset(change?: SessionInit): void
   /** Whether a prompt was written here. */
@@ -133,9 +134,9 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
     cancel: async () => {
       if (current) await sessions.cancel(current.id)
     },
-    setModel: async (model) => {
-      if (current) await sessions.configure(current.id, { model })
-      init = { ...init, model }
+    choose: async (change) => {
+      if (current) await sessions.configure(current.id, change)
+      init = { ...init, ...change }
     },
     reset: (change) => {
       init = { ...init, ...change }

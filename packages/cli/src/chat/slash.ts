@@ -24,6 +24,8 @@ export interface SlashComponents {
 }
 
 const HELP = `  /model [provider/model]  the model from now on; node:provider/model for another node's, agent/model for one that the agent brings
+  /mode [build|plan]       plan: looks and thinks, changes nothing
+  /title <words>           what the session is called
   /agent [id]              another agent, in a new session
   /new                     a new session
   /sessions                the newest sessions
@@ -35,7 +37,21 @@ const HELP = `  /model [provider/model]  the model from now on; node:provider/mo
   /quit                    the end, as Ctrl-D
   Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.`
 
-const COMMANDS = ['/help', '/model', '/agent', '/new', '/sessions', '/open', '/nodes', '/fork', '/queue', '/withdraw', '/quit']
+const COMMANDS = [
+  '/help',
+  '/model',
+  '/mode',
+  '/title',
+  '/agent',
+  '/new',
+  '/sessions',
+  '/open',
+  '/nodes',
+  '/fork',
+  '/queue',
+  '/withdraw',
+  '/quit',
+]
 
 /** A line that begins with `/`. Throws bad_request for a command it does not know. */
 export async function slash(line: string, components: SlashComponents): Promise<void> {
@@ -46,6 +62,10 @@ export async function slash(line: string, components: SlashComponents): Promise<
       return print(HELP)
     case '/model':
       return await model(value, components)
+    case '/mode':
+      return await mode(value, components)
+    case '/title':
+      return await title(line.trim().slice(command.length).trim(), components)
     case '/agent':
       return await agent(value, components)
     case '/new':
@@ -77,7 +97,7 @@ async function model(value: string | undefined, { conversation, node, sessions: 
       throw new AppError('bad_request', `${printableLine(value, 100)} is no model`, {
         hint: 'provider/model, or node:provider/model; to list them: qmtcode models',
       })
-    await conversation.setModel(value)
+    await conversation.choose({ model: value })
     return print(`model: ${value}`)
   }
   const { agent, workspace, model: chosen } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
@@ -91,6 +111,26 @@ async function model(value: string | undefined, { conversation, node, sessions: 
 /** An agent of another maker, or one that this node does not know, may call its models as it likes. */
 const bringsModels = async (node: NodeHandle, agent: string | undefined): Promise<boolean> =>
   agent !== undefined && !(await node.agents()).some(({ id, capabilities }) => id === agent && !capabilities.includes('acp'))
+
+async function mode(value: string | undefined, { conversation, sessions: port, print }: SlashComponents): Promise<void> {
+  if (value === undefined) {
+    const { mode: now = 'build' } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
+    return print(`mode: ${now}`)
+  }
+  if (value !== 'build' && value !== 'plan')
+    throw new AppError('bad_request', `${printableLine(value, 40)} is no mode${didYouMean(value, ['build', 'plan'])}`, {
+      hint: '/mode build, /mode plan',
+    })
+  await conversation.choose({ mode: value })
+  print(`mode: ${value}`)
+}
+
+async function title(value: string, { conversation, sessions: port, print }: SlashComponents): Promise<void> {
+  const { id } = conversation
+  if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
+  if (value === '') return print(`title: ${printableLine((await port.get(id)).title, 200)}`)
+  print(`title: ${printableLine((await port.configure(id, { title: value })).title, 200)}`)
+}
 
 const TELL_AFTER_MS = 500 // a wait that a person notices is explained
 

@@ -23,6 +23,7 @@ export interface RunOptions {
   json: boolean
   agent?: string
   model?: string
+  mode?: 'build' | 'plan'
   /** Whose session: a peer's name or id. Absent: this node's. */
   node?: string
   session?: SessionId
@@ -51,6 +52,7 @@ export interface AttachOptions extends SessionPlace {
   agent?: string
   workspace?: string
   model?: string
+  mode?: 'build' | 'plan'
   follow: boolean
   json: boolean
 }

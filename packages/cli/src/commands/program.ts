@@ -7,7 +7,17 @@ import { rootHelp } from './help.ts'
 import type { AcpCommand, AttachOptions, Invocation, SessionPlace, StartOptions } from './invocation.ts'
 import { addJoinCommands } from './join-arguments.ts'
 import { addPeersCommands } from './peers-arguments.ts'
-import { collectAddress, collectMesh, parseAllow, parseLimit, parsePlace, parseRights, parseSeconds, parseSessionId } from './values.ts'
+import {
+  collectAddress,
+  collectMesh,
+  parseAllow,
+  parseLimit,
+  parseMode,
+  parsePlace,
+  parseRights,
+  parseSeconds,
+  parseSessionId,
+} from './values.ts'
 
 export interface RootValues {
   config?: string
@@ -130,6 +140,7 @@ function addWork(program: Command, invoke: ProgramOptions['invoke']): void {
     .option('--json', 'one session event a line')
     .option('--agent <id>', 'agent or delegate (see: qmtcode agents)')
     .option('--model <model>', 'provider/model, or node:provider/model')
+    .option('--mode <mode>', 'build, or plan: looks and thinks, changes nothing', parseMode)
     .option('--node <name>', 'run the session on this node, with its tools')
     .option('--session <id>', 'continue a session', parseSessionId)
     .option('--allow <permissions>', 'allow without asking: edit,shell', parseAllow, [])
@@ -150,12 +161,13 @@ function addAttach(program: Command, invoke: ProgramOptions['invoke']): void {
     .option('--agent <id>', 'with --new: an agent that the node shares')
     .option('--workspace <dir>', 'with --new: a directory that the node shares')
     .option('--model <model>', 'with --new: provider/model of that node')
+    .option('--mode <mode>', 'with --new: build or plan', parseMode)
     .option('--no-follow', 'show what is there, and end')
     .option('--json', 'one session event a line', false)
   attach.action((place: SessionPlace | undefined, values: AttachValues) => {
     if (values.new && (place === undefined || place.session !== undefined))
       throw new AppError('bad_request', '--new begins a session: name the node alone')
-    const given = (['agent', 'workspace', 'model'] as const).find((flag) => !values.new && values[flag] !== undefined)
+    const given = (['agent', 'workspace', 'model', 'mode'] as const).find((flag) => !values.new && values[flag] !== undefined)
     if (given !== undefined) throw new AppError('bad_request', `--${given} is for --new: a session that is there keeps its own`)
     requireModelForm(values)
     invoke({ command: 'attach', ...place, ...values })
@@ -176,6 +188,7 @@ interface RunValues {
   json?: boolean
   agent?: string
   model?: string
+  mode?: ReturnType<typeof parseMode>
   node?: string
   session?: ReturnType<typeof parseSessionId>
   allow: string[]
@@ -185,6 +198,9 @@ function runOf(prompt: string | undefined, values: RunValues): Invocation {
   if (values.node === 'any') return { command: 'not-built', what: 'run --node any' }
   if (values.session !== undefined && values.agent !== undefined) {
     throw new AppError('bad_request', '--agent and --session exclude each other: a session keeps its agent')
+  }
+  if (values.session !== undefined && values.mode !== undefined) {
+    throw new AppError('bad_request', '--mode and --session exclude each other', { hint: 'in the chat of the session: /mode' })
   }
   requireModelForm(values)
   return { command: 'run', ...values, prompt: prompt === '-' ? undefined : prompt, json: values.json ?? false }

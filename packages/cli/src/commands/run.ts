@@ -59,7 +59,8 @@ export async function sessionsOf(node: NodeHandle, written: string | undefined):
 async function create(context: CommandContext, sessions: Sessions, options: RunOptions): Promise<SessionInfo> {
   const workspace = options.node === undefined ? context.components.cwd : undefined // another host has its own
   const unattended = options.json || !canAsk(context)
-  return await sessions.create({ agent: options.agent, model: options.model, workspace, unattended, allow: options.allow })
+  const { agent, model, mode, allow } = options
+  return await sessions.create({ agent, model, mode, workspace, unattended, allow })
 }
 
 type Asked = Extract<SessionEvent, { type: 'permission.requested' | 'question.asked' }>

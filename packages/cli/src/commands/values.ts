@@ -41,6 +41,11 @@ export function parseUses(text: string): number {
 
 export const collectLabel = (text: string, before: string[]): string[] => [...before, ...text.split(',').map((label) => label.trim())]
 
+export function parseMode(text: string): 'build' | 'plan' {
+  if (text === 'build' || text === 'plan') return text
+  throw new InvalidArgumentError(`Expected build or plan${didYouMean(text, ['build', 'plan'])}.`)
+}
+
 export function parseSessionId(text: string): SessionId {
   const id = sessionIdSchema.safeParse(text)
   if (!id.success) throw new InvalidArgumentError('Expected a session id (ses_…); to list them: qmtcode sessions')
