@@ -185,6 +185,37 @@ test('private addresses only, and a peer in another network: a hint names the th
   assert.deepEqual(natChecks(self(), undefined, [far]), [])
 })
 
+test('the kind of NAT is said with the pairs that stay relayed, and what mends it', () => {
+  const relays = [{ peerId: THERE, name: 'hub', reserved: true }]
+  const kindOf = (seen: NonNullable<MeshStatus['nat']>['seen'], punch = true): Check | undefined =>
+    checkOf(natChecks(self(), nat({ relays, punch, seen }), []), 'nat-kind')
+  const address = '203.0.113.7:40000'
+  assert.match(kindOf({ nat: 'none', address })?.text ?? '', /^no NAT \(seen as 203\.0\.113\.7:40000\)/)
+  assert.match(kindOf({ nat: 'independent', address })?.text ?? '', /direct ways are opened/)
+  const symmetric = kindOf({ nat: 'symmetric', address })
+  assert.match(symmetric?.text ?? '', /a symmetric or a port-restricted one stay relayed/)
+  assert.ok(symmetric?.fixes.some(({ text }) => text.includes('announce =')))
+  const blocked = kindOf({ nat: 'unknown' })
+  assert.equal(blocked?.status, 'warning')
+  assert.ok(blocked?.fixes.some(({ text }) => text.includes('3478:3479/udp')))
+  assert.deepEqual([kindOf(undefined), kindOf({ nat: 'symmetric' }, false)], [undefined, undefined])
+})
+
+test('a relay without its STUN ports warns, and names the key', () => {
+  const stunOf = (stun?: number[]): Check | undefined =>
+    checkOf(natChecks(self(), nat({ serves: { reservations: 0, circuits: 0, stun } }), []), 'stun')
+  assert.match(stunOf([3_478, 3_479])?.text ?? '', /at UDP 3478 and 3479/)
+  assert.equal(stunOf([])?.status, 'warning')
+  assert.equal(stunOf(), undefined)
+})
+
+test('a relayed link says why no direct way was opened, a punched one that it is', () => {
+  const link = { state: 'up', relayed: true, relayedBecause: 'both NATs are symmetric' } as const
+  assert.match(findOf(connectionChecks(peer({ link }), self()), 'link')?.text ?? '', /both NATs are symmetric/)
+  const punched = peer({ link: { state: 'up', relayed: false, punched: true, address: '/ip4/203.0.113.7/udp/4/quic-v1' } })
+  assert.match(checkOf(connectionChecks(punched, self()), 'link')?.text ?? '', /through their NATs/)
+})
+
 test('a circuit that does not come about names the relay on both ends', () => {
   const address = `/ip4/203.0.113.8/tcp/9000/p2p/${HERE}/p2p-circuit`
   const check = findOf(connectionChecks(lost({ address, outcome: 'failed', detail: 'the peer has no place at it' }), self()), 'address')

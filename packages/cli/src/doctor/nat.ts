@@ -23,8 +23,10 @@ export function natChecks(self: SelfDiagnosis, nat: Nat | undefined, peers: read
 }
 
 /** Whether the first look at relays and router is still under way. */
-export const isNatPending = ({ upnp, mapped, relays }: Nat): boolean =>
-  (upnp === true && mapped.length === 0) || relays.some(({ reserved, problem: why }) => !reserved && why === undefined)
+export const isNatPending = ({ upnp, mapped, relays, punch, seen }: Nat): boolean =>
+  (upnp === true && mapped.length === 0) ||
+  relays.some(({ reserved, problem: why }) => !reserved && why === undefined) ||
+  (punch === true && relays.some(({ reserved }) => reserved) && seen === undefined)
 
 const ANNOUNCE = 'announce = "/ip4/PUBLIC-IP/tcp/9000"   # the router forwards this port to this machine'
 const RELAYS = 'relays = "/ip4/IP/tcp/9000/p2p/ID"   # a public node with serve = true'
@@ -56,8 +58,7 @@ const REACHED = [config(`[mesh.nat]\n${ANNOUNCE}`), config('[mesh.nat]\nupnp = t
 
 /** Which NAT this node is behind, as its relays see it over UDP, and which peers stay relayed because of it. */
 function seenChecks({ punch, seen, relays }: Nat): Check[] {
-  if (punch !== true || !relays.some(({ reserved }) => reserved)) return []
-  if (!seen) return [warning(AREA, 'nat-kind', 'no relay says how this node is seen over UDP: peers behind NATs stay relayed', STUN_FIXES)]
+  if (punch !== true || !seen || !relays.some(({ reserved }) => reserved)) return []
   const as = seen.address === undefined ? '' : ` (seen as ${seen.address})`
   switch (seen.nat) {
     case 'none':
@@ -79,7 +80,9 @@ function seenChecks({ punch, seen, relays }: Nat): Check[] {
       ]
     case 'unknown': {
       if (seen.address !== undefined) return [ok(AREA, 'nat-kind', `seen as ${seen.address}; one answer does not tell which NAT it is`)]
-      return [warning(AREA, 'nat-kind', 'the relay got no datagram, or its answer did not come: UDP is blocked', STUN_FIXES)]
+      const text =
+        'no relay says how this node is seen: none of them has STUN, or UDP is blocked on the way; peers behind NATs stay relayed'
+      return [warning(AREA, 'nat-kind', text, STUN_FIXES)]
     }
   }
 }

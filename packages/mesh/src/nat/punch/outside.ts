@@ -15,7 +15,7 @@ import type { UdpSocket } from './udp-socket.ts'
 export interface Outside {
   /** Of a socket, now. The relay between this node and `peerId` is asked first. Rejects if no relay has an answer to give. */
   look(socket: UdpSocket, peerId: PeerId | undefined, signal: AbortSignal): Promise<Seen>
-  /** Of the last look. Undefined: nobody could be asked yet. */
+  /** Of the last look that had an answer; unknown if none had. Undefined: nobody could be asked yet. */
   seen(): Seen | undefined
   /** Looks now and then, so that it is known before anybody asks. */
   start(): void
@@ -86,6 +86,7 @@ export function createOutside(components: OutsideComponents): Outside {
     try {
       await look(socket, undefined, AbortSignal.any([stopped.signal, AbortSignal.timeout(LOOK_MS)]))
     } catch (error) {
+      last ??= { nat: 'unknown' }
       log.debug('not known how this node is seen', { error: toAppError(error).message })
     } finally {
       socket.close()

@@ -41,8 +41,6 @@ test('two nodes that nobody can dial open a way to each other over their relay, 
     assert.equal((await at.node.peers.status()).nat?.seen?.nat, 'none') // on the loopback
   }
   assert.equal((await relay.node.peers.status()).nat?.serves?.stun?.length, 2)
-  await eventually('the relay carries nothing', async () => (await relay.node.peers.status()).nat?.serves?.circuits === 0)
-  assert.equal((await infoOf(a, b))?.state, 'connected')
 })
 
 test('where one side opens no ways, both stay relayed and say why', async () => {
