@@ -1,6 +1,6 @@
 import { AppError, didYouMean, isAppError, parseModelRef, sessionIdSchema } from '@qmtcode/protocol'
 import type { AgentModels, SessionInfo, Sessions } from '@qmtcode/protocol'
-import { isNode, nodeColumns } from '../output/node-table.ts'
+import { isNode, nodeColumns, problemLines } from '../output/node-table.ts'
 import { newest, sessionColumns } from '../commands/sessions.ts'
 import { meshOf } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
@@ -229,5 +229,6 @@ async function takeBack(value: string | undefined, { sessions: port, conversatio
 
 async function nodes({ context, node, print }: SlashComponents): Promise<void> {
   const rows = (await meshOf(node).peers.list()).filter(isNode)
-  print(renderTable(nodeColumns(rows, context.outStyle, false), rows, { width: context.out.width, head: context.outStyle.dim }).join('\n'))
+  const table = renderTable(nodeColumns(rows, context.outStyle, false), rows, { width: context.out.width, head: context.outStyle.dim })
+  print([...table, ...problemLines(rows).map(context.outStyle.yellow)].join('\n'))
 }

@@ -93,6 +93,18 @@ test('agents shows the default model as it is, and nodes what was never reached'
   }
 })
 
+test('what is wrong with a node stands whole below the table, named once; --json has it in the row', async () => {
+  const refused = 'gpu-server has not admitted this node; on gpu-server, run: qmtcode peers admit ID'
+  const away = peerInfo({ name: 'rack', peerId: PEER_C, state: 'offline', problem: 'no address is known' })
+  const node = fakeNode({ peers: [peerInfo({ problem: refused }), away] })
+  for (const command of ['nodes', 'peers']) {
+    const { stdout, stderr } = await cli([command], { node })
+    assert.equal(stderr, `${refused}\nrack: no address is known\n`)
+    assert.match(stdout, /rack +12D3\w+ +offline/)
+    assert.equal((await cli([command, '--json'], { node })).stderr, '')
+  }
+})
+
 test('agents, routes and sessions keep the contract', async () => {
   const node = fakeNode()
   const agents = await json(['agents'], node)

@@ -1,4 +1,4 @@
-import { isNode, nodeColumns, nodeJson } from '../output/node-table.ts'
+import { isNode, nodeColumns, nodeJson, problemLines } from '../output/node-table.ts'
 import { meshOf, tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import { printList } from './list.ts'
@@ -8,6 +8,7 @@ export async function nodes(context: CommandContext, { json }: { json: boolean }
     const { peers } = meshOf(node, 'nodes')
     const rows = (await peers.list()).filter(isNode)
     printList(context, json, { rows, columns: nodeColumns(rows, context.outStyle, false), json: nodeJson, none: 'no nodes' })
+    if (!json) for (const line of problemLines(rows)) context.err.line(context.errStyle.yellow(line))
     await tellUnmet(context, peers)
     return 0
   })

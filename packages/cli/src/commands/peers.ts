@@ -1,6 +1,6 @@
 import { AppError, peerIdSchema } from '@qmtcode/protocol'
 import type { KnownPeer, PeerId, Trust } from '@qmtcode/protocol'
-import { allPeers, nodeColumns, nodeJson } from '../output/node-table.ts'
+import { allPeers, nodeColumns, nodeJson, problemLines } from '../output/node-table.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
 import { meshOf, requirePerson, tellUnmet, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
@@ -17,6 +17,7 @@ export async function peers(context: CommandContext, { json }: { json: boolean }
       json: nodeJson,
       none: 'no peers: none known, none knocked',
     })
+    if (!json) for (const line of problemLines(rows)) context.err.line(context.errStyle.yellow(line))
     await tellUnmet(context, mesh.peers)
     return 0
   })

@@ -57,7 +57,6 @@ export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: 
     { title: 'LOAD', value: loadOf, align: 'right', spare: 7 },
     { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
     { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 2 },
-    { title: 'PROBLEM', value: (peer) => printableLine(problemOf(peer), 300), min: 12, paint: style.yellow },
   ]
 }
 
@@ -68,8 +67,15 @@ function stateOf(peer: PeerInfo): string {
   return peer.punched === true ? `${peer.state}, punched` : peer.state
 }
 
-const problemOf = ({ problem, relayedBecause }: PeerInfo): string =>
-  problem ?? (relayedBecause === undefined ? '' : `relayed: ${relayedBecause}`)
+/** What is wrong with each of them, a line each below their table: whole, since it says what to do. */
+export const problemLines = (peers: readonly PeerInfo[]): string[] =>
+  peers.flatMap(({ name, problem, relayedBecause }) => {
+    const text = problem ?? (relayedBecause === undefined ? undefined : `relayed: ${relayedBecause}`)
+    if (text === undefined) return []
+    const called = printableLine(name, 63)
+    const said = printableLine(text, 300)
+    return [said.includes(called) ? said : `${called}: ${said}`]
+  })
 
 const loadOf = ({ load }: PeerInfo): string => {
   if (load.slots === 0) return ''
