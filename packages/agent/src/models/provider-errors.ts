@@ -91,13 +91,13 @@ function fromException(error: Error, called: CalledModel): AppError {
     case 'AbortError':
       return new AppError('cancelled', 'the model call was cancelled', { cause: error })
     case 'AI_UnsupportedFunctionalityError':
-      return new AppError('unsupported', `${called.model}: ${said}`, { cause: error })
+      return new AppError('unsupported', clip(`${called.model}: ${said}`), { cause: error })
     case 'AI_InvalidPromptError':
     case 'AI_InvalidArgumentError':
-      return new AppError('bad_request', `${called.model}: ${said}`, { cause: error })
+      return new AppError('bad_request', clip(`${called.model}: ${said}`), { cause: error })
     case 'AI_LoadAPIKeyError':
     case 'AI_NoSuchModelError':
-      return new AppError('model_unavailable', `${called.model}: ${said}`, { cause: error })
+      return new AppError('model_unavailable', clip(`${called.model}: ${said}`), { cause: error })
     case 'AI_JSONParseError':
     case 'AI_TypeValidationError':
       return providerError(called, `${called.model} sent something that is no model stream: ${said.slice(0, 200)}`, { cause: error })
@@ -175,7 +175,12 @@ function causeCode(error: unknown): string | undefined {
 }
 
 function describe(error: unknown): string {
-  return typeof error === 'string' ? error : (JSON.stringify(error) ?? 'no reason given')
+  if (typeof error === 'string') return error
+  try {
+    return JSON.stringify(error) ?? 'no reason given'
+  } catch {
+    return String(error) // a circle, or a bigint
+  }
 }
 
 function providerError(called: CalledModel, message: string, options: { cause?: unknown; hint?: string } = {}): AppError {
