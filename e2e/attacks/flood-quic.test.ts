@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { quic } from '@chainsafe/libp2p-quic'
-import { multiaddr } from '@multiformats/multiaddr'
 import { quicInitial } from '../../packages/mesh/src/testing/quic-initial.ts'
+import { dialAnother, overQuic } from '../../packages/mesh/src/testing/quic-stranger.ts'
 import { idOf, stranger } from '../../packages/mesh/src/testing/stranger.ts'
 import { FLOOD_MS, callsDuring, figures, untilIn } from './calls.ts'
 import type { Flood } from './calls.ts'
@@ -25,7 +24,7 @@ interface Flooder extends AsyncDisposable {
 async function createFlooder(target: Target, hosts: readonly string[]): Promise<Flooder> {
   await using opening = new AsyncDisposableStack()
   const to = portOf(target)
-  const attacker: Attacker = opening.use(await stranger('tls', [quic()]))
+  const attacker: Attacker = opening.use(await stranger('tls', overQuic()))
   const sockets = await Promise.all(hosts.map(bound))
   for (const socket of sockets) opening.defer(() => void socket.close())
   const relays = await Promise.all(hosts.slice(0, 25).map((from) => openUdpRelay({ from, to })))
@@ -47,8 +46,7 @@ async function createFlooder(target: Target, hosts: readonly string[]): Promise<
       if (flooding.isOver) return
       const { port } = relays[whole % relays.length] ?? { port: to }
       whole += 1
-      attacker
-        .dial(multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1`), { force: true, signal: AbortSignal.timeout(5_000) })
+      dialAnother(attacker, `/ip4/127.0.0.1/udp/${port}/quic-v1`, AbortSignal.timeout(5_000))
         .then(
           (connection) => connection.abort(new Error('enough')),
           () => {},
@@ -83,7 +81,7 @@ test(
   { skip },
   async (context) => {
     await using target = await startTarget({ listen: LISTEN })
-    await using newcomer = await stranger('tls', [quic()])
+    await using newcomer = await stranger('tls', overQuic())
     await using line = await openUdpRelay({ from: '127.0.8.1', to: portOf(target) })
     await using flooder = await createFlooder(
       target,

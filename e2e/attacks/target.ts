@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { quic } from '@chainsafe/libp2p-quic'
 import { eventually } from '@qmtcode/testing'
 import type { PeerId } from '@qmtcode/protocol'
 import { HANDSHAKE_PROTOCOL, encodeHello } from '../../packages/mesh/src/handshake/hello.ts'
+import { overQuic } from '../../packages/mesh/src/testing/quic-stranger.ts'
 import { HELLO, dial, fate, idOf, stranger } from '../../packages/mesh/src/testing/stranger.ts'
 import { createMachine } from '../support/qmt.ts'
 import type { Machine } from '../support/qmt.ts'
@@ -48,7 +48,7 @@ interface Watch {
 export async function startTarget(options: { listen?: string; peers?: string } = {}): Promise<Target> {
   await using starting = new AsyncDisposableStack()
   const machine = starting.use(await createMachine())
-  const friend = starting.use(await createRawPeer({ transports: [quic()] }))
+  const friend = starting.use(await createRawPeer({ transports: overQuic() }))
   const member = starting.use(await stranger())
   await machine.writeConfig(configOf([friend.peerId, idOf(member)], options))
   const node = machine.start(['--headless', '--mesh'])
