@@ -62,7 +62,11 @@ export async function sharedAgentModels(
   const isForeign = (id: string): boolean => components.agents.get(id)?.foreign === true
   const ids = agent === undefined ? share.agents.filter((id) => share.workspaces.length > 0 && isForeign(id)) : [agent]
   const answers = ids.map(async (id) => await models(await sharedInit(components, share, { agent: id, workspace })))
-  return (await Promise.all(answers)).flat().map((one) => ({ ...one, models: one.models.filter(({ id }) => isShared(id, share.models)) }))
+  return (await Promise.all(answers)).flat().map(({ current, ...told }) => ({
+    ...told,
+    models: told.models.filter(({ id }) => isShared(id, share.models)),
+    ...(current !== undefined && isShared(current, share.models) && { current }),
+  }))
 }
 
 /** Throws forbidden for a model that is not shared, or of a third node. */
