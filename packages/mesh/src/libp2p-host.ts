@@ -10,6 +10,7 @@ import { AppError } from '@qmtcode/protocol'
 import type { Clock } from '@qmtcode/protocol'
 import { createLibp2p } from 'libp2p'
 import { isQuic, isRelayed } from './addresses/multiaddrs.ts'
+import { UPGRADE_MS } from './links/dial-deadline.ts'
 import { discreetIdentify, isDiscreet } from './links/discreet-identify.ts'
 import { thriftyMuxer } from './links/window-updates.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
@@ -93,7 +94,7 @@ export async function createLibp2pHost(
       inboundConnectionThreshold: 1_000,
       maxIncomingPendingConnections: 256,
       maxConnections: 2_000,
-      addressDialTimeout: options.addressDialMs,
+      addressDialTimeout: 2 * options.addressDialMs + UPGRADE_MS, // links/dialler.ts has the deadlines
       inboundUpgradeTimeout: 5_000,
       inboundStreamProtocolNegotiationTimeout: 5_000,
       outboundStreamProtocolNegotiationTimeout: 5_000,

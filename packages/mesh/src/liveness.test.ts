@@ -94,3 +94,19 @@ test('a peer that comes back over another way: what it called over before is giv
   assert.ok(performance.now() - begun < 3_200, 'before pings alone would have told')
   assert.ok(!b.events.some(({ type }) => type === 'peer.disconnected'), 'the link itself stays')
 })
+
+test('a handshake that takes longer than an address may is not begun again and again', async () => {
+  const { node: made, home } = await makeNode()
+  await using b = await startNode({ name: 'b' })
+  await b.node.trust.admit(made.peerId)
+  const late = createServer((from) => {
+    const to = connect(Number(/tcp\/(\d+)/.exec(b.address)?.[1]), '127.0.0.1')
+    for (const socket of [from, to]) socket.on('error', () => {})
+    setTimeout(() => from.pipe(to).pipe(from), 1_000) // as a machine whose turn comes late
+  }).listen(0, '127.0.0.1')
+  await once(late, 'listening')
+  const peers = [{ name: 'b', addr: `/ip4/127.0.0.1/tcp/${(late.address() as AddressInfo).port}` }]
+  await using a = await startNode({ name: 'a', home, peers, timings: { addressDial: 300 } })
+  await eventOf(a, 'peer.connected')
+  late.close()
+})

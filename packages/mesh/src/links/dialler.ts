@@ -10,6 +10,7 @@ import type { LookUpName } from '../addresses/resolve-names.ts'
 import type { Greeter } from '../handshake/greeter.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
+import { dialDeadline } from './dial-deadline.ts'
 import { staggered } from './staggered.ts'
 
 /** Somebody that this node wants a link to: a configured peer, or a known one whose use is allowed. */
@@ -28,7 +29,7 @@ export interface DiallerComponents {
   log: Logger
   trust: TrustBook
   greeter: Greeter
-  dial(address: Multiaddr, options: { signal: AbortSignal }): Promise<Connection>
+  dial(address: Multiaddr, options: { signal: AbortSignal; onProgress?(event: { type: string }): void }): Promise<Connection>
   /** Aborts dials that this machine began from an address which it no longer has. */
   untilGone(): AbortSignal
   /** Whether a transport of this node dials it. */
@@ -132,9 +133,9 @@ async function dialOne(
   components: DiallerComponents,
   { addressMs, signal }: { addressMs: number; signal: AbortSignal },
 ): Promise<void> {
-  const inTime = AbortSignal.any([signal, AbortSignal.timeout(isRelayed(address) ? 2 * addressMs : addressMs)])
-  if (isRelayed(address)) await components.meetRelay(address, inTime)
-  const connection = await components.dial(overRelay(address, target), { signal: inTime })
+  using deadline = dialDeadline(isRelayed(address) ? 2 * addressMs : addressMs, signal)
+  if (isRelayed(address)) await components.meetRelay(address, deadline.signal)
+  const connection = await components.dial(overRelay(address, target), deadline)
   try {
     signal.throwIfAborted()
     await meetTarget(target, connection, components)
