@@ -40,13 +40,22 @@ model = "demo"
   await looksFromHere(guest, /ses_\w+/.exec(answered.stderr)?.[0])
 })
 
+interface DoctorDocument {
+  self: { facts: SelfDiagnosis }
+  peers: { name: string; verdict: string }[]
+}
+
 /** In a home that joined, every command has the mesh, and opens no port for it; `qmtcode --headless` alone is no node still. */
 async function looksFromHere(guest: Machine, session: string | undefined): Promise<void> {
   const nodes = JSON.parse(ok(await guest.run(['nodes', '--json'])).stdout) as { name: string; state: string; self: boolean }[]
   assert.deepEqual(nodes.map(({ name, state, self }) => (self ? 'self' : `${name} ${state}`)).toSorted(), ['host connected', 'self'])
   assert.match(ok(await guest.run(['attach', `host/${session}`, '--no-follow'])).stdout, /hello/)
-  const { self } = JSON.parse((await guest.run(['doctor', '--json'])).stdout) as { self: { facts: SelfDiagnosis } }
+  const { self, peers } = JSON.parse((await guest.run(['doctor', '--json'])).stdout) as DoctorDocument
   assert.deepEqual([self.facts.listenAddresses, self.facts.discovery], [[], []])
+  assert.deepEqual(
+    peers.map(({ name, verdict }) => [name, verdict]),
+    [['host', 'ok']],
+  )
   const headless = await guest.run(['--headless'])
   assert.deepEqual([headless.code, /the mesh is not enabled/.test(headless.stderr)], [2, true], headless.stderr)
 }

@@ -57,7 +57,8 @@ async function examine(context: CommandContext, { target, late }: Asking): Promi
     if (!diagnosis || !peers) return { self: { name: status.node, checks: [...begun, noMesh(status.pid)] }, peers: [] }
     const facts = await inTime(ask(diagnosis), late)
     if (!facts) return { self: { name: status.node, checks: [...begun, tooOld(status.pid)] }, peers: [] }
-    const wanted = target === undefined ? facts.configured : [target]
+    const known = await knownNames(facts, peers)
+    const wanted = target === undefined ? known : [target]
     const asked = { diagnosis, peers, self: facts, brief: target === undefined }
     const looked = await Promise.all(
       wanted.map(async (name) => {
@@ -68,9 +69,18 @@ async function examine(context: CommandContext, { target, late }: Asking): Promi
     const settled = await Promise.race([natOf(peers, status.pid === process.pid ? NAT_MS : 0), late])
     const nat = settled === LATE ? undefined : settled
     const peerFacts = looked.flatMap((peer) => peer.facts ?? [])
-    const selfReport = [...begun, ...selfChecks(facts), ...natChecks(facts, nat, peerFacts)]
+    const selfReport = [...begun, ...selfChecks({ ...facts, configured: known }), ...natChecks(facts, nat, peerFacts)]
     return { self: { name: status.node, checks: selfReport, facts, nat }, peers: looked }
   })
+}
+
+const MAX_KNOWN = 10
+
+/** The configured peers; where there are none, those that prompts may go to, of a node that joined a mesh. */
+async function knownNames({ configured }: SelfDiagnosis, peers: Peers): Promise<string[]> {
+  if (configured.length > 0) return configured
+  const used = (await peers.list()).filter(({ self, trust, use, heard }) => !self && trust === 'admitted' && use && heard === undefined)
+  return used.slice(0, MAX_KNOWN).map(({ name }) => name)
 }
 
 /** Throws timeout where the node itself does not answer. */
