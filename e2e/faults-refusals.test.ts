@@ -22,7 +22,7 @@ before(async () => {
   mallory = await createRawPeer()
   const host = mesh.hostNode()
   await host.trust.admit(mallory.peerId, { role: 'client', name: 'mallory' })
-  await mallory.connect((await host.peers.status()).listenAddresses[0] ?? '')
+  await mallory.connect((await host.peers.status()).listenAddresses[0] ?? '', { greets: true })
   await admitted(mallory)
   await mesh.connected('alice')
   alice = mesh.guests.alice.peers.sessions(host.peerId)
