@@ -63,7 +63,7 @@ test('a follow and a prompt under way end at once when the share is taken, the r
   const last = await following(bob, id)
   await host.trust.ban(bobId)
   assert.ok(isAppError(await within(CUT_MS, last.ended), 'link_lost', 'forbidden'))
-  await assert.rejects(bob.get(id))
+  await assert.rejects(bob.get(id), (error) => isAppError(error, 'link_lost', 'forbidden', 'peer_unreachable', 'not_admitted'))
   await eventually('the host names it no more', async () => (await mesh.host.as('person').get(id)).followers.length === 0)
 })
 
