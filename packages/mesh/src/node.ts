@@ -174,6 +174,7 @@ async function stopParts({
   await heard.stop()
   await gossip.stop()
   await host.stop()
+  await punching.close()
   arrivals.stop()
   events.stop()
   await trust.flush()

@@ -28,7 +28,10 @@ export interface Punch {
   /** Why the last attempt with a peer failed. */
   problemOf(peerId: PeerId): string | undefined
   carries(connection: Connection): boolean
+  /** Ends what is under way; connections stay. */
   stop(): Promise<void>
+  /** After the connections. */
+  close(): Promise<void>
 }
 
 export interface PunchComponents {
@@ -109,15 +112,17 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
     const path = await open(socket, { ...meeting, side: 'callee', signal })
     await required(quic).accept(path, peerId, AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]))
   }
-  /** Owns the socket and the outcome of an attempt. */
-  function attempt(peerId: PeerId, socket: UdpSocket, run: () => Promise<void>): Promise<void> {
-    const running = run()
+  /** Owns the socket and the outcome of an attempt; there is one for a peer at a time. */
+  function attempt(peerId: PeerId, run: (socket: UdpSocket) => Promise<void>): Promise<void> {
+    const opening = openUdp(ANY)
+    const running = opening
+      .then(run)
       .then(() => {
         problems.delete(peerId)
         log.info('a way through both NATs is open', { peerId })
       })
       .catch((error: unknown) => {
-        socket.close()
+        opening.then(({ close }) => close()).catch(() => undefined)
         const { code, message } = toAppError(error)
         // That it is too early for another attempt says less than why the one before failed.
         if (!['busy', 'rate_limited'].includes(code) || !problems.has(peerId)) problems.set(peerId, message.slice(0, 300))
@@ -135,16 +140,15 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
     if (!isRelayed(peerId)) throw new AppError('conflict', 'the link is not relayed')
     if (meetings.has(peerId)) throw new AppError('busy', 'there is an attempt already')
     if (meetings.size >= MAX_MEETINGS || !taken.take(peerId)) throw new AppError('rate_limited', 'often enough; try again in a minute')
-    const socket = await openUdp(ANY)
     const answered = Promise.withResolvers<MeetingSide>()
-    attempt(peerId, socket, async () => {
-      const here = await introduce(socket, peerId, AbortSignal.any([signal, stopped.signal])).catch((error: unknown) => {
-        answered.reject(error)
-        throw error
-      })
+    attempt(peerId, async (socket) => {
+      const here = await introduce(socket, peerId, AbortSignal.any([signal, stopped.signal]))
       answered.resolve(here)
       await isCalled(peerId, socket, { here, there, token })
-    }).catch((error: unknown) => log.debug('no way through', { peerId, error: toAppError(error).message }))
+    }).catch((error: unknown) => {
+      answered.reject(error)
+      log.debug('no way through', { peerId, error: toAppError(error).message })
+    })
     return await answered.promise
   }
   return {
@@ -154,8 +158,7 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
       if (!isOn) problems.set(peerId, 'this node opens no NATs: punch = false in its [mesh.nat]')
       else if (!opens) problems.set(peerId, 'it opens no NATs: its version is older, or punch = false in its [mesh.nat]')
       if (!isOn || !opens || self > peerId) return
-      const socket = await openUdp(ANY)
-      await attempt(peerId, socket, () => call(peerId, socket, AbortSignal.any([signal, stopped.signal])))
+      await attempt(peerId, (socket) => call(peerId, socket, AbortSignal.any([signal, stopped.signal])))
     },
     meet,
     problemOf: (peerId) => problems.get(peerId),
@@ -163,6 +166,8 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
     async stop() {
       stopped.abort()
       await Promise.all(meetings.values())
+    },
+    async close() {
       await quic?.stop()
     },
   }

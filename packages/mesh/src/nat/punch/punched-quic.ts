@@ -97,25 +97,23 @@ export function createPunchedQuic({ transport, upgrader }: { transport: Transpor
     },
     async accept(path, peerId, signal) {
       const arrived = Promise.withResolvers<void>()
-      const giveUp = (): void => arrived.reject(new AppError('timeout', 'a way was open, and it did not call'))
       expected.set(path.port, { path, peerId, arrived: arrived.resolve })
-      signal.addEventListener('abort', giveUp, { once: true })
-      if (signal.aborted) giveUp()
       try {
-        await arrived.promise
+        await before(signal, arrived.promise)
       } catch (error) {
         linger(path)
         throw error
       } finally {
         expected.delete(path.port)
-        signal.removeEventListener('abort', giveUp)
       }
     },
     async dial(path, peerId, signal) {
+      const address = multiaddr(`/ip4/127.0.0.1/udp/${path.port}/quic-v1/p2p/${peerId}`)
+      const dialled = transport.dial(address, { signal, upgrader: upgraderFor((maConn) => bind(maConn, path)) })
       try {
-        const address = multiaddr(`/ip4/127.0.0.1/udp/${path.port}/quic-v1/p2p/${peerId}`)
-        return await transport.dial(address, { signal, upgrader: upgraderFor((maConn) => bind(maConn, path)) })
+        return await before(signal, dialled)
       } catch (error) {
+        dialled.then((late) => late.abort(new Error('too late'))).catch(() => undefined)
         linger(path)
         throw error
       }
@@ -128,5 +126,18 @@ export function createPunchedQuic({ transport, upgrader }: { transport: Transpor
       if (open.size > 0) await delay(LINGER_MS)
       for (const path of open.keys()) close(path)
     },
+  }
+}
+
+/** Of a dial under way the native part hears no signal. */
+async function before<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(new AppError('timeout', 'a way was open, and nothing came over it'))
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -22,7 +22,10 @@ export interface Punching {
   carries(connection: Connection): boolean
   status(): Pick<NonNullable<MeshStatus['nat']>, 'punch' | 'seen'>
   start(): void
+  /** Ends what is under way; connections stay. */
   stop(): Promise<void>
+  /** After the connections. */
+  close(): Promise<void>
 }
 
 export interface PunchingComponents {
@@ -73,5 +76,6 @@ export function createPunching(components: PunchingComponents, options: { self: 
       await punch.stop()
       await schedule.stop()
     },
+    close: punch.close,
   }
 }
