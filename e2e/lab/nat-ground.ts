@@ -80,7 +80,14 @@ export interface Meeting {
   connectedMs: number
   /** Undefined: it stayed on the relay. */
   directMs?: number
+  /** Why it stayed there. */
+  reason?: string
   address: string
+}
+
+interface Watch {
+  watchMs: number
+  isSettled(reason: string): boolean
 }
 
 export const configOf = ({ name }: Placed, ground: Ground, more: { peers?: string; nat?: string } = {}): string =>
@@ -90,8 +97,8 @@ export const configOf = ({ name }: Placed, ground: Ground, more: { peers?: strin
 export const peerTable = ({ name, peerId }: Placed, more = ''): string =>
   `[[mesh.peers]]\nname = "${name}"\npeer_id = "${peerId}"\nrole = "client"\n${more}\n`
 
-/** Starts both, each knowing only the other's id and the relay: how they come together within `watchMs`. */
-export async function meet(ground: Ground, [a, b]: readonly [Placed, Placed], watchMs: number): Promise<Meeting> {
+/** Starts both, each knowing only the other's id and the relay: how they come together within `watchMs`, or until `isSettled` by why they do not. */
+export async function meet(ground: Ground, [a, b]: readonly [Placed, Placed], { watchMs, isSettled }: Watch): Promise<Meeting> {
   await a.machine.writeConfig(configOf(a, ground, { peers: peerTable(b) }))
   await b.machine.writeConfig(configOf(b, ground, { peers: peerTable(a) }))
   const running = [a, b].map(({ machine }) => machine.start(['--headless', '--mesh']))
@@ -105,7 +112,9 @@ export async function meet(ground: Ground, [a, b]: readonly [Placed, Placed], wa
       const ms = performance.now() - begun
       if (row?.state === 'connected') connectedMs ??= ms
       if (row?.state === 'connected' && !row.relayed) return { connectedMs: connectedMs ?? ms, directMs: ms, address: row.address ?? '' }
-      if (connectedMs !== undefined && ms > connectedMs + watchMs) return { connectedMs, address: row?.address ?? '' }
+      const reason = row?.relayedBecause
+      if (connectedMs !== undefined && (ms > connectedMs + watchMs || (reason !== undefined && isSettled(reason))))
+        return { connectedMs, address: row?.address ?? '', reason }
       if (ms > 60_000)
         throw new Error(`${a.name} and ${b.name} did not come together: ${row?.problem ?? ''}\n${running[0]?.output() ?? ''}`)
       await new Promise((resolve) => setTimeout(resolve, 100))

@@ -32,6 +32,8 @@ describe('relay', { skip: labSkip('tcpdump') }, () => {
     await using api = await openNodeApi(a.machine)
     const row = async () => (await api.peers.list()).find(({ peerId }) => peerId === b.peerId)
     assert.equal((await row())?.relayed, true)
+    const doctor = await a.machine.run(['doctor'])
+    assert.match(doctor.stdout.replaceAll(/\s+/g, ' '), new RegExp(`behind a symmetric NAT \\(seen as ${a.nat?.address ?? ''}:\\d+\\)`))
     dump.kill('SIGINT')
     const wire = await eventually('the capture is written', async () => {
       const bytes = await readFile(capture)
