@@ -1,0 +1,35 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { AppError } from '@qmtcode/protocol'
+import type { Clock, PeerId } from '@qmtcode/protocol'
+import { MAX_DEPTH, issueGrant } from './grant.ts'
+import type { Chain, Grant, GrantTerms } from './grant.ts'
+import type { TrustBook } from './trust-book.ts'
+
+/** Grants in the meshes that this node is the root or an admin of. */
+export interface Issuer {
+  /** The mesh that this node may invite into: the first that it is an admin of, else its own. Throws forbidden for a `root` that it is no admin under. */
+  place(root?: PeerId): { root: PeerId; chain: Chain }
+  /** Throws forbidden. Keeps nothing. */
+  issue(terms: GrantTerms, root: PeerId): Promise<Chain>
+}
+
+export interface IssuerComponents {
+  clock: Clock
+  key: Ed25519PrivateKey
+  trust: TrustBook
+}
+
+export function createIssuer({ clock, key, trust }: IssuerComponents, { self }: { self: PeerId }): Issuer {
+  const isAdmin = (chain: readonly Grant[]): boolean =>
+    chain.at(-1)?.role === 'admin' && chain.at(-1)?.to === self && chain.length < MAX_DEPTH
+  function place(root?: PeerId): { root: PeerId; chain: Chain } {
+    const admin = trust.grants.own().find(({ root: own, grants: chain }) => (root ?? own) === own && isAdmin(chain))
+    if (admin && root !== self) return admin
+    if (root !== undefined && root !== self) throw new AppError('forbidden', `this node is no admin of the mesh ${root} any more`)
+    return { root: self, chain: [] }
+  }
+  return {
+    place,
+    issue: async (terms, root) => await issueGrant(terms, { key, self, parent: place(root).chain }, clock.now()),
+  }
+}
