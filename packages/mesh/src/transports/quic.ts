@@ -16,8 +16,8 @@ const ACCEPTS = 1_024
 export type QuicMaker = Awaited<ReturnType<typeof loadQuic>>
 
 /**
- * The QUIC transport. Its native part is loaded here and nowhere else, for nodes whose configuration names a QUIC address.
- * Throws bad_config where the platform has none.
+ * The QUIC transport. Its native part is loaded here and nowhere else, for nodes whose configuration names a QUIC address or that open ways
+ * through NATs. Throws bad_config where the platform has none.
  */
 export async function loadQuic(load = async () => await import('@chainsafe/libp2p-quic')) {
   try {

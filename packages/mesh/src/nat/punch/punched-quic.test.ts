@@ -20,12 +20,16 @@ interface Rig extends AsyncDisposable {
   libp2p: Libp2p
   peerId: PeerId
   punched: PunchedQuic
+  /** What judges connections saw, by address. */
+  judged: string[]
 }
 
 async function rig(): Promise<Rig> {
   const made: { punched?: PunchedQuic } = {}
+  const judged: string[] = []
   const libp2p = await createLibp2p({
     addresses: { listen: [] },
+    connectionGater: { denyInboundConnection: ({ remoteAddr }) => judged.push(remoteAddr.toString()) === 0 },
     transports: [quic({ maxIdleTimeout: 3_000, keepAliveInterval: 1_000 })],
     services: {
       internals: (components: { upgrader: Upgrader } & Parameters<ReturnType<typeof quic>>[0]) => {
@@ -40,6 +44,7 @@ async function rig(): Promise<Rig> {
     libp2p,
     peerId: libp2p.peerId.toString() as PeerId,
     punched,
+    judged,
     async [Symbol.asyncDispose]() {
       await punched.stop()
       await libp2p.stop()
@@ -70,6 +75,7 @@ test('two nodes are connected over a path, each sees the far address, and the pa
   assert.equal(connection.remoteAddr.toString(), `/ip4/127.0.0.1/udp/${caller.far.port}/quic-v1/p2p/${b.peerId}`)
   const there = await inbound(b)
   assert.equal(there.remoteAddr.toString(), `/ip4/127.0.0.1/udp/${callee.far.port}/quic-v1/p2p/${a.peerId}`)
+  assert.deepEqual(b.judged, [there.remoteAddr.toString()])
   assert.deepEqual(b.libp2p.getMultiaddrs(), [])
   await connection.close()
   await eventually('both are closed', () => a.libp2p.getConnections().length + b.libp2p.getConnections().length === 0)
