@@ -99,6 +99,20 @@ test('a peer has one attempt at a time, and eight a minute', async () => {
   assert.deepEqual(outcomes.slice(8), ['rate_limited', 'rate_limited'])
 })
 
+test('QUIC is made once, for whoever comes first, and ends with the node', async () => {
+  const calls: string[] = []
+  const made: PunchComponents['quic'] = async () => {
+    calls.push('made')
+    return { ...(await quic()), stop: () => Promise.resolve(void calls.push('stopped')) }
+  }
+  const { punch } = side(HIGH, SEEN, { quic: made })
+  const blind = { token: TOKEN, nat: 'unknown' } as const
+  await Promise.all([punch.meet(LOW, blind, signal()), punch.meet('another' as PeerId, blind, signal())])
+  await punch.stop()
+  await punch.close()
+  assert.deepEqual(calls, ['made', 'stopped'])
+})
+
 test('a peer that is linked directly has nothing to meet for', async () => {
   const { punch } = side(HIGH, SEEN, { quic, linkOf: () => undefined })
   await assert.rejects(punch.meet(LOW, { token: TOKEN, ...SEEN }, signal()), (error) => isAppError(error, 'conflict'))

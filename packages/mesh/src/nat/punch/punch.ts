@@ -60,6 +60,7 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
   const meetings = new Map<PeerId, Promise<void>>()
   const taken = createRateWindow(components, { limit: MEETINGS_A_MINUTE, windowMs: 60_000 })
   const stopped = new AbortController()
+  let loading: Promise<PunchedQuic> | undefined
   let quic: PunchedQuic | undefined
 
   const isRelayed = (peerId: PeerId): boolean => {
@@ -69,7 +70,8 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
   /** What this side says of itself. */
   async function introduce(socket: UdpSocket, peerId: PeerId, signal: AbortSignal): Promise<MeetingSide> {
     try {
-      quic ??= await components.quic()
+      loading ??= components.quic()
+      quic = await loading
       return await components.look(socket, peerId, signal)
     } catch (error) {
       signal.throwIfAborted()
@@ -168,7 +170,8 @@ export function createPunch(components: PunchComponents, { self, isOn }: { self:
       await Promise.all(meetings.values())
     },
     async close() {
-      await quic?.stop()
+      const made = await loading?.catch(() => undefined)
+      await made?.stop()
     },
   }
 }
