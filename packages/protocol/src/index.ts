@@ -89,6 +89,7 @@ export {
   natKindSchema,
   peerInfoSchema,
   peersContract,
+  lesserRole,
   roleIncludes,
   roleSchema,
   trustContract,

@@ -15,6 +15,9 @@ export type Role = z.infer<typeof roleSchema>
 export const roleIncludes = (role: Role | undefined, needed: Role): boolean =>
   role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
+/** The one that is included in both. */
+export const lesserRole = (a: Role, b: Role): Role => (roleIncludes(a, b) ? b : a)
+
 export const trustStateSchema = z.enum(['unknown', 'admitted', 'banned'])
 export type TrustState = z.infer<typeof trustStateSchema>
 
@@ -235,7 +238,7 @@ export interface Trust {
   ban(peerId: PeerId, options?: { mesh?: boolean }): Promise<KnownPeer>
   /**
    * Takes a ban back: this node's, and in its meshes what it signed itself; as their root, everybody's. Throws not_found where it is not
-   * banned, forbidden where another's word in the mesh holds.
+   * banned, forbidden where another's word in the mesh holds. It never gives a peer more than was said of it before the ban.
    */
   unban(peerId: PeerId): Promise<KnownPeer>
   /** Removes every decision and pin: the peer is unknown again. */

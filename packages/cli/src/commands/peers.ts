@@ -38,7 +38,12 @@ export async function changePeer(context: CommandContext, { change, json, yes }:
     const peer = await wholeId(trust, change.peer)
     const changed = await applyChange(trust, peer, change)
     if (json) context.out.line(jsonLine(changed ?? { peerId: peer, trust: 'unknown' }, 2))
-    else context.out.say(changed ? changeLine(change, changed) : `${peer} is unknown again`)
+    else
+      context.out.say(
+        changed
+          ? changeLine(change, changed)
+          : `${peer} is unknown again; a grant that it shows counts anew, to keep it out: qmtcode peers ban ${peer}`,
+      )
     return 0
   })
 }
@@ -93,7 +98,7 @@ function changeLine(change: PeerChange, peer: KnownPeer): string {
     case 'unban':
       return peer.trust === 'banned'
         ? `${name} stays banned: others banned it in the mesh`
-        : `${name} is ${peer.trust}; its ban is lifted wherever this node banned it`
+        : `${name} is ${peer.trust}${peer.role === undefined ? '' : ` as ${peer.role}`}; its ban is lifted wherever this node banned it`
     case 'forget':
       return `${name} is ${peer.trust}`
   }

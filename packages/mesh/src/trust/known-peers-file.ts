@@ -15,6 +15,8 @@ const entrySchema = z.object({
   /** Its new id, which it signed. Only the first counts: whoever stole the old key is too late. */
   movedTo: peerIdSchema.optional(),
   role: roleSchema.optional(),
+  /** What its person had said before a ban that was lifted: no grant gives it more. */
+  atMost: roleSchema.optional(),
   use: z.boolean().optional(),
   addresses: z.array(z.string()).default([]),
   firstSeen: z.number().optional(),

@@ -1,3 +1,4 @@
+import { lesserRole } from '@qmtcode/protocol'
 import type { PeerId, Role, TrustState } from '@qmtcode/protocol'
 import type { ConfiguredPeer } from '../node-types.ts'
 import type { MeshGrant } from './grant-book.ts'
@@ -15,6 +16,7 @@ export interface Standing {
 /**
  * The one rule of who is what. A ban outweighs the configuration; a peer of the configuration (by id or by pin) is admitted;
  * then a person's decision; then what a mesh of this node bans or grants; then `trust = "open"`.
+ * What a person had said of a peer before a ban bounds what a grant gives it after the ban is lifted.
  * A person may take the use of a configured peer away, not give it.
  */
 export function standingOf(
@@ -22,18 +24,19 @@ export function standingOf(
   configured: ConfiguredPeer | undefined,
   { grant, isBanned, open }: { grant?: MeshGrant; isBanned: boolean; open: boolean },
 ): Standing {
+  const granted = grant && (entry?.atMost ? lesserRole(entry.atMost, grant.role) : grant.role)
   if (entry?.trust === 'banned') return { state: 'banned', use: false, open: false }
   if (configured) {
     return {
       state: 'admitted',
-      role: configured.role ?? entry?.role ?? (isBanned ? undefined : grant?.role) ?? 'observer',
+      role: configured.role ?? entry?.role ?? (isBanned ? undefined : granted) ?? 'observer',
       use: configured.use && entry?.use !== false,
       open: false,
     }
   }
   if (entry?.trust === 'admitted') return { state: 'admitted', role: entry.role ?? 'observer', use: entry.use ?? false, open: false }
   if (isBanned) return { state: 'banned', use: false, open: false }
-  if (grant) return { state: 'admitted', role: entry?.role ?? grant.role, use: entry?.use ?? false, open: false }
+  if (granted) return { state: 'admitted', role: entry?.role ?? granted, use: entry?.use ?? false, open: false }
   return open
     ? { state: 'unknown', role: 'observer', use: entry?.use ?? false, open }
     : { state: 'unknown', use: entry?.use ?? false, open }

@@ -9,6 +9,8 @@ import { isAppError, nodeNameSchema, systemClock } from '@qmtcode/protocol'
 import type { Clock, ErrorCode, PeerId } from '@qmtcode/protocol'
 import type { ConfiguredPeer } from '../node-types.ts'
 import { openKnownPeersFile } from './known-peers-file.ts'
+import { newSigner } from '../testing/signer.ts'
+import { issueGrant } from './grant.ts'
 import { createRateWindow } from './rate-window.ts'
 import { createTrustBook } from './trust-book.ts'
 import type { TrustBook } from './trust-book.ts'
@@ -128,6 +130,54 @@ test('open trust makes unknown peers observers, and bans still hold', async () =
   assert.deepEqual(book.standing(a), { state: 'unknown', role: 'observer', use: false, open: true })
   await book.ban(a)
   assert.deepEqual(book.standing(a), { state: 'banned', use: false, open: false })
+})
+
+test('unban gives no more than what was said before the ban, whatever a grant gives; not after a restart, a renewal, a new key', async () => {
+  const path = await bookFile()
+  const [root, old, now] = await Promise.all([newSigner(), newSigner(), newSigner()])
+  const granted = (to: PeerId) => issueGrant({ to, role: 'member' }, { ...root, parent: [] }, Date.now())
+  const stateOf = (book: TrustBook, peerId = old.self) => [book.standing(peerId).state, book.standing(peerId).role]
+  const book = await openBook(path)
+  const chain = await granted(old.self)
+  await book.update(() => (book.grants.pinRoot(root.self), book.grants.keep(old.self, chain)))
+  assert.deepEqual(stateOf(book), ['admitted', 'member'])
+  await book.setRole(old.self, 'observer')
+  await book.ban(old.self)
+  const again = await openBook(path)
+  await again.lift(old.self, [])
+  assert.deepEqual(stateOf(again), ['admitted', 'observer'])
+  await again.ban(old.self)
+  assert.equal((await again.admit(old.self)).role, 'observer', 'nor an admission that names no role')
+  await again.ban(old.self)
+  await again.lift(old.self, [])
+  const renewed = await granted(old.self)
+  await again.update(() => again.grants.keep(old.self, renewed))
+  const third = await openBook(path)
+  assert.deepEqual(stateOf(third), ['admitted', 'observer'])
+  const ofNewKey = await granted(now.self)
+  await third.move(old.self, now.self)
+  await third.update(() => third.grants.keep(now.self, ofNewKey))
+  assert.deepEqual(
+    [stateOf(third, now.self), stateOf(third)],
+    [
+      ['admitted', 'observer'],
+      ['banned', undefined],
+    ],
+  )
+  await third.setRole(now.self, 'member')
+  assert.deepEqual(stateOf(await openBook(path), now.self), ['admitted', 'member'])
+})
+
+test('who was admitted by a person is unknown after its ban is lifted, and no grant gives it more than it had', async () => {
+  const book = await openBook(await bookFile())
+  const [root, bearer] = await Promise.all([newSigner(), newSigner()])
+  await book.admit(bearer.self, { role: 'client' })
+  await book.ban(bearer.self)
+  await book.lift(bearer.self, [])
+  assert.deepEqual(book.standing(bearer.self), { state: 'unknown', use: false, open: false })
+  const chain = await issueGrant({ to: bearer.self, role: 'admin' }, { ...root, parent: [] }, Date.now())
+  await book.update(() => (book.grants.pinRoot(root.self), book.grants.keep(bearer.self, chain)))
+  assert.equal(book.standing(bearer.self).role, 'client')
 })
 
 test('trust takes whole peer ids only, and not this node', async () => {

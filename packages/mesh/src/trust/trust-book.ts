@@ -1,4 +1,4 @@
-import { AppError, nodeNameSchema, roleSchema } from '@qmtcode/protocol'
+import { AppError, lesserRole, nodeNameSchema, roleSchema } from '@qmtcode/protocol'
 import type { Clock, KnownPeer, PeerId, Role, Trust } from '@qmtcode/protocol'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { ConfiguredPeer } from '../node-types.ts'
@@ -151,7 +151,8 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       if (entryOf(peerId)?.movedTo !== undefined) throw new AppError('forbidden', `${peerId} is the old id of ${nameOf(peerId)}`)
       const before = snapshot()
       for (const lifting of liftings) grants.addBan(lifting)
-      if (entryOf(peerId)?.trust === 'banned') edit(peerId, { trust: undefined, role: undefined })
+      const entry = entryOf(peerId)
+      if (entry?.trust === 'banned') content.peers[peerId] = withoutBan(entry)
       tellChanges(before)
       await save()
     },
@@ -202,17 +203,19 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     },
     list: () => Promise.resolve([...known().map(describe), ...knocks.list().filter((knock) => !known().includes(knock.peerId))]),
     async admit(peerId, { role, name } = {}) {
-      const wanted = role ?? (standing(peerId).state === 'admitted' ? standing(peerId).role : undefined) ?? 'client'
+      const wanted = role ?? (standing(peerId).state === 'admitted' ? standing(peerId).role : usualRole(entryOf(peerId))) ?? 'client'
       requireFree(pins.configuredAs(peerId), 'role', wanted)
       const given = name === undefined ? undefined : requireFreeName(pins, parseName(name), peerId)
-      return decide(peerId, () => edit(peerId, { trust: 'admitted', role: wanted, ...(given === undefined ? {} : { name: given }) }))
+      return decide(peerId, () =>
+        edit(peerId, { trust: 'admitted', role: wanted, atMost: undefined, ...(given === undefined ? {} : { name: given }) }),
+      )
     },
     async setRole(peerId, role) {
       requireFree(pins.configuredAs(peerId), 'role', roleSchema.parse(role))
       if (standing(peerId).state !== 'admitted') {
         throw new AppError('not_found', `${peerId} is not admitted`, { hint: `qmtcode peers admit ${peerId} --role ${role}` })
       }
-      return decide(peerId, () => edit(peerId, { role }))
+      return decide(peerId, () => edit(peerId, { role, atMost: undefined }))
     },
     async use(peerId, use) {
       if (use) requireFree(pins.configuredAs(peerId), 'use', true)
@@ -233,6 +236,15 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     },
   }
 }
+
+/** What a person says of a peer by banning it is taken back; what was said before stays as a bound, since a grant may give more. */
+function withoutBan({ trust: _trust, role, atMost, ...rest }: KnownPeerEntry): KnownPeerEntry {
+  const said = role ?? atMost
+  return said === undefined ? rest : { ...rest, atMost: said }
+}
+
+/** What an admission gives that names no role: never more than was said of the peer before. */
+const usualRole = (entry: KnownPeerEntry | undefined): Role => lesserRole('client', entry?.role ?? entry?.atMost ?? 'client')
 
 function requireOther(peerId: PeerId, self: PeerId): void {
   try {
