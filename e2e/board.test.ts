@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually, startScriptedLlm } from '@qmtcode/testing'
 import { createMachine } from './support/qmt.ts'
@@ -51,8 +53,10 @@ test(
     const [, address = ''] = await deskNode.line(/listening: (\S+)/)
     await laptop.writeConfig(mesh('laptop', llm.url, `name = "desk"\naddr = "${address}"`))
 
+    await writeFile(join(laptop.home, 'board.jsonl'), 'garbage')
     const away = await laptop.run(['board', 'add', '--json', 'deploys go through desk'])
     assert.equal(away.code, 0, away.stderr)
+    assert.match(away.stderr, /board\.jsonl was damaged: .* kept as \S+board\.jsonl\.damaged:/)
     const laptopNode = laptop.start(['--headless', '--mesh'])
     await laptopNode.line(/listening: /)
     const [note] = await eventually('the desk has the note', async () => {

@@ -73,6 +73,8 @@ export interface NodeStatus {
   /** What is dialled because a flag or the configuration says so; `note` tells how an address was understood. */
   dialling?: { address: string; note?: string }[]
   defaultModel?: DefaultModel
+  /** Files of this node that were damaged: what, and where the copy is. */
+  problems?: string[]
 }
 
 /** `from`: where the choice comes from (a key of the configuration, a variable). `problem`: why there is none; `hint`: how to have one. */

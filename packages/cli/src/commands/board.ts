@@ -13,6 +13,7 @@ import { promptText } from './prompt-input.ts'
 export async function board(context: CommandContext, command: BoardCommand): Promise<number> {
   return await withNode(context, { needsPeers: command.action === 'list' }, async (node) => {
     const notes = boardOf(node)
+    for (const problem of (await node.status()).problems ?? []) context.err.line(context.errStyle.yellow(printableLine(problem, 1_000)))
     switch (command.action) {
       case 'list':
         return await list(context, node, notes, command)

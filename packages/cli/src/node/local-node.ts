@@ -129,5 +129,6 @@ function statusOf(
     listenAddresses: mesh?.listenAddresses() ?? [],
     dialling: dialling.map((address) => ({ address, note: 'not an address of this machine; to listen: --mesh-listen' })),
     defaultModel: await models.describeDefault(),
+    problems: mesh?.problems() ?? [],
   })
 }

@@ -15,6 +15,8 @@ import type { SessionSide } from './sessions.ts'
 export interface MeshSide extends AsyncDisposable {
   node: MeshNode
   board: Board
+  /** What of its files is damaged, a line each. */
+  problems(): string[]
   listenAddresses(): string[]
   /** Listens, dials, and offers what this node shares. */
   begin(offered: Offered): Promise<void>
@@ -64,6 +66,7 @@ export async function startMesh(
   return {
     node,
     board,
+    problems: board.problems,
     listenAddresses: () => report?.listenAddresses ?? [],
     begin: async ({ models, sessions, rows }) => {
       node.serve(modelsContract, { handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })

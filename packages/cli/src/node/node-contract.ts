@@ -12,6 +12,7 @@ const nodeStatusSchema = z.object({
   defaultModel: z
     .union([z.object({ model: z.string(), from: z.string() }), z.object({ problem: z.string(), hint: z.string().optional() })])
     .optional(),
+  problems: z.array(z.string()).optional(),
   /** Whether peers and trust exist here. */
   mesh: z.boolean(),
 })

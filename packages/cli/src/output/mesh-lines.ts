@@ -11,6 +11,7 @@ export function startLines(status: NodeStatus): string[] {
   for (const { address, note } of status.dialling ?? []) {
     lines.push(`dialling: ${printableLine(address)}${note === undefined ? '' : ` (${printableLine(note)})`}`)
   }
+  for (const problem of status.problems ?? []) lines.push(printableLine(problem, 1_000))
   return [...lines, ...defaultModelLines(status)]
 }
 

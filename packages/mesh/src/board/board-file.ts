@@ -1,6 +1,6 @@
-import { copyFile, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { copyFile, mkdir, open, readFile, readdir, rename } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
 import { entrySchema } from '../gossip/entry.ts'
@@ -10,6 +10,8 @@ import type { GossipEntry } from '../gossip/types.ts'
 export interface BoardFile {
   /** As they were when it was opened. */
   readonly entries: readonly GossipEntry[]
+  /** Copies of the file from when it was damaged, until a person removes them. */
+  readonly damaged: readonly string[]
   /** Resolves when it is on disk. `taken` runs once it is, before anything else is written: what holds then is what a rewrite asks for. */
   append(entry: GossipEntry, taken: () => void): Promise<void>
   /** Writes it anew with what `held` gives when its turn comes; for when most lines are outdated. One at a time: a second call joins it. */
@@ -19,18 +21,22 @@ export interface BoardFile {
   close(): Promise<void>
 }
 
-/** Opens or creates it, mode 0600. Lines that are none are left out, and the file as it was is kept beside it. */
+const LINE_START = '{"key":"'
+
+/** Opens or creates it, mode 0600. Lines that are none are taken out, and the file as it was is kept beside it. */
 export async function openBoardFile({ file, log }: { file: string; log: Logger }): Promise<BoardFile> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const { entries, bad, lines: found, endsInLine } = readLines(await textOf(file))
+  const { entries, bad, lines: found, isWhole } = readLines(await textOf(file))
   if (bad > 0) {
-    await copyFile(file, `${file}.damaged`)
-    log.warn('the board has lines that cannot be read; they are left out, the file as it was is kept', { bad, kept: `${file}.damaged` })
+    const kept = await keepAside(file)
+    log.warn('the board has lines that cannot be read; they are left out, the file as it was is kept', { bad, kept })
   }
+  const isMended = bad > 0 || !isWhole
+  if (isMended) await replaceLines(file, entries)
+  const damaged = await keptCopies(file)
   let handle = await openAt(file)
-  let lines = found
-  let writing: Promise<unknown> = endsInLine ? Promise.resolve() : handle.appendFile('\n')
-  writing.catch(() => {}) // heard of with the next write
+  let lines = isMended ? entries.length : found
+  let writing: Promise<unknown> = Promise.resolve()
   let waiting: { text: string; taken: () => void; done: PromiseWithResolvers<void> }[] = []
   let rewriting: Promise<void> | undefined
 
@@ -58,20 +64,14 @@ export async function openBoardFile({ file, log }: { file: string; log: Logger }
   }
   async function writeAnew(held: () => Iterable<GossipEntry>): Promise<void> {
     const fresh = [...held()]
-    const temporary = await open(`${file}.new`, 'w', 0o600)
-    try {
-      await temporary.writeFile(fresh.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-      await temporary.sync()
-    } finally {
-      await temporary.close()
-    }
-    await rename(`${file}.new`, file)
+    await replaceLines(file, fresh)
     await handle.close()
     handle = await openAt(file)
     lines = fresh.length
   }
   return {
     entries,
+    damaged,
     get lines() {
       return lines
     },
@@ -87,6 +87,32 @@ export async function openBoardFile({ file, log }: { file: string; log: Logger }
 
 const unwritten = (file: string, cause: unknown): AppError =>
   isAppError(cause) ? cause : new AppError('internal', `cannot write ${file}: ${toAppError(cause).message}`, { cause })
+
+async function replaceLines(file: string, entries: readonly GossipEntry[]): Promise<void> {
+  const temporary = await open(`${file}.new`, 'w', 0o600)
+  try {
+    await temporary.writeFile(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    await temporary.sync()
+  } finally {
+    await temporary.close()
+  }
+  await rename(`${file}.new`, file)
+}
+
+const keptCopies = async (file: string): Promise<string[]> =>
+  (await readdir(dirname(file)))
+    .filter((name) => name.startsWith(`${basename(file)}.damaged`))
+    .toSorted()
+    .map((name) => join(dirname(file), name))
+
+/** Never over an earlier copy: a person may not have looked at that yet. */
+async function keepAside(file: string): Promise<string> {
+  const taken = await keptCopies(file)
+  let kept = `${file}.damaged`
+  for (let at = 2; taken.includes(kept); at += 1) kept = `${file}.damaged-${at}`
+  await copyFile(file, kept)
+  return kept
+}
 
 async function openAt(file: string): Promise<FileHandle> {
   try {
@@ -105,10 +131,12 @@ async function textOf(file: string): Promise<string> {
   }
 }
 
-/** A last line without its end is one that a crash cut: nobody was told that it is there. */
-function readLines(text: string): { entries: GossipEntry[]; bad: number; lines: number; endsInLine: boolean } {
+/** A last line without its end is one that a crash cut, if it begins as one: nobody was told that it is there. */
+function readLines(text: string): { entries: GossipEntry[]; bad: number; lines: number; isWhole: boolean } {
   const lines = text.split('\n')
-  const cut = lines.pop() ?? ''
+  const last = lines.pop() ?? ''
+  const isCut = last !== '' && LINE_START.startsWith(last.slice(0, LINE_START.length)) && !entryOf(last)
+  if (last !== '' && !isCut) lines.push(last)
   const byKey = new Map<string, GossipEntry>()
   let bad = 0
   for (const line of lines) {
@@ -117,7 +145,7 @@ function readLines(text: string): { entries: GossipEntry[]; bad: number; lines: 
     if (!entry) bad += 1
     else if (entry.version >= (byKey.get(entry.key)?.version ?? 0)) byKey.set(entry.key, entry)
   }
-  return { entries: [...byKey.values()], bad, lines: lines.length, endsInLine: cut === '' }
+  return { entries: [...byKey.values()], bad, lines: lines.length, isWhole: last === '' }
 }
 
 function entryOf(line: string): GossipEntry | undefined {

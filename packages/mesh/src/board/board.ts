@@ -18,21 +18,30 @@ export interface BoardComponents {
   about(peerId: PeerId): { name: string; role?: Role }
 }
 
+export interface OpenBoard extends Board, AsyncDisposable {
+  /** What its person should know, a line each: damage of the file, until the kept copy is removed. */
+  problems(): string[]
+}
+
 const DEFAULT_LIST = 100
 const REWRITE_LINES = 1_000 // and twice what is held: then most of the file is outdated
 
 /** The board of this node, from its file and with the other members. Its owner stops it before the node. */
-export async function openBoard(components: Omit<BoardComponents, 'file'>, options: { file: string }): Promise<Board & AsyncDisposable> {
+export async function openBoard(components: Omit<BoardComponents, 'file'>, options: { file: string }): Promise<OpenBoard> {
   const file = await openBoardFile({ file: options.file, log: components.log })
   const board = createBoard({ ...components, file })
   return {
     ...board,
+    problems: () => file.damaged.map((kept) => damageOf(options.file, kept)),
     [Symbol.asyncDispose]: async () => {
       board.stop()
       await file.close()
     },
   }
 }
+
+const damageOf = (file: string, kept: string): string =>
+  `${file} was damaged: what could be read of it is on the board; as it was, it is kept as ${kept}: remove that once you have looked`
 
 /** The board as this node holds it. */
 function createBoard(components: BoardComponents): Board & { stop(): void } {
