@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { modelsContract, protocolIdOf, sessionsContract } from '@qmtcode/protocol'
 import { directoryContract } from '../../packages/mesh/src/directory/contract.ts'
 import { gossipContract } from '../../packages/mesh/src/gossip/contract.ts'
+import { punchContract } from '../../packages/mesh/src/nat/punch/contract.ts'
 import { bansContract } from '../../packages/mesh/src/trust/ban-news.ts'
 import { stranger } from '../../packages/mesh/src/testing/stranger.ts'
 import { seeded } from '../support/seeded.ts'
@@ -12,7 +13,7 @@ import { SEED, intrude, quantile, sample, startTarget } from './target.ts'
 import type { Attacker, Connection } from './target.ts'
 
 const FRAMES = sample('QMT_FRAMES', 500)
-const CONTRACTS = [bansContract, directoryContract, gossipContract, modelsContract, sessionsContract]
+const CONTRACTS = [bansContract, directoryContract, gossipContract, modelsContract, punchContract, sessionsContract]
 /** So many of a stream; a stranger's allowance is spent by streams, not by frames. */
 const FRAMES_A_STREAM = 10
 const AT_ONCE = 8

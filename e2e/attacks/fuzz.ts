@@ -79,6 +79,8 @@ export function createFuzzer(random: () => number, contracts: readonly Contract[
 }
 
 const FIELDS = [
+  'mapped',
+  'nat',
   'id',
   'model',
   'options',
