@@ -32,7 +32,7 @@ function pingChecks({ pings, name }: PeerDiagnosis): Check[] {
 
 const slow = (name: string) => [
   advice(`use a node that is nearer, or a cable instead of radio between here and ${name}`),
-  config('request_timeout_secs = 600 # in its [[mesh.peers]], for slow calls'),
+  config('request_timeout_secs = 600 # in [[mesh.peers]], for slow calls'),
 ]
 
 function bandwidthChecks({ bandwidth, name }: PeerDiagnosis): Check[] {
