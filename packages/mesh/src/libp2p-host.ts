@@ -1,7 +1,6 @@
 import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import type { Connection, ConnectionGater, Ed25519PrivateKey, Libp2p, StreamMuxer, Transport, Upgrader } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
-import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import type { UPnPNATComponents } from '@libp2p/upnp-nat'
 import { yamux } from '@libp2p/yamux'
@@ -15,6 +14,7 @@ import { discreetIdentify, isDiscreet } from './links/discreet-identify.ts'
 import { thriftyMuxer } from './links/window-updates.ts'
 import { MAX_WINDOW_BYTES, guardedMuxer } from './links/wire-guard.ts'
 import type { Nat } from './nat/nat.ts'
+import { freshTcp } from './transports/fresh-tcp.ts'
 import { guardedQuic, loadQuic } from './transports/quic.ts'
 
 const MIB = 1_048_576
@@ -70,7 +70,7 @@ export async function createLibp2pHost(
     nodeInfo: { name: 'qmtcode', version: options.version, userAgent: `qmtcode/${options.version}` },
     addresses: { listen: [] },
     transports: [
-      tcp(),
+      freshTcp(),
       ...(quic ? [guardedQuic(quic, components, guard)] : []),
       ...(relayClient ? [(made: CircuitRelayTransportComponents) => relayClient.make(made)] : []),
     ],

@@ -103,7 +103,7 @@ export interface MeshTimings {
   /** First and largest pause between dials. Defaults: 250 and 3,000. */
   redialMin: number
   redialMax: number
-  /** The whole exchange. Default: 2,000. */
+  /** The whole exchange; on a busy machine it takes seconds. Default: 4,000. */
   handshake: number
   /** Between pings. A link is suspect when nothing came for 2.4 intervals, and closed after 3.2. Default: 2,500. */
   ping: number
@@ -118,7 +118,7 @@ export const DEFAULT_TIMINGS: MeshTimings = {
   dialWait: 2_000,
   redialMin: 250,
   redialMax: 3_000,
-  handshake: 2_000,
+  handshake: 4_000,
   ping: 2_500,
   load: 250,
   upkeep: 60_000,

@@ -37,8 +37,8 @@ export interface DiscoveryComponents {
 const LARGER_WAITS_MS = 1_000
 const DIAL_EVERY_MS = 3_000
 const LOOK_MS = 2_000
-/** After a move: the new address may come a moment later. */
-const AFTER_MOVE_MS = [500, 2_000, 5_000]
+/** After a move: the new address may come a moment later. Nobody else can bring the link back, so it is tried for a while. */
+const AFTER_MOVE_MS = [500, 1_500, 3_000, 5_000, 8_000, 15_000, 30_000]
 
 export function createDiscovery(
   components: DiscoveryComponents,

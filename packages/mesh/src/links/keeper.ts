@@ -5,6 +5,7 @@ import type { TrustBook } from '../trust/trust-book.ts'
 import type { Target } from './dialler.ts'
 import { isConnected } from './link.ts'
 import type { Links } from './links.ts'
+import { unreachableHint } from './refusal.ts'
 
 /** Keeps links to configured and used peers: dials for ever, with a capped back-off. */
 export interface Keeper {
@@ -90,10 +91,10 @@ export function createKeeper(
   const isAway = (target: Target): boolean =>
     target.peerId === undefined || (!isConnected(links.get(target.peerId)) && trust.standing(target.peerId).state !== 'banned')
 
-  /** Pauses between dials, never longer than `ms`; a caller that waits for the peer cuts it to the shortest pause, a hurry after `hurried` to none. */
-  async function pauseFor(ms: number, hurried: number): Promise<void> {
-    const until = clock.monotonic() + ms * (0.7 + Math.random() * 0.3)
+  /** Pauses between dials, from the beginning of the last one at `begun`, never longer than `ms`; a caller that waits for the peer cuts it to the shortest pause, a hurry after `hurried` to none. */
+  async function pauseFor(ms: number, { begun, hurried }: { begun: number; hurried: number }): Promise<void> {
     const least = clock.monotonic() + timings.redialMin
+    const until = Math.max(least, begun + ms * (0.7 + Math.random() * 0.3))
     while (!stopped.signal.aborted) {
       if (hurried !== hurries) return
       const left = (impatient > 0 ? Math.min(least, until) : until) - clock.monotonic()
@@ -119,11 +120,11 @@ export function createKeeper(
         awayAt = clock.monotonic()
       }
       linkedAt = undefined
-      const hurried = hurries
+      const [begun, hurried] = [clock.monotonic(), hurries]
       await attempt(self, target)
       current = undefined
       ended.ring()
-      await pauseFor(pause, hurried)
+      await pauseFor(pause, { begun, hurried })
       const most = clock.monotonic() - awayAt < RECENT_MS ? Math.min(RECENT_PAUSE_MS, timings.redialMax) : timings.redialMax
       pause = hurried === hurries ? Math.min(pause * 2, most) : timings.redialMin
     }
@@ -215,6 +216,6 @@ export function createKeeper(
 
 function unreachableError(name: string, failure: AppError | undefined): AppError {
   if (failure && failure.code !== 'peer_unreachable') return failure
-  const hint = failure?.hint ?? 'is qmtcode --mesh running there? try: qmtcode nodes'
+  const hint = failure?.hint ?? unreachableHint(name)
   return new AppError('peer_unreachable', failure?.message ?? `${name} is not connected`, { cause: failure, hint })
 }

@@ -43,8 +43,8 @@ const BEATS_PER_INTERVAL = 5
 /** While an answer is missing more pings follow: where packets get lost, what comes after one lets TCP send it again at once. */
 const BEATS_PER_REPEAT = 2
 const MAX_UNANSWERED = 16
-/** A late beat counts for the time since the one before, up to this many beats. */
-const MAX_LATE_BEATS = 2
+/** A late beat counts for the time since the one before, up to this many beats: a busy machine's are late by a second, a sleeping one's by hours. */
+const MAX_LATE_BEATS = 4
 
 /**
  * Pings every `intervalMs`. Silence is counted in beats, not in time, so that a machine that slept does not find all its links dead.
