@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineContract, stream, unary } from './contract.ts'
+import { ERROR_CODES } from './errors.ts'
 import {
   authorSchema,
   durableEventSchema,
@@ -133,8 +134,10 @@ const agentModelsSchema = z.object({
   models: z.array(z.object({ id: z.string().max(300), name: z.string().max(200) })).max(MAX_AGENT_MODELS),
   /** The one that it takes where nobody chose. */
   current: z.string().max(300).optional(),
-  /** Why its models are not known now. */
+  /** Why its models are not known now: all of it for the host's own person, what its code says for peers. */
   problem: z.string().max(1_000).optional(),
+  /** Of the failure that `problem` tells. */
+  code: z.enum(ERROR_CODES).optional().catch('internal'),
 })
 /** The models that an agent of another maker brings; none: it lets nobody choose. */
 export interface AgentModels extends z.infer<typeof agentModelsSchema> {}

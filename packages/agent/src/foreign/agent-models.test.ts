@@ -62,7 +62,7 @@ test('an agent that cannot be asked says why, and is asked again soon', async ()
     throw new AppError('bad_config', 'there is no command coder', { hint: 'install it' })
   })
   assert.deepEqual(await known.of({ workspace: '/work' }), [
-    { agent: 'coder', models: [], problem: 'there is no command coder; install it' },
+    { agent: 'coder', models: [], problem: 'there is no command coder; install it', code: 'bad_config' },
   ])
   isThere = true
   await known.of({ workspace: '/work' })

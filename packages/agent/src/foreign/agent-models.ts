@@ -76,9 +76,9 @@ export function createKnownModels({ agents, open, clock, log }: KnownModelsCompo
       },
       (error: unknown) => {
         told.until = clock.monotonic() + failureAgeMs
-        const { message, hint } = toAppError(error)
+        const { code, message, hint } = toAppError(error)
         const problem = (hint === undefined ? message : `${message}; ${hint}`).slice(0, MAX_PROBLEM_CHARS)
-        return { agent: agent.id, models: [], problem }
+        return { agent: agent.id, models: [], problem, code }
       },
     )
     return told

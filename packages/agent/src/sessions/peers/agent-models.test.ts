@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
+import { ERROR_CODES } from '@qmtcode/protocol'
 import type { AgentModelsQuery, AgentSpec } from '@qmtcode/protocol'
 import { sharedAgentModels } from './share.ts'
 
@@ -49,4 +50,15 @@ test('peers are told of the agents that are shared by their whole id, and of the
   await assert.rejects(told(shared, { agent: 'claude', workspace: '/' }), { code: 'forbidden' })
   assert.deepEqual(await told({ ...shared, workspaces: [] }), [])
   assert.deepEqual(asked, [])
+})
+
+test('why an agent does not tell its models is told to peers as a plain sentence: nothing of the host is in it', async () => {
+  const problem = 'agent claude cannot be started: spawn /home/ann/bin/claude ENOENT; see /home/ann/.claude.json, token sk-ant-api03-abc'
+  for (const code of [...ERROR_CODES, undefined]) {
+    const models = async () => [{ agent: 'claude', models: [], problem, code }]
+    const [told] = await sharedAgentModels(components, shared, { query: {}, models })
+    assert.match(told?.problem ?? '', new RegExp(`agent claude .*on host|host has no room for agent claude`))
+    assert.match(told?.problem ?? '', new RegExp(`\\(${code ?? 'internal'}\\)`))
+    assert.doesNotMatch(JSON.stringify(told), /home|spawn|ENOENT|sk-/)
+  }
 })

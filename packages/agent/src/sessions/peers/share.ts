@@ -64,9 +64,26 @@ export async function sharedAgentModels(
   const answers = ids.map(async (id) => await models(await sharedInit(components, share, { agent: id, workspace })))
   return (await Promise.all(answers)).flat().map(({ current, ...told }) => ({
     ...told,
+    ...(told.problem !== undefined && { problem: problemForPeers(told, components.node.name) }),
     models: told.models.filter(({ id }) => isShared(id, share.models)),
     ...(current !== undefined && isShared(current, share.models) && { current }),
   }))
+}
+
+/** What failed may name commands, files and accounts of the host: those are for its own person. */
+function problemForPeers({ agent, code = 'internal' }: AgentModels, node: string): string {
+  switch (code) {
+    case 'bad_config':
+      return `agent ${agent} cannot be started on ${node} (${code})`
+    case 'busy':
+    case 'rate_limited':
+    case 'interrupted':
+      return `${node} has no room for agent ${agent} now: try again later (${code})`
+    case 'timeout':
+      return `agent ${agent} did not answer on ${node} in time (${code})`
+    default:
+      return `agent ${agent} does not tell its models on ${node} (${code}); to see why, on ${node}: qmtcode models`
+  }
 }
 
 /** Throws forbidden for a model that is not shared, or of a third node. */
