@@ -75,7 +75,7 @@ test('a peer that is away: exit 3, with the reason', async () => {
   const { code, stderr } = await machine.run(['run', '--wait', '1', '--agent', 'coder', 'hello'])
   assert.equal(code, 3, stderr)
   assert.match(stderr, /error\[peer_unreachable\]: .*gpu-server at \/ip4\/127\.0\.0\.1\/tcp\/1: connection refused/)
-  assert.match(stderr, /hint: is qmtcode --mesh running there/)
+  assert.match(stderr, /hint: is qmtcode --mesh running there\? try: qmtcode doctor gpu-server$/m)
 })
 
 test('a model that this node cannot call itself: exit 3, and what would be needed', async () => {

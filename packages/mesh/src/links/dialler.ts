@@ -11,6 +11,7 @@ import type { Greeter } from '../handshake/greeter.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
 import type { TrustBook } from '../trust/trust-book.ts'
 import { dialDeadline } from './dial-deadline.ts'
+import { unreachableHint } from './refusal.ts'
 import { staggered } from './staggered.ts'
 
 /** Somebody that this node wants a link to: a configured peer, or a known one whose use is allowed. */
@@ -211,7 +212,7 @@ function describe(target: Target, address: Multiaddr, error: unknown): AppError 
   }
   return new AppError('peer_unreachable', `cannot reach ${where}: ${reasonOf(error)}`, {
     cause: error,
-    hint: 'is qmtcode --mesh running there? try: qmtcode nodes',
+    hint: unreachableHint(target.name),
   })
 }
 

@@ -25,3 +25,6 @@ export function serviceRefusalOf(name: string, self: PeerId, there: Hello, servi
     hint: `on ${name}, run: ${command}`,
   })
 }
+
+/** For whoever cannot reach `name`: that it may not run, and what tells more. */
+export const unreachableHint = (name: string): string => `is qmtcode --mesh running there? try: qmtcode doctor ${name}`

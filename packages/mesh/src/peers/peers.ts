@@ -1,7 +1,7 @@
 import { AppError, modelsContract, modelsOverRpc, sessionsContract, sessionsOverRpc } from '@qmtcode/protocol'
 import type { Contract, MeshEvent, PeerId, PeerInfo, Peers } from '@qmtcode/protocol'
 import { isConnected } from '../links/link.ts'
-import { serviceRefusalOf } from '../links/refusal.ts'
+import { serviceRefusalOf, unreachableHint } from '../links/refusal.ts'
 import type { Nat } from '../nat/nat.ts'
 import type { Punching } from '../nat/punch/punching.ts'
 import type { ConfiguredPeer } from '../node-types.ts'
@@ -35,7 +35,7 @@ export function createPeers(components: PeersComponents, options: PeersOptions):
     if (!isConnected(links.get(peerId))) await keeper.reach(peerId, signal)
     const link = links.get(peerId)
     const [line] = link?.lines ?? []
-    if (!link?.there || !line) throw new AppError('peer_unreachable', `${name} is not connected`, { hint: 'try: qmtcode nodes' })
+    if (!link?.there || !line) throw new AppError('peer_unreachable', `${name} is not connected`, { hint: unreachableHint(name) })
     const refusal = serviceRefusalOf(name, self.peerId, link.there, contract.service)
     if (refusal) throw refusal
     return line.rpc

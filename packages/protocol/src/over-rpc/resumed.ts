@@ -128,7 +128,7 @@ async function untilBack<Value>(
 function notBack(node: string, graceMs: number, options: AppErrorOptions): AppError {
   return new AppError('link_lost', `lost the link to ${node}, and it did not come back within ${graceMs / 1_000} s`, {
     ...options,
-    hint: 'see: qmtcode nodes; the time is [mesh] stream_reconnect_grace_secs',
+    hint: `try: qmtcode doctor ${node}; the time is [mesh] stream_reconnect_grace_secs`,
   })
 }
 
