@@ -6,7 +6,6 @@ import type { Target } from './dialler.ts'
 import { isConnected } from './link.ts'
 import type { Links } from './links.ts'
 import { unreachableHint } from './refusal.ts'
-import { unreachableHint } from './refusal.ts'
 
 /** Keeps links to configured and used peers: dials for ever, with a capped back-off. */
 export interface Keeper {
