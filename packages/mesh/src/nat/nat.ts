@@ -8,7 +8,7 @@ import { hostOf, isRelayed, parseDialAddress, withoutPeerId } from '../addresses
 import { byReach } from '../addresses/reach.ts'
 import type { Link } from '../links/link.ts'
 import { createMappedPorts } from './mapped-ports.ts'
-import { configuredRelays } from './nat-options.ts'
+import { configuredRelays } from './configured-relays.ts'
 import type { NatOptions } from './nat-options.ts'
 import { createRelayClient } from './relay-client.ts'
 import { createStunServer } from './punch/stun-server.ts'
