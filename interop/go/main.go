@@ -17,8 +17,12 @@ import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -46,7 +50,7 @@ func run(keyFile, security string, listen []string) error {
 	if security == "tls" {
 		secured = libp2p.Security(tls.ID, tls.New)
 	}
-	node, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings(listen...), secured, libp2p.DisableRelay(),
+	node, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings(listen...), secured,
 		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(quic.NewTransport), libp2p.UserAgent("qmt-interop-go"))
 	if err != nil {
 		return err
@@ -58,6 +62,11 @@ func run(keyFile, security string, listen []string) error {
 		return err
 	}
 	defer kad.Close()
+	relays, err := relay.New(node)
+	if err != nil {
+		return err
+	}
+	defer relays.Close()
 	addresses := []string{}
 	for _, address := range node.Addrs() {
 		addresses = append(addresses, address.String()+"/p2p/"+node.ID().String())
@@ -100,16 +109,17 @@ func loadKey(file string) (crypto.PrivKey, error) {
 }
 
 func obey(node host.Host, kad *dht.IpfsDHT, words []string) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(context.Background(), "relays at their defaults"), wait)
 	defer cancel()
 	if len(words) < 2 {
-		return nil, errors.New("usage: dial|ping|identify|close ADDRESS, open ADDRESS PROTOCOL, find ADDRESS PEERID")
+		return nil, errors.New("usage: dial|ping|identify|reserve|close ADDRESS, open ADDRESS PROTOCOL, find ADDRESS PEERID")
 	}
 	there, err := peer.AddrInfoFromString(words[1])
 	if err != nil {
 		return nil, err
 	}
 	if words[0] == "close" {
+		node.Network().(*swarm.Swarm).Backoff().Clear(there.ID)
 		return answer{}, node.Network().ClosePeer(there.ID)
 	}
 	// Returns when the connection is up and identify is done.
@@ -125,6 +135,9 @@ func obey(node host.Host, kad *dht.IpfsDHT, words []string) (answer, error) {
 		return answer{"ms": pong.RTT.Seconds() * 1000}, pong.Error
 	case "identify":
 		return identified(node, there.ID)
+	case "reserve":
+		_, err := client.Reserve(ctx, node, *there)
+		return answer{}, err
 	case "open":
 		return opened(ctx, node, there.ID, words[2])
 	case "find":

@@ -1,11 +1,11 @@
 //! A plain rust-libp2p node for scripts/interop.ts: one command a line on stdin, one JSON answer a line on stdout.
 //! Usage: qmt-interop KEYFILE tls|noise LISTEN…
 
-use std::{collections::HashMap, env, error::Error, fs, io::{ErrorKind, Write}, os::unix::fs::OpenOptionsExt, time::Duration};
+use std::{collections::{HashMap, HashSet}, env, error::Error, fs, io::{ErrorKind, Write}, os::unix::fs::OpenOptionsExt, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, multiaddr::Protocol, noise, ping,
+    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, multiaddr::Protocol, noise, ping, relay,
     swarm::{NetworkBehaviour, SwarmEvent}, tcp, tls, yamux,
 };
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ struct Behaviour {
     ping: ping::Behaviour,
     kad: kad::Behaviour<kad::store::MemoryStore>,
     stream: libp2p_stream::Behaviour,
+    relay: relay::Behaviour,
+    relayed: relay::client::Behaviour,
 }
 
 /// What the swarm told so far.
@@ -29,6 +31,9 @@ struct Seen {
     listening: Vec<Multiaddr>,
     connected: HashMap<PeerId, usize>,
     failure: Option<String>,
+    /// Relays at which it has a place.
+    places: HashSet<PeerId>,
+    no_place: Option<String>,
     pings: HashMap<PeerId, Duration>,
     identified: HashMap<PeerId, identify::Info>,
     found: HashMap<kad::QueryId, Vec<kad::PeerInfo>>,
@@ -45,6 +50,10 @@ impl Seen {
                 self.identified.remove(&peer_id);
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => self.failure = Some(error.to_string()),
+            SwarmEvent::ListenerClosed { reason, .. } => self.no_place = Some(format!("{reason:?}")),
+            SwarmEvent::Behaviour(BehaviourEvent::Relayed(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. })) => {
+                self.places.insert(relay_peer_id);
+            }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. })) => {
                 self.pings.insert(peer, time);
             }
@@ -115,6 +124,7 @@ impl Node {
                 let protocols: Vec<String> = info.protocols.iter().map(ToString::to_string).collect();
                 Ok(json!({ "agent": info.agent_version, "protocols": protocols, "told": info.listen_addrs }))
             }
+            ("reserve", _) => self.reserve(peer, address).await,
             ("open", [protocol]) => self.open(peer, StreamProtocol::try_from_owned((*protocol).to_owned())?).await,
             ("find", [id]) => {
                 self.swarm.behaviour_mut().kad.add_address(&peer, address);
@@ -122,6 +132,16 @@ impl Node {
             }
             _ => Err(format!("no such command: {command}").into()),
         }
+    }
+
+    async fn reserve(&mut self, relay: PeerId, address: Multiaddr) -> Result<Value, Failure> {
+        self.seen.no_place = None;
+        self.swarm.listen_on(address.with(Protocol::P2pCircuit))?;
+        self.until(|seen| match seen.no_place.take() {
+            Some(text) => Some(Err(text.into())),
+            None => seen.places.contains(&relay).then(|| Ok(json!({}))),
+        })
+        .await
     }
 
     /// Whether the other side answers a byte, after it was sent some.
@@ -173,7 +193,7 @@ fn load_key(file: &str) -> Result<Keypair, Failure> {
     }
 }
 
-fn behaviour(key: &Keypair) -> Behaviour {
+fn behaviour(key: &Keypair, relayed: relay::client::Behaviour) -> Behaviour {
     let id = key.public().to_peer_id();
     let mut kad = kad::Behaviour::with_config(id, kad::store::MemoryStore::new(id), kad::Config::new(StreamProtocol::new("/qmt/kad/1.0.0")));
     kad.set_mode(Some(kad::Mode::Server));
@@ -184,6 +204,8 @@ fn behaviour(key: &Keypair) -> Behaviour {
         ping: ping::Behaviour::default(),
         kad,
         stream: libp2p_stream::Behaviour::new(),
+        relay: relay::Behaviour::new(id, relay::Config::default()),
+        relayed,
     }
 }
 
@@ -192,10 +214,12 @@ fn swarm(key: Keypair, security: &str) -> Result<Swarm<Behaviour>, Failure> {
     let builder = SwarmBuilder::with_existing_identity(key).with_tokio();
     Ok(if security == "tls" {
         let tcp = builder.with_tcp(tcp::Config::default(), tls::Config::new, yamux::Config::default)?;
-        tcp.with_quic().with_behaviour(behaviour)?.with_swarm_config(idle).build()
+        let all = tcp.with_quic().with_relay_client(tls::Config::new, yamux::Config::default)?;
+        all.with_behaviour(behaviour)?.with_swarm_config(idle).build()
     } else {
         let tcp = builder.with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?;
-        tcp.with_quic().with_behaviour(behaviour)?.with_swarm_config(idle).build()
+        let all = tcp.with_quic().with_relay_client(noise::Config::new, yamux::Config::default)?;
+        all.with_behaviour(behaviour)?.with_swarm_config(idle).build()
     })
 }
 
@@ -209,6 +233,9 @@ async fn main() -> Result<(), Failure> {
     }
     let count = listen.len();
     let bound = node.until(|seen| (seen.listening.len() >= count).then(|| Ok(seen.listening.clone()))).await?;
+    for address in &bound {
+        node.swarm.add_external_address(address.clone()); // a relay tells them with the places that it gives
+    }
     let id = *node.swarm.local_peer_id();
     let addresses: Vec<String> = bound.iter().map(|address| format!("{address}/p2p/{id}")).collect();
     println!("{}", json!({ "ok": true, "peerId": id.to_string(), "addresses": addresses }));

@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { quic } from '@chainsafe/libp2p-quic'
-import { identify } from '@libp2p/identify'
 import type { Connection, IdentifyResult } from '@libp2p/interface'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import type { KadDHT } from '@libp2p/kad-dht'
-import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '@qmtcode/protocol'
 import type { ModelOffer, Models } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
-import { createLibp2p } from 'libp2p'
 import { KAD_PROTOCOL } from './discovery/kademlia.ts'
 import { HANDSHAKE_PROTOCOL } from './handshake/hello.ts'
 import { loadIdentity } from './identity/identity-file.ts'
@@ -23,35 +14,9 @@ import { createLibp2pHost } from './libp2p-host.ts'
 import { IDENTIFY_PROTOCOL } from './links/discreet-identify.ts'
 import { PING_PROTOCOL, answerPings } from './links/ping.ts'
 import { connected, newHome, startNode, startPair } from './testing/mesh-kit.ts'
+import { PLAIN_LINES, plainNode } from './testing/plain-node.ts'
+import type { PlainNode } from './testing/plain-node.ts'
 import { fate, idOf } from './testing/stranger.ts'
-
-const TCP = '/ip4/127.0.0.1/tcp/0'
-const QUIC = '/ip4/127.0.0.1/udp/0/quic-v1'
-const ENCRYPTERS = { tls: [tls()], noise: [noise()], both: [noise(), tls()] }
-type Encrypter = keyof typeof ENCRYPTERS
-const LINES: { listen: string; encrypter: Encrypter }[] = [
-  { listen: TCP, encrypter: 'noise' },
-  { listen: TCP, encrypter: 'tls' },
-  { listen: TCP, encrypter: 'both' },
-  { listen: QUIC, encrypter: 'both' },
-]
-const lineName = ({ listen, encrypter }: (typeof LINES)[number]): string => (listen === QUIC ? 'QUIC' : `TCP with ${encrypter}`)
-
-/** js-libp2p as its own documentation starts it: nothing is tuned. */
-async function plainNode({ listen = TCP, encrypter = 'both' }: { listen?: string; encrypter?: Encrypter } = {}) {
-  const node = await createLibp2p({
-    addresses: { listen: [listen] },
-    transports: [tcp(), quic()],
-    connectionEncrypters: ENCRYPTERS[encrypter],
-    streamMuxers: [yamux()],
-    services: {
-      identify: identify(),
-      ping: ping(),
-      kad: kadDHT({ protocol: KAD_PROTOCOL, clientMode: false, peerInfoMapper: passthroughMapper, allowQueryWithZeroPeers: true }),
-    },
-  })
-  return Object.assign(node, { [Symbol.asyncDispose]: async () => await node.stop() })
-}
 
 /** The transports' side of our node, as the mesh makes it, without who may what. */
 async function ourHost() {
@@ -65,19 +30,19 @@ async function ourHost() {
   return Object.assign(host, { [Symbol.asyncDispose]: async () => await host.stop() })
 }
 
-for (const line of LINES) {
-  test(`js-libp2p at its defaults dials us over ${lineName(line)}: ping and identify`, async () => {
+for (const line of PLAIN_LINES) {
+  test(`js-libp2p at its defaults dials us over ${line.name}: ping and identify`, async () => {
     await using b = await startNode({ name: 'b', listen: [line.listen] })
     await using plain = await plainNode(line)
     const connection = await plain.dial(multiaddr(b.address))
-    assert.equal(connection.encryption, line.listen === QUIC ? 'native' : line.encrypter === 'tls' ? '/tls/1.0.0' : '/noise')
+    assert.equal(connection.encryption, line.name === 'QUIC' ? 'native' : line.encrypter === 'tls' ? '/tls/1.0.0' : '/noise')
     assert.ok((await plain.services.ping.ping(peerIdFromString(b.peerId))) >= 0)
     const told = await identified(plain, connection)
     assert.equal(told.peerId.toString(), b.peerId)
     assert.equal(told.agentVersion, 'qmtcode/0.1.0')
   })
 
-  test(`we dial js-libp2p at its defaults over ${lineName(line)}: ping and identify`, async () => {
+  test(`we dial js-libp2p at its defaults over ${line.name}: ping and identify`, async () => {
     await using plain = await plainNode(line)
     await using host = await ourHost()
     const identified = new Promise<string[]>((resolve) => {
@@ -170,7 +135,7 @@ const NO_MODELS: Models = {
 }
 
 /** What the other side tells of itself. It answers one request at a time, and the library has asked by itself when the connection opened. */
-const identified = (by: Awaited<ReturnType<typeof plainNode>>, connection: Connection): Promise<IdentifyResult> =>
+const identified = (by: PlainNode, connection: Connection): Promise<IdentifyResult> =>
   eventually('identify', async () => await by.services.identify.identify(connection).catch(() => undefined))
 
 async function findPeer(kad: KadDHT, peerId: string): Promise<string[]> {
