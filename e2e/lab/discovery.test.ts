@@ -108,7 +108,12 @@ describe('discovery', { skip, concurrency: 2 }, () => {
     await its.line(linkedTo('server'))
     await using api = await openNodeApi(laptop.machine)
     const row = async () => (await api.peers.list()).find(({ peerId }) => peerId === server.peerId)
-    await eventually('its record is there', async () => (await row())?.addresses.some((address) => address.startsWith(addr)))
+    await eventually('the server has heard where the laptop is', async () =>
+      (await rows(server)).some(
+        ({ peerId, addresses }) =>
+          peerId === laptop.peerId && addresses.some((its) => its.startsWith(`/ip4/${laptop.host.address}/tcp/9000`)),
+      ),
+    )
     const moved = await server.host.changeAddress()
     const begun = performance.now()
     await eventually('it is linked at its new address', async () => {
