@@ -1,7 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
-import type { MeshEvent } from '@qmtcode/protocol'
+import type { MeshEvent, PeerId } from '@qmtcode/protocol'
 import type { Interrupt, NodeHandle, ReservedChange } from '../node-handle.ts'
-import { meshEventLine, reservedLine, startLines } from '../output/mesh-lines.ts'
+import { connectedLine, meshEventLine, reservedLine, startLines } from '../output/mesh-lines.ts'
 import { withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 
@@ -23,13 +23,31 @@ async function untilInterrupted(context: CommandContext, node: NodeHandle): Prom
   const { promise, resolve } = Promise.withResolvers<Interrupt>()
   using _ = context.interrupts.handle(resolve)
   const tell = (line: string): void => context.out.say(line)
-  const watching = Promise.all([watchPeers(node, end.signal, tell), watchReserved(node, end.signal, tell)])
+  const watching = Promise.all([watchAllPeers(node, end.signal, tell), watchReserved(node, end.signal, tell)])
   try {
     // Watching ends only by failure: a node whose events are over is no node.
     return await Promise.race([promise, watching.then(() => Promise.reject(new AppError('link_lost', 'the node stopped')))])
   } finally {
     end.abort()
     await watching
+  }
+}
+
+/** As `watchPeers`, and before it a line for each that was there already: a link may be up before this node has said where it listens. */
+async function watchAllPeers(node: NodeHandle, signal: AbortSignal, tell: (text: string) => void): Promise<void> {
+  if (!node.peers) return
+  const events = node.peers.follow({ signal })
+  const told = new Set<PeerId>()
+  for (const { peerId, name, state, address } of await node.peers.list()) {
+    if (state !== 'connected' || address === undefined) continue
+    told.add(peerId)
+    tell(connectedLine({ peerId, name, address }))
+  }
+  for await (const event of events) {
+    const isTold = (event.type === 'peer.connected' || event.type === 'peer.disconnected') && told.delete(event.peerId)
+    if (isTold && event.type === 'peer.connected') continue
+    const text = meshEventLine(event)
+    if (text !== undefined) tell(text)
   }
 }
 

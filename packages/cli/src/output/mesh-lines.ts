@@ -23,12 +23,15 @@ export function defaultModelLines({ defaultModel }: NodeStatus): string[] {
   return [`default model: none (${printableLine(problem, 300)})`, ...(hint === undefined ? [] : [`hint: ${printableLine(hint, 600)}`])]
 }
 
+export const connectedLine = ({ name, peerId, address }: { name: string; peerId: string; address: string }): string =>
+  `peer connected: ${printableLine(name, 80)} (${peerId}) at ${printableLine(address)}`
+
 /** A change among the peers in one line; undefined for what is no news to a person. */
 export function meshEventLine(event: MeshEvent): string | undefined {
   const name = printableLine(event.name, 80)
   switch (event.type) {
     case 'peer.connected':
-      return `peer connected: ${name} (${event.peerId}) at ${printableLine(event.address)}`
+      return connectedLine(event)
     case 'peer.disconnected':
       return `peer gone: ${name} (${event.peerId}): ${printableLine(event.reason)}`
     case 'peer.suspect':
@@ -45,9 +48,12 @@ export function meshEventLine(event: MeshEvent): string | undefined {
   }
 }
 
+/** Why it was asked, at the end of a summary: of no use where it is over. */
+const REASON = / \([^()]*\)$/
+
 /** A peer's turn waits for the person at this node. */
 export function reservedLine({ type, question }: ReservedChange): string {
   const { sessionId, summary, author } = question
-  if (type === 'settled') return `no longer asked: ${printableLine(summary)} (${sessionId})`
+  if (type === 'settled') return `no longer asked: ${printableLine(summary.replace(REASON, ''), 80)} (${sessionId})`
   return `question for you, from ${printableLine(author.node, 80)}: ${printableLine(summary, 300)}; to answer: qmtcode attach ${sessionId}`
 }
