@@ -114,5 +114,7 @@ function hintFor({ code, details }: AppError, name: string): string | undefined 
   if (code === 'rate_limited') return retryHint(details?.retryAfterMs)
   if (code === 'provider_error') return `the model's server is ${name}'s: its qmtcode.log tells more`
   if (code === 'timeout') return `the time is [mesh.timeouts] of ${name}`
+  if (code === 'model_unavailable') return `what ${name} offers: qmtcode models`
+  if (code === 'bad_config') return `it is to be mended on ${name}: qmtcode doctor tells it there`
   return undefined
 }

@@ -130,6 +130,8 @@ const HINTS: [AppError, RegExp | undefined][] = [
   [new AppError('provider_error', 'why'), /the model's server is gpu's/],
   [new AppError('rate_limited', 'why', { details: { retryAfterMs: 6_100 } }), /^try again in 7 s$/],
   [new AppError('timeout', 'why'), /\[mesh\.timeouts\] of gpu/],
+  [new AppError('model_unavailable', 'builtin has no model "x"'), /^what gpu offers: qmtcode models/],
+  [new AppError('bad_config', 'why'), /on gpu: qmtcode doctor/],
   [new AppError('busy', 'why'), undefined],
 ]
 test('what a peer keeps to itself is said in words for our person', async () => {
