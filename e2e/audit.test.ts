@@ -80,6 +80,10 @@ test('a call leaves a line at both ends; a knock, an admission and an invite one
   )
   assert.ok(decided[0]?.user)
 
+  const isChatter = ({ what }: Line): boolean => /^(bans|directory|gossip)\./.test(what)
+  await eventually('what nodes tell each other by themselves', async () => (await audit(server, '--all')).some(isChatter))
+  assert.deepEqual((await audit(server)).filter(isChatter), [])
+
   const table = await server.run(['audit', '--limit', '50'])
   assert.match(table.stdout, /← models\.stream +ok +rack\/scripted/)
   assert.equal((await stat(join(server.home, 'audit.jsonl'))).mode & 0o777, 0o600)

@@ -7,6 +7,7 @@ interface AuditValues {
   since?: number
   limit: number
   follow: boolean
+  all: boolean
   json?: boolean
 }
 
@@ -15,6 +16,7 @@ export function addAuditCommand(program: Command, invoke: (invocation: Invocatio
   const audit = program
     .command('audit')
     .description('what peers did here and this node there: calls, refusals, admission requests, changes of trust, invites')
+    .option('--all', 'also what nodes tell each other by themselves: gossip, records, bans, measurements', false)
     .option('--peer <peer>', 'only of this peer: its name, its id, or the beginning of it')
     .option('--since <time>', 'only of the last 30m, 24h, 7d', parseDuration)
     .option('--limit <n>', 'at most so many, the newest', parseLimit, 100)
@@ -22,7 +24,7 @@ export function addAuditCommand(program: Command, invoke: (invocation: Invocatio
     .option('--json', 'one JSON array; with --follow one line each')
   audit.action(() => {
     const { since: sinceMs, json, ...values } = audit.optsWithGlobals<AuditValues>()
-    const { peer, limit, follow } = values
-    invoke({ command: 'audit', peer, limit, follow, sinceMs, json: json === true })
+    const { peer, limit, follow, all } = values
+    invoke({ command: 'audit', peer, limit, follow, all, sinceMs, json: json === true })
   })
 }

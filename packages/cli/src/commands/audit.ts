@@ -14,11 +14,11 @@ export async function audit(context: CommandContext, command: AuditCommand): Pro
   const { components, out, interrupts } = context
   const file = join(qmtHomeOf(components.env, components.cwd), 'audit.jsonl')
   const from = command.sinceMs === undefined ? 0 : components.clock.now() - command.sinceMs
-  const isMeant = (line: AuditLine): boolean => line.at >= from && isOf(line, command.peer)
+  const isMeant = (line: AuditLine): boolean => line.at >= from && isOf(line, command.peer) && (command.all || !isChatter(line))
   const coming = command.follow ? followAudit(file, { signal: interrupts.signal }) : undefined
   const rows = await newest(readAudit(file), isMeant, command.limit)
   if (!coming) {
-    printList(context, command.json, { rows, columns: COLUMNS, json: (row) => row, none: 'nothing is noted yet: qmtcode --mesh writes it' })
+    printList(context, command.json, { rows, columns: COLUMNS, json: (row) => row, none: noneText(command) })
     return 0
   }
   const show = (line: AuditLine): void => out.line(command.json ? jsonLine(line) : textLine(line))
@@ -26,6 +26,15 @@ export async function audit(context: CommandContext, command: AuditCommand): Pro
   for await (const line of coming) if (isMeant(line)) show(line)
   return 0
 }
+
+const noneText = ({ all, peer, sinceMs }: AuditCommand): string => {
+  if (all && peer === undefined && sinceMs === undefined) return 'nothing is noted yet: qmtcode --mesh writes it'
+  return `nothing of that sort is noted${all ? '' : '; what nodes tell each other by themselves: --all'}`
+}
+
+/** What no person began, and what ended as it always does: short commands leave their links in the middle of it. */
+const isChatter = ({ kind, what, outcome }: AuditLine): boolean =>
+  kind === 'call' && /^(bans|directory|gossip|probe|punch)\./.test(what) && ['ok', 'cancelled', 'link_lost'].includes(outcome)
 
 async function newest(lines: AsyncIterable<AuditLine>, isMeant: (line: AuditLine) => boolean, limit: number): Promise<AuditLine[]> {
   let kept: AuditLine[] = []

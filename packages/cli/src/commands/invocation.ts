@@ -38,6 +38,8 @@ export interface AuditCommand {
   sinceMs?: number
   limit: number
   follow: boolean
+  /** Also what nodes tell each other by themselves. */
+  all: boolean
 }
 
 /** Where a session is. */
