@@ -4,6 +4,7 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk
 import { CANCELLED, CONTINUE } from '../../turn/prompt.ts'
 import { createDemoModel } from './demo-model.ts'
 import { parseRequest } from './request.ts'
+import { announce } from './words.ts'
 
 const ALL = ['list_files', 'read_file', 'search_text', 'shell', 'write_file', 'question']
 const optionsOf = (prompt: LanguageModelV4Message[], tools = ALL): LanguageModelV4CallOptions => ({
@@ -84,6 +85,12 @@ test('asks, and tells what was answered', async () => {
     { tool: 'question', input: { question: 'Which colour?', choices: [{ label: 'red' }, { label: 'dark blue' }, { label: 'green' }] } },
   ])
   assert.match(text, /"Which colour\?" — The user \(alice on laptop\) chose: "dark blue" and wrote: as the sea/)
+})
+
+test('a question that it says ends in its own mark', () => {
+  const step = { at: 1, of: 1 }
+  assert.equal(announce({ kind: 'ask', question: 'Which colour?', choices: [] }, step), 'Asking you: Which colour?')
+  assert.equal(announce({ kind: 'list' }, step), 'Listing the files.')
 })
 
 test('takes notes of a cancelled or cut turn for no request', async () => {

@@ -13,7 +13,7 @@ export function announce(action: Action, step: { at: number; of: number }): stri
   const opening = step.at === 0 ? `${WHAT_IT_IS} ` : ''
   const place = step.of > 1 ? `Step ${step.at + 1} of ${step.of}: ` : ''
   const text = `${place}${doing(action)}`
-  return `${opening}${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+  return `${opening}${text.charAt(0).toUpperCase()}${text.slice(1)}${/[?!.]$/.test(text) ? '' : '.'}`
 }
 
 function doing(action: Action): string {
