@@ -229,6 +229,9 @@ async function takeBack(value: string | undefined, { sessions: port, conversatio
 
 async function nodes({ context, node, print }: SlashComponents): Promise<void> {
   const rows = (await meshOf(node).peers.list()).filter(isNode)
-  const table = renderTable(nodeColumns(rows, context.outStyle, false), rows, { width: context.out.width, head: context.outStyle.dim })
+  const table = renderTable(nodeColumns(rows, context.outStyle, { isOfPeers: false }), rows, {
+    width: context.out.width,
+    head: context.outStyle.dim,
+  })
   print([...table, ...problemLines(rows).map(context.outStyle.yellow)].join('\n'))
 }

@@ -1,4 +1,6 @@
+import { AppError, isAppError } from '@qmtcode/protocol'
 import type { InviteInfo, NewInvite } from '@qmtcode/protocol'
+import type { NodeHandle } from '../node-handle.ts'
 import { span } from '../output/format.ts'
 import { jsonLine, printableLine } from '../output/printable.ts'
 import { meshOf, requirePerson, withNode } from './context.ts'
@@ -11,7 +13,10 @@ export async function invite(context: CommandContext, { qr, json, yes, ...wish }
   requirePerson(context, { yes, what: 'invite' })
   const { name, role, ttlMs, uses, labels } = wish
   return await withNode(context, { withMesh: 'listens' }, async (node) => {
-    const made = await meshOf(node).trust.invite({ name, role, ttlMs, uses, labels })
+    const { trust } = meshOf(node)
+    const made = await trust.invite({ name, role, ttlMs, uses, labels }).catch(async (error: unknown) => {
+      throw (await onlyDials(node, error)) ?? error
+    })
     if (json) context.out.line(jsonLine(made, 2))
     else {
       if (qr && context.components.stdout.isTTY === true) context.out.line(await qrCode(made.url))
@@ -20,6 +25,15 @@ export async function invite(context: CommandContext, { qr, json, yes, ...wish }
     }
     return 0
   })
+}
+
+/** Where no invite can be made since the node that runs here opens no port: whose it is, and what to do. */
+async function onlyDials(node: NodeHandle, error: unknown): Promise<AppError | undefined> {
+  if (node.others !== undefined || !isAppError(error, 'bad_request') || error.hint === undefined) return undefined
+  const { pid, listenAddresses } = await node.status()
+  if (listenAddresses.length > 0) return undefined
+  const hint = `the qmtcode that runs here (pid ${pid}) only dials: stop that one, and start it with --mesh`
+  return new AppError(error.code, error.message, { cause: error, hint })
 }
 
 const WHITE_ON_BLACK = '\u001b[97;40m'

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { AppError } from '@qmtcode/protocol'
-import type { KnownPeer, PeerId } from '@qmtcode/protocol'
+import type { KnownPeer, PeerId, SessionId } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { PEER_A, PEER_B, cli, fakeNode, offer, peerInfo, startCli } from './cli-kit.ts'
+import { reservedLine } from '../output/mesh-lines.ts'
+import { nodeColumns } from '../output/node-table.ts'
+import { styleFor } from '../output/style.ts'
+import { renderTable } from '../output/table.ts'
 import { scriptedSessions } from './scripted-sessions.ts'
 
 const PEER_C = '12D3KooWCCCCCCZZZZZZZZZZZZZZZZZZ123456789AbCdEfGhJkL' as PeerId
@@ -292,4 +297,45 @@ test('without a terminal and without a mesh there is nothing to run', async () =
   const { code, stderr } = await cli([], { node: fakeNode({ mesh: false }) })
   assert.equal(code, 2)
   assert.match(stderr, /nothing to do: no terminal for a chat, and the mesh is not enabled/)
+})
+
+test('an invite beside a node that only dials: stop that one, and start it with --mesh', async () => {
+  const node = fakeNode()
+  const status = await node.status()
+  node.status = async () => ({ ...status, listenAddresses: [] })
+  const invite = async () => {
+    throw new AppError('bad_request', 'this node listens nowhere', { hint: '--mesh-listen' })
+  }
+  if (node.trust) node.trust = { ...node.trust, invite }
+  const { code, stderr } = await cli(['invite', '--yes'], { node })
+  assert.equal(code, 2)
+  assert.match(stderr, /hint: the qmtcode that runs here \(pid 42\) only dials: stop that one, and start it with --mesh$/m)
+  node.status = async () => status
+  assert.match((await cli(['invite', '--yes'], { node })).stderr, /hint: --mesh-listen$/m)
+})
+
+test('peers fit a terminal of sixty columns, with ids that name one peer each; eighty hold whole ids', async () => {
+  const peers = [peerInfo({ name: 'a-long-name-of-a-machine' }), peerInfo({ peerId: PEER_C, trust: 'banned', use: false, role: 'member' })]
+  for (const [width, isWhole] of [
+    [60, false],
+    [79, false],
+    [80, true],
+    [200, true],
+  ] as const) {
+    const lines = renderTable(nodeColumns(peers, styleFor(new PassThrough(), {}), { isOfPeers: true, width }), peers, { width })
+    for (const line of lines) assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`)
+    assert.equal(lines.join().includes(PEER_C), isWhole, lines.join('\n'))
+    assert.ok(lines.join().includes(PEER_C.slice(0, 14)))
+  }
+})
+
+test('a question that is over is told in a line without why it was asked', () => {
+  const question = {
+    sessionId: 'ses_1' as SessionId,
+    id: 'p',
+    tool: 'shell',
+    summary: 'run echo (a) (no sandbox here: all rights)',
+    author: { node: 'x' },
+  }
+  assert.equal(reservedLine({ type: 'settled', question: question }), 'no longer asked: run echo (a) (ses_1)')
 })

@@ -13,7 +13,7 @@ export async function peers(context: CommandContext, { json }: { json: boolean }
     const rows = allPeers(await mesh.peers.list(), await mesh.trust.list())
     printList(context, json, {
       rows,
-      columns: nodeColumns(rows, context.outStyle, true),
+      columns: nodeColumns(rows, context.outStyle, { isOfPeers: true, width: context.out.width }),
       json: nodeJson,
       none: 'no peers: none known, none knocked',
     })

@@ -42,8 +42,16 @@ function infoOf(peer: KnownPeer): PeerInfo {
   }
 }
 
-/** `wholeIds`: for `peers`, whose commands take whole ids. */
-export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: boolean): Column<PeerInfo>[] {
+/** Columns of the terminal that a row of `peers` needs with whole ids. */
+const WHOLE_IDS_WIDTH = 80
+
+/** `isOfPeers`: for `peers`, whose commands take whole ids: shown where `width` has room for them. */
+export function nodeColumns(
+  peers: readonly PeerInfo[],
+  style: Style,
+  { isOfPeers, width = Infinity }: { isOfPeers: boolean; width?: number },
+): Column<PeerInfo>[] {
+  const wholeIds = isOfPeers && width >= WHOLE_IDS_WIDTH
   const short = shortPeerIds(peers.map((peer) => peer.peerId))
   return [
     { title: 'NAME', value: (peer) => printableLine(peer.name, 63), min: 16, paint: (cell, peer) => (peer.self ? style.bold(cell) : cell) },
@@ -55,8 +63,8 @@ export function nodeColumns(peers: readonly PeerInfo[], style: Style, wholeIds: 
     { title: 'USE', value: (peer) => (peer.self ? '' : peer.use ? 'yes' : 'no'), spare: 3 },
     { title: 'RTT', value: (peer) => (peer.rttMs === undefined ? '' : `${peer.rttMs.toFixed(1)} ms`), align: 'right', spare: 6 },
     { title: 'LOAD', value: loadOf, align: 'right', spare: 7 },
-    { title: 'MODELS', value: (peer) => (wholeIds ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
-    { title: 'ADDRESS', value: (peer) => (wholeIds ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 2 },
+    { title: 'MODELS', value: (peer) => (isOfPeers ? '' : printableLine(peer.models.join(' '), 300)), min: 8 },
+    { title: 'ADDRESS', value: (peer) => (isOfPeers ? printableLine(peer.addresses[0] ?? '') : ''), min: 12, spare: 2 },
   ]
 }
 
