@@ -6,6 +6,7 @@ import type { PeerInfo } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
 import { allPeers } from '../packages/cli/src/output/node-table.ts'
 import { openNodeApi } from './support/node-api.ts'
+import { noTerminal, openTerminal } from './support/pty.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Finished, Machine, Running } from './support/qmt.ts'
 
@@ -67,6 +68,17 @@ test('two commands: an invite here, a join there, and the other machine is an ad
   const [listed] = JSON.parse(ok(await a.run(['invites', '--json'])).stdout) as { usesLeft: number; state: string }[]
   assert.deepEqual([listed?.usesLeft, listed?.state], [0, 'used'])
   assert.ok(!(await readFile(join(a.home, 'qmtcode.log'), 'utf8')).includes(made.url))
+})
+
+test('on a terminal an invite is shown as a QR code too, unless it is not wanted', { skip: noTerminal }, async () => {
+  await using a = await createMachine()
+  await startNode(a, 'host')
+  await using shown = openTerminal(a, ['invite', '--yes'])
+  await shown.shows(/▀[▀▄█ ]{30,}[^]*qmt:\/\/mesh\/join\//)
+  assert.equal(await shown.ended(), 0)
+  await using plain = openTerminal(a, ['invite', '--yes', '--no-qr'])
+  await plain.shows(/^[^▀▄█]*qmt:\/\/mesh\/join\/[^▀▄█]*$/)
+  assert.equal(await plain.ended(), 0)
 })
 
 test('a invites b as admin, b invites c, a admits c by its chain; a ban for the whole mesh cuts c at b', async () => {

@@ -23,6 +23,7 @@ interface Report {
 /** A laptop that knows a peer for each thing that can be wrong, and the peers, each on a host of its own. */
 interface Ward {
   lab: Lab
+  lan: Lan
   laptop: Machine
   id: string
   hosts: Map<string, Host>
@@ -33,10 +34,15 @@ interface Ward {
 const owned = new AsyncDisposableStack()
 
 /** A node in the LAN; its `[mesh]` and the role of the laptop there. */
-async function node(ward: Ward, lan: Lan, name: string, options: { role?: string; share?: string; slow?: boolean }): Promise<void> {
+async function node(
+  ward: Ward,
+  lan: Lan,
+  name: string,
+  options: { role?: string; share?: string; slow?: boolean; env?: Record<string, string> },
+): Promise<void> {
   const host = await ward.lab.host(name, { lan, slow: options.slow })
   ward.hosts.set(name, host)
-  const machine = owned.use(await createMachine({}, { on: host }))
+  const machine = owned.use(await createMachine(options.env, { on: host }))
   await machine.writeConfig(`
 [mesh]
 node_name = "${name}"
@@ -53,6 +59,7 @@ async function host({ lab, hosts }: Ward, name: string, lan: Lan): Promise<Host>
   return made
 }
 
+const TEN_MINUTES_LATE = `--import=data:text/javascript,${encodeURIComponent('const now=Date.now;Date.now=()=>now()-600000')}`
 const SHARED = '[mesh.share]\nmodels = ["builtin/demo"]\nagents = ["*"]\nworkspaces = ["/tmp"]'
 
 async function build(): Promise<Ward> {
@@ -61,13 +68,14 @@ async function build(): Promise<Ward> {
   await lab.nat('nat', { kind: 'port-restricted', inside: home, outside: lan })
   const at = await lab.host('laptop', { lan })
   const laptop = owned.use(await createMachine({}, { on: at }))
-  const ward: Ward = { lab, laptop, id: await laptop.peerId(), hosts: new Map([['laptop', at]]), output: () => '' }
+  const ward: Ward = { lab, lan, laptop, id: await laptop.peerId(), hosts: new Map([['laptop', at]]), output: () => '' }
   await Promise.all([
     node(ward, lan, 'good', { role: 'client', share: SHARED, slow: true }),
     node(ward, lan, 'unsharing', { role: 'client', share: '[mesh.share]\nmodels = []' }),
     node(ward, lan, 'observing', { role: 'observer' }),
     node(ward, lan, 'unknowing', {}),
     node(ward, lan, 'banning', {}),
+    node(ward, lan, 'late', { role: 'client', env: { NODE_OPTIONS: TEN_MINUTES_LATE } }),
   ])
   const silent = await host(ward, 'silent', lan)
   await silent.block({ protocol: 'tcp', port: 9000, direction: 'in', how: 'drop' })
@@ -87,7 +95,7 @@ async function build(): Promise<Ward> {
 const OTHER_ID = '12D3KooWGRUVh7jsZ3sPQ5rF4ZfYQ5WcMPrnQfjLkeH7fWbRzvXT'
 
 function laptopConfig({ hosts }: Ward): string {
-  const names = ['good', 'unsharing', 'observing', 'unknowing', 'banning', 'silent', 'refusing', 'web', 'mute', 'inside']
+  const names = ['good', 'unsharing', 'observing', 'unknowing', 'banning', 'late', 'silent', 'refusing', 'web', 'mute', 'inside']
   const peers = names.map((name) => [name, `/ip4/${hosts.get(name)?.address ?? ''}/tcp/9000`] as const)
   const others = [
     ['misnamed', '/dns4/no-such-host.invalid/tcp/9000'],
@@ -192,6 +200,33 @@ describe('doctor', { skip, timeout: 600_000 }, () => {
     const bandwidth = peers[0]?.checks.find(({ id }) => id === 'bandwidth')
     assert.equal(bandwidth?.status, 'warning', bandwidth?.text)
     assert.match(bandwidth?.text ?? '', /narrow/)
+  })
+
+  test('a clock that is ten minutes late is told, with what sets it', async () => {
+    const find = (checks: Check[]): Check | undefined => checks.find(({ id, status }) => id === 'clock' && status === 'warning')
+    const check = find(await checksOf('late', (checks) => find(checks) !== undefined))
+    assert.match(check?.text ?? '', /late's clock is (9 min 5\d s|10 min) behind/)
+    assert.ok(check?.fixes.some(({ on, text }) => on === 'late' && text === 'sudo timedatectl set-ntp true'))
+  })
+
+  test('a peer that is banned here, and admitted again by the command that is named', async () => {
+    assert.equal((await ward.laptop.run(['peers', 'ban', 'observing', '--yes'])).code, 0)
+    const banned = (await examine(ward, 'observing')).peers[0]?.checks.find(({ id }) => id === 'admitted-here')
+    assert.deepEqual([banned?.status, banned?.text], ['problem', 'observing is banned here'])
+    assert.equal((await ward.laptop.run([...(banned?.fixes[0]?.text.split(' ').slice(1) ?? []), '--yes'])).code, 0)
+  })
+
+  test('a relay that gives no place, with what to do there', async () => {
+    const at = await ward.lab.host('stray', { lan: ward.lan })
+    const machine = owned.use(await createMachine({}, { on: at }))
+    const [, id = ''] = /peer id (\w+)/.exec((await checksOf('good', () => true)).find((check) => check.id === 'name')?.text ?? '') ?? []
+    const relay = `/ip4/${ward.hosts.get('good')?.address ?? ''}/tcp/9000/p2p/${id}`
+    await machine.writeConfig(`[mesh.nat]\nrelays = "${relay}"\n`)
+    const { self } = JSON.parse((await machine.run(['doctor', '--json'])).stdout) as Report
+    const check = self.checks.find(({ id }) => id === 'relay')
+    assert.equal(check?.status, 'problem')
+    assert.match(check?.text ?? '', /has no place at the relay relay-\w+: it has not admitted this node/)
+    assert.match(check?.fixes.map(fixLine).join('\n') ?? '', /serve = true[^]*: qmtcode peers admit 12D3KooW/)
   })
 
   test('use that was taken, and given back', async () => {
