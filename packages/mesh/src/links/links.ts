@@ -9,7 +9,7 @@ import { createDrains } from './drains.ts'
 import { byWorth, isConnected, newLink } from './link.ts'
 import type { Line, Link } from './link.ts'
 import { localHostOf } from './local-host.ts'
-import { lineMeter } from './meter.ts'
+import { lineMeter, trafficOf } from './meter.ts'
 import type { Meter } from './meter.ts'
 import { createPinger } from './ping.ts'
 import { prove } from './proof.ts'
@@ -94,17 +94,14 @@ export function createLinks(components: LinksComponents, options: { self: PeerId
   }
   function watch(link: Link, line: Line): Line['pinger'] {
     const { connection, meter } = line
-    // What peers call here counts for the link as a whole; with several lines it says nothing about one of them.
-    const received = (): number => (link.lines.length > 1 ? meter.bytesIn : link.meter.bytesIn)
-    let bytesIn = received()
+    const hasMoreTraffic = trafficOf({ line: meter, whole: link.meter, isAlone: () => link.lines.length <= 1 })
     return createPinger(
       connection,
       {
         clock,
         listener: {
           hasTraffic() {
-            const hasMore = received() > bytesIn
-            bytesIn = received()
+            const hasMore = hasMoreTraffic()
             if (hasMore) recovered(link, line)
             return hasMore
           },

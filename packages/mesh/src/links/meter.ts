@@ -27,6 +27,20 @@ export function lineMeter(whole: Meter): Meter {
   }
 }
 
+/**
+ * Tells whether bytes came since it was asked last. What peers call here counts for the link as a whole; beside other lines it says nothing
+ * about one of them.
+ */
+export function trafficOf({ line, whole, isAlone }: { line: Meter; whole: Meter; isAlone(): boolean }): () => boolean {
+  let before = { line: line.bytesIn, whole: whole.bytesIn }
+  return () => {
+    const now = { line: line.bytesIn, whole: whole.bytesIn }
+    const hasMore = isAlone() ? now.whole > before.whole : now.line > before.line
+    before = now
+    return hasMore
+  }
+}
+
 /** `stream` with its bytes counted. Keeps `cork` itself: streams that share it are flushed together. */
 export function meteredStream(stream: ByteStream, meter: Meter): ByteStream {
   return {
