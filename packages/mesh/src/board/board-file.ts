@@ -1,10 +1,11 @@
-import { copyFile, mkdir, open, readFile, readdir, rename } from 'node:fs/promises'
+import { copyFile, mkdir, open, readFile, readdir } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
 import { entrySchema } from '../gossip/entry.ts'
 import type { GossipEntry } from '../gossip/types.ts'
+import { replaceFile } from '../identity/replace-file.ts'
 
 /** The board on disk: one entry a line, the later of a key counts. What was resolved is there after a power cut. */
 export interface BoardFile {
@@ -88,16 +89,8 @@ export async function openBoardFile({ file, log }: { file: string; log: Logger }
 const unwritten = (file: string, cause: unknown): AppError =>
   isAppError(cause) ? cause : new AppError('internal', `cannot write ${file}: ${toAppError(cause).message}`, { cause })
 
-async function replaceLines(file: string, entries: readonly GossipEntry[]): Promise<void> {
-  const temporary = await open(`${file}.new`, 'w', 0o600)
-  try {
-    await temporary.writeFile(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-    await temporary.sync()
-  } finally {
-    await temporary.close()
-  }
-  await rename(`${file}.new`, file)
-}
+const replaceLines = (file: string, entries: readonly GossipEntry[]): Promise<void> =>
+  replaceFile(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
 
 const keptCopies = async (file: string): Promise<string[]> =>
   (await readdir(dirname(file)))

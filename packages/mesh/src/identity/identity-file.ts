@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { AppError } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
+import { writeBeside } from './replace-file.ts'
 
 const OTHERS = 0o077 // group's and others' rights
 
@@ -60,16 +60,10 @@ function parseIdentity(file: string, bytes: Uint8Array): Ed25519PrivateKey {
 /** Writes beside the file and links it into place, which fails when somebody else was first: theirs then counts. */
 async function createIdentity(file: string): Promise<void> {
   const key = await generateKeyPair('Ed25519')
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  let temporary: string | undefined
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      await handle.writeFile(privateKeyToProtobuf(key))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    temporary = await writeBeside(file, privateKeyToProtobuf(key))
     await link(temporary, file)
   } catch (cause) {
     if (errnoOf(cause) === 'EEXIST') return
@@ -78,7 +72,7 @@ async function createIdentity(file: string): Promise<void> {
       hint: `mkdir -p ${quoted(dirname(file))} && chmod u+rwx ${quoted(dirname(file))}`,
     })
   } finally {
-    await unlink(temporary).catch(() => undefined)
+    if (temporary !== undefined) await unlink(temporary).catch(() => undefined)
   }
 }
 

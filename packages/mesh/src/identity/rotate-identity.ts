@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { copyFile, chmod, open, rename, unlink } from 'node:fs/promises'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { AppError } from '@qmtcode/protocol'
@@ -7,6 +5,7 @@ import type { Clock, PeerId } from '@qmtcode/protocol'
 import { openKnownPeersFile } from '../trust/known-peers-file.ts'
 import { shownRotations, signRotation } from '../trust/rotation.ts'
 import { errnoOf, loadIdentity } from './identity-file.ts'
+import { replaceFile } from './replace-file.ts'
 
 export interface Rotated {
   before: PeerId
@@ -43,20 +42,9 @@ export async function rotateIdentity(
 }
 
 async function replaceKey(file: string, backup: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      await handle.writeFile(bytes)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await copyFile(file, backup)
-    await chmod(backup, 0o600)
-    await rename(temporary, file)
+    await replaceFile(file, bytes, { backup })
   } catch (cause) {
-    await unlink(temporary).catch(() => undefined)
     throw new AppError('bad_config', `cannot replace the identity file ${file}: ${errnoOf(cause) ?? String(cause)}`, { cause })
   }
 }

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { errnoOf } from '../identity/identity-file.ts'
+import { replaceFile } from '../identity/replace-file.ts'
 import { chainSchema } from './grant.ts'
 import { storedInviteSchema } from './invite-book.ts'
 import { meshBanSchema } from './mesh-ban.ts'
@@ -64,7 +64,7 @@ export async function openKnownPeersFile(file: string): Promise<KnownPeersFile> 
     save() {
       next ??= writing.then(() => {
         next = undefined
-        writing = replaceFile(file, `${JSON.stringify(content, undefined, 2)}\n`)
+        writing = write(file, `${JSON.stringify(content, undefined, 2)}\n`)
         return writing
       })
       const saved = next
@@ -103,20 +103,11 @@ function parseKnownPeers(file: string, text: string): KnownPeersContent {
   })
 }
 
-async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+async function write(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(temporary, file)
+    await replaceFile(file, text)
   } catch (cause) {
-    await unlink(temporary).catch(() => undefined)
     throw new AppError('internal', `cannot write ${file}: ${errnoOf(cause) ?? String(cause)}`, { cause })
   }
 }
