@@ -78,7 +78,7 @@ async function build(): Promise<Ward> {
     node(ward, lan, 'late', { role: 'client', env: { NODE_OPTIONS: TEN_MINUTES_LATE } }),
   ])
   const silent = await host(ward, 'silent', lan)
-  await silent.block({ protocol: 'tcp', port: 9000, direction: 'in', how: 'drop' })
+  for (const protocol of ['tcp', 'udp'] as const) await silent.block({ protocol, port: 9000, direction: 'in', how: 'drop' })
   const refusing = await host(ward, 'refusing', lan)
   await refusing.block({ protocol: 'tcp', port: 9000, direction: 'in', how: 'refuse' })
   const web = await host(ward, 'web', lan)
@@ -98,6 +98,7 @@ function laptopConfig({ hosts }: Ward): string {
   const names = ['good', 'unsharing', 'observing', 'unknowing', 'banning', 'late', 'silent', 'refusing', 'web', 'mute', 'inside']
   const peers = names.map((name) => [name, `/ip4/${hosts.get(name)?.address ?? ''}/tcp/9000`] as const)
   const others = [
+    ['silent-quic', `/ip4/${hosts.get('silent')?.address ?? ''}/udp/9000/quic-v1`],
     ['misnamed', '/dns4/no-such-host.invalid/tcp/9000'],
     ['mistyped', `/ip4/${hosts.get('good')?.address ?? ''}/tcp/9001`],
     ['mistaken', `/ip4/${hosts.get('unknowing')?.address ?? ''}/tcp/9000/p2p/${OTHER_ID}`],
@@ -119,6 +120,12 @@ const CAUSES: [string, string, RegExp, RegExp][] = [
     'address',
     /nothing came back: the machine is off, or a firewall drops TCP 9000 silently/,
     /on silent: sudo ufw allow 9000\/tcp/,
+  ],
+  [
+    'silent-quic',
+    'address',
+    /udp\/9000\/quic-v1: nothing came back: .*drops UDP 9000 silently/,
+    /on silent-quic: sudo ufw allow 9000\/udp/,
   ],
   ['refusing', 'address', /refused at once/, /on refusing: qmtcode --headless --mesh/],
   ['mistyped', 'address', /refused at once: nothing listens on that port/, /on mistyped: does it listen on that port\?/],

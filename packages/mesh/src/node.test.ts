@@ -175,6 +175,19 @@ test('a lower role cuts what it no longer covers', async () => {
   await assert.rejects(a.node.peers.models(b.peerId).offers(), fails('forbidden', /role observer/))
 })
 
+for (const [line, listen] of [
+  ['TCP', '/ip4/127.0.0.1/tcp/0'],
+  ['QUIC', '/ip4/127.0.0.1/udp/0/quic-v1'],
+] as const) {
+  test(`a peer is dialled by its host name over ${line}`, async () => {
+    await using b = await startNode({ name: 'b', listen: [listen] })
+    const addr = b.address.replace('/ip4/127.0.0.1', '/dns4/localhost')
+    await using a = await startNode({ name: 'a', listen: [listen], peers: [{ name: 'b', addr }] })
+    await b.node.trust.admit(a.peerId)
+    await connected(a, b)
+  })
+}
+
 test('a peer that comes back is connected again, and the same Models works over the new connection', async () => {
   const b1 = await startNode({ name: 'b', models: endlessModels() })
   const listen = [b1.address.replace(/\/p2p\/.*/, '')]

@@ -101,6 +101,13 @@ test('a clock that is off by more than a minute warns, with the command for both
   }
 })
 
+test('another version over there warns', () => {
+  const hello = { name: 'gpu', version: '1.1.0', state: 'admitted', services: [], clockAheadMs: 0 } as const
+  const check = findOf(connectionChecks(peer({ hello: { ...hello, services: [] } }), self()), 'version')
+  assert.equal(check?.status, 'warning')
+  assert.match(check?.text ?? '', /^qmtcode 1\.1\.0 there, 1\.0\.0 here/)
+})
+
 test('each way a dial fails names its fix; a peer that is linked all the same only warns', () => {
   for (const [over, text, fix] of [
     [{ outcome: 'silent' }, /firewall drops TCP 9000 silently/, 'sudo ufw allow 9000/tcp'],
