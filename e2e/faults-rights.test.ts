@@ -85,7 +85,8 @@ test('sessions share and unshare: another node sees, prompts, and is out again',
   const asked = await laptop.run(['run', '--node', 'gpu-server', '--session', id, 'list files'])
   assert.equal(asked.code, 0, asked.stderr)
   const deleted = await laptop.run(['sessions', 'share', `gpu-server/${id}`, '--with', 'gpu-server', '--as', 'control'])
-  assert.notEqual(deleted.code, 0)
+  assert.equal(deleted.code, 4, deleted.stderr)
+  assert.match(deleted.stderr, /error\[forbidden\]/)
 
   const taken = await server.run(['sessions', 'unshare', id, '--with', 'laptop'])
   assert.equal(taken.code, 0, taken.stderr)

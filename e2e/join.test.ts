@@ -7,8 +7,8 @@ import { eventually } from '@qmtcode/testing'
 import { allPeers } from '../packages/cli/src/output/node-table.ts'
 import { openNodeApi } from './support/node-api.ts'
 import { noTerminal, openTerminal } from './support/pty.ts'
-import { createMachine } from './support/qmt.ts'
-import type { Finished, Machine, Running } from './support/qmt.ts'
+import { createMachine, ok } from './support/qmt.ts'
+import type { Machine, Running } from './support/qmt.ts'
 
 const CONFIG = (name: string, more = ''): string => `
 [mesh]
@@ -29,10 +29,6 @@ async function startNode(machine: Machine, name: string, more = '', args: string
   const node = machine.start(['--headless', '--mesh', ...args])
   const [, address = '', peerId = ''] = await node.line(/listening: (\S+\/p2p\/(\S+))/)
   return { machine, node, address, peerId }
-}
-const ok = (finished: Finished): Finished => {
-  assert.equal(finished.code, 0, finished.stderr)
-  return finished
 }
 const invite = async ({ machine }: Started, ...args: string[]): Promise<{ id: string; url: string }> =>
   JSON.parse(ok(await machine.run(['invite', '--yes', '--json', ...args])).stdout) as { id: string; url: string }

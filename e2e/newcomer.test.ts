@@ -1,28 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SelfDiagnosis } from '@qmtcode/protocol'
-import { createMachine } from './support/qmt.ts'
-import type { Finished, Machine } from './support/qmt.ts'
+import { createMachine, ok } from './support/qmt.ts'
+import type { Machine } from './support/qmt.ts'
 
-const ok = (finished: Finished): Finished => {
-  assert.equal(finished.code, 0, finished.stderr)
-  return finished
-}
+const hostConfig = (shared = ''): string => `[mesh]
+listen = "/ip4/127.0.0.1/tcp/0"
+discovery = "none"
+node_name = "host"
+${shared}
+[agent]
+provider = "builtin"
+model = "demo"
+`
 
 test('a newcomer gets from an invite to an answer of the other machine by what the commands print', async () => {
   await using host = await createMachine()
   await using guest = await createMachine()
-  await host.writeConfig(`[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "host"
-[mesh.share]
-agents = ["*"]
-workspaces = ["${host.workspace}"]
-[agent]
-provider = "builtin"
-model = "demo"
-`)
+  await host.writeConfig(hostConfig(`[mesh.share]\nagents = ["*"]\nworkspaces = ["${host.workspace}"]`))
   // The guest has no configuration at all.
   const node = host.start(['--headless'])
   await node.line(/listening: \S+/)
@@ -63,14 +58,7 @@ async function looksFromHere(guest: Machine, session: string | undefined): Promi
 test('where the inviter shares no workspace, join names a model of it, and that answers', async () => {
   await using host = await createMachine()
   await using guest = await createMachine()
-  await host.writeConfig(`[mesh]
-listen = "/ip4/127.0.0.1/tcp/0"
-discovery = "none"
-node_name = "host"
-[agent]
-provider = "builtin"
-model = "demo"
-`)
+  await host.writeConfig(hostConfig())
   await guest.writeConfig('[mesh]\nenabled = false\nlisten = "/ip4/127.0.0.1/tcp/0"\ndiscovery = "none"\nnode_name = "guest"\n')
   const node = host.start(['--headless'])
   await node.line(/listening: \S+/)

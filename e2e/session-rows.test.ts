@@ -88,7 +88,8 @@ test('a session of C is a row at A, which only B is linked to: running, then idl
   assert.deepEqual([right?.sessions, right?.trust], [1, 'unknown'])
   // A row is no right: A has none at C, and no link.
   const attached = await a.run(['attach', `right/${id}`, '--no-follow'])
-  assert.notEqual(attached.code, 0)
+  assert.equal(attached.code, 1, attached.stderr)
+  assert.match(attached.stderr, /error\[not_found\]: no peer is called "right"/)
 
   assert.equal((await c.run(['sessions', 'delete', id])).code, 0)
   await watching.line(new RegExp(`"type":"row.removed","id":"${id}"`))

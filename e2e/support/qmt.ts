@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -37,6 +38,12 @@ export interface Finished {
   code: number
   stdout: string
   stderr: string
+}
+
+/** For commands that are to succeed: the same, or an error with what was said. */
+export function ok(finished: Finished): Finished {
+  assert.equal(finished.code, 0, finished.stderr)
+  return finished
 }
 
 export interface Running {
