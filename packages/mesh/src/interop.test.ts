@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { RELAY_V2_HOP_CODEC, RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import type { Connection, IdentifyResult } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -13,8 +14,9 @@ import { loadIdentity } from './identity/identity-file.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
 import { IDENTIFY_PROTOCOL } from './links/discreet-identify.ts'
 import { PING_PROTOCOL, answerPings } from './links/ping.ts'
+import { NO_NAT } from './nat/nat-options.ts'
 import { connected, newHome, startNode, startPair } from './testing/mesh-kit.ts'
-import { PLAIN_LINES, plainNode } from './testing/plain-node.ts'
+import { EACH_LINE, PLAIN_LINES, plainNode } from './testing/plain-node.ts'
 import type { PlainNode } from './testing/plain-node.ts'
 import { fate, idOf } from './testing/stranger.ts'
 
@@ -77,37 +79,48 @@ test('identify tells a stranger three protocols and no address; once admitted, a
   assert.equal(admitted.listenAddrs.length, 1)
 })
 
-test('a stranger that speaks perfect libp2p opens none of the protocols that an admitted peer is told of', async () => {
-  await using b = await startNode({ name: 'b', models: NO_MODELS, discovery: ['kademlia'] })
-  await using friend = await plainNode()
-  await using plain = await plainNode()
-  await b.node.trust.admit(idOf(friend), { role: 'admin' })
-  const { protocols } = await identified(friend, await friend.dial(multiaddr(b.address)))
-  const ours = protocols.filter(
-    (protocol) => protocol !== IDENTIFY_PROTOCOL && protocol !== PING_PROTOCOL && protocol !== HANDSHAKE_PROTOCOL,
-  )
-  assert.ok(ours.length >= 5, ours.join(' '))
-  const connection = await plain.dial(multiaddr(b.address))
-  for (const protocol of ours) assert.equal(await fate(connection, protocol, new Uint8Array(64)), 'reset', protocol)
-  assert.equal(connection.status, 'open')
-})
+for (const line of EACH_LINE) {
+  test(`a stranger that speaks perfect libp2p over ${line.name} opens none of the protocols that an admitted peer is told of`, async () => {
+    await using b = await startNode({
+      name: 'b',
+      listen: [line.listen],
+      models: NO_MODELS,
+      discovery: ['kademlia'],
+      nat: { ...NO_NAT, serve: true },
+    })
+    await using friend = await plainNode(line)
+    await using plain = await plainNode(line)
+    await b.node.trust.admit(idOf(friend), { role: 'admin' })
+    const { protocols } = await identified(friend, await friend.dial(multiaddr(b.address)))
+    const ours = protocols.filter(
+      (protocol) => protocol !== IDENTIFY_PROTOCOL && protocol !== PING_PROTOCOL && protocol !== HANDSHAKE_PROTOCOL,
+    )
+    assert.ok(ours.length >= 5, ours.join(' '))
+    const connection = await plain.dial(multiaddr(b.address))
+    assert.ok(ours.includes(RELAY_V2_HOP_CODEC) && ours.includes(RELAY_V2_STOP_CODEC), ours.join(' '))
+    // Over QUIC a reset looks like an end.
+    for (const protocol of ours)
+      assert.match(await fate(connection, protocol, new Uint8Array(64)), line.name === 'QUIC' ? /reset|closed/ : /reset/, protocol)
+    assert.equal(connection.status, 'open')
+  })
 
-test('Kademlia of js-libp2p finds a third node through us once it is admitted, and not before', async () => {
-  const kad = { discovery: ['kademlia' as const] }
-  await using pair = await startPair({ a: kad, b: kad })
-  await using plain = await plainNode()
-  const find = async (): Promise<string[]> => {
-    const found = await findPeer(plain.services.kad, pair.a.peerId)
-    return found.map((address) => address.replace(/\/p2p\/.*/, ''))
-  }
-  const first = await plain.dial(multiaddr(pair.b.address))
-  await identified(plain, first)
-  assert.deepEqual(await find(), [])
-  await pair.b.node.trust.admit(idOf(plain), { role: 'observer' })
-  await identified(plain, first)
-  await eventually('a is found', async () => (await find()).length > 0)
-  assert.deepEqual(await find(), [pair.a.address.replace(/\/p2p\/.*/, '')])
-})
+  test(`Kademlia of js-libp2p over ${line.name} finds a third node through us once it is admitted, and not before`, async () => {
+    const kad = { discovery: ['kademlia' as const], listen: [line.listen] }
+    await using pair = await startPair({ a: kad, b: kad })
+    await using plain = await plainNode(line)
+    const find = async (): Promise<string[]> => {
+      const found = await findPeer(plain.services.kad, pair.a.peerId)
+      return found.map((address) => address.replace(/\/p2p\/.*/, ''))
+    }
+    const first = await plain.dial(multiaddr(pair.b.address))
+    await identified(plain, first)
+    assert.deepEqual(await find(), [])
+    await pair.b.node.trust.admit(idOf(plain), { role: 'observer' })
+    await identified(plain, first)
+    await eventually('a is found', async () => (await find()).length > 0)
+    assert.deepEqual(await find(), [pair.a.address.replace(/\/p2p\/.*/, '')])
+  })
+}
 
 test('two of ours that meet as strangers use Kademlia together once one is admitted, without a new connection', async () => {
   const kad = { discovery: ['kademlia' as const] }

@@ -6,7 +6,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { eventually } from '@qmtcode/testing'
 import { makeNode, startNode } from '../testing/mesh-kit.ts'
 import type { TestNode, TestNodeOptions } from '../testing/mesh-kit.ts'
-import { PLAIN_LINES, plainNode } from '../testing/plain-node.ts'
+import { EACH_LINE, plainNode } from '../testing/plain-node.ts'
 import type { PlainNode } from '../testing/plain-node.ts'
 import { dial, fate, idOf } from '../testing/stranger.ts'
 import { NO_NAT } from './nat-options.ts'
@@ -42,7 +42,7 @@ async function saysWhatItIs(at: TestNode, name: string): Promise<string | undefi
   return seen.peerId
 }
 
-for (const line of PLAIN_LINES.filter(({ name }) => name !== 'TCP with both')) {
+for (const line of EACH_LINE) {
   test(`our relay and js-libp2p at its defaults over ${line.name}: it calls over it, has a place, and is called, once admitted`, async () => {
     await using relay = await startNode({ name: 'relay', listen: [line.listen], ...SERVES })
     await using hidden = await admitted('hidden', relay, { listen: [], nat: { ...NO_NAT, relays: [relay.address] } })

@@ -27,6 +27,9 @@ export const PLAIN_LINES: readonly PlainLine[] = [
   { name: 'QUIC', listen: QUIC, encrypter: 'both' },
 ]
 
+/** One encryption a line. */
+export const EACH_LINE = PLAIN_LINES.filter(({ encrypter, listen }) => encrypter !== 'both' || listen === QUIC)
+
 /** js-libp2p as its own documentation starts it: nothing is tuned. It relays, as a client and as a server. */
 export async function plainNode({ listen = TCP, encrypter = 'both' }: Partial<PlainLine> = {}) {
   const node = await createLibp2p({
