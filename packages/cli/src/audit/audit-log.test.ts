@@ -129,11 +129,14 @@ test("a peer's words are one short line without control characters, and the pers
   assert.equal((await readFile(file, 'utf8')).split('\n').length, 3)
 })
 
-test('a cut line, and one that is none, are passed over', async () => {
+test('a cut line, and one that is none, are passed over, and counted', async () => {
   const file = await newFile()
   const good = JSON.stringify({ at: 1, ...refusal('10.0.0.1') })
   await writeFile(file, `${good.slice(0, 20)}\n\n{"at":"x"}\n${good}\n`)
   assert.equal((await linesOf(file)).length, 1)
+  let unread = 0
+  for await (const _ of readAudit(file, { unread: () => (unread += 1) })) continue
+  assert.equal(unread, 2)
   assert.deepEqual(await linesOf(`${file}.absent`), [])
 })
 

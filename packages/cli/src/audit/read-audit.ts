@@ -9,10 +9,10 @@ import { KEPT_FILES } from './audit-file.ts'
 const POLL_MS = 250
 const MAX_LINE_CHARS = 20_000
 
-/** Every line that is kept, the oldest first. What is no line is passed over: a crash may have cut one. */
-export async function* readAudit(file: string): AsyncGenerator<AuditLine> {
-  for (let kept = KEPT_FILES; kept >= 1; kept -= 1) yield* linesOf(`${file}.${kept}`)
-  yield* linesOf(file)
+/** Every line that is kept, the oldest first. What is no line is passed over, since a crash may have cut one, and `unread` told of it. */
+export async function* readAudit(file: string, { unread }: { unread?(): void } = {}): AsyncGenerator<AuditLine> {
+  for (let kept = KEPT_FILES; kept >= 1; kept -= 1) yield* linesOf(`${file}.${kept}`, { unread })
+  yield* linesOf(file, { unread })
 }
 
 /** Lines that are written from now on, until `signal` aborts; over the change of a file, too. */
@@ -21,10 +21,10 @@ export async function* followAudit(file: string, { signal }: { signal: AbortSign
   while (!signal.aborted) {
     const now = await placeOf(file)
     if (now.inode !== at.inode) {
-      if (at.inode !== undefined) yield* linesOf(`${file}.1`, at.size)
+      if (at.inode !== undefined) yield* linesOf(`${file}.1`, { start: at.size })
       at = { inode: now.inode, size: 0 }
     }
-    for await (const line of linesOf(file, at.size, now.size)) yield line
+    for await (const line of linesOf(file, { start: at.size, end: now.size })) yield line
     at = now
     await delay(POLL_MS, undefined, { signal }).catch(() => {})
   }
@@ -39,7 +39,10 @@ async function placeOf(file: string): Promise<{ inode?: number; size: number }> 
   }
 }
 
-async function* linesOf(file: string, start = 0, end = Infinity): AsyncGenerator<AuditLine> {
+async function* linesOf(
+  file: string,
+  { start = 0, end = Infinity, unread }: { start?: number; end?: number; unread?(): void },
+): AsyncGenerator<AuditLine> {
   if (start >= end) return
   const input = createReadStream(file, { start, end: end === Infinity ? undefined : end - 1 })
   const missing = new Promise<boolean>((resolve) => input.once('open', () => resolve(false)).once('error', () => resolve(true)))
@@ -47,6 +50,7 @@ async function* linesOf(file: string, start = 0, end = Infinity): AsyncGenerator
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     const parsed = line.length <= MAX_LINE_CHARS ? auditLineSchema.safeParse(parseJson(line)) : undefined
     if (parsed?.success) yield parsed.data
+    else if (line !== '') unread?.()
   }
 }
 

@@ -11,12 +11,14 @@ import { printList } from './list.ts'
 
 /** Reads the file: a node may run or not. */
 export async function audit(context: CommandContext, command: AuditCommand): Promise<number> {
-  const { components, out, interrupts } = context
+  const { components, out, err, errStyle, interrupts } = context
   const file = join(qmtHomeOf(components.env, components.cwd), 'audit.jsonl')
   const from = command.sinceMs === undefined ? 0 : components.clock.now() - command.sinceMs
   const isMeant = (line: AuditLine): boolean => line.at >= from && isOf(line, command.peer) && (command.all || !isChatter(line))
   const coming = command.follow ? followAudit(file, { signal: interrupts.signal }) : undefined
-  const rows = await newest(readAudit(file), isMeant, command.limit)
+  let unread = 0
+  const rows = await newest(readAudit(file, { unread: () => (unread += 1) }), isMeant, command.limit)
+  if (unread > 0) err.line(errStyle.yellow(`${unread} ${unread === 1 ? 'line' : 'lines'} of ${file} cannot be read, and are left out`))
   if (!coming) {
     printList(context, command.json, { rows, columns: COLUMNS, json: (row) => row, none: noneText(command) })
     return 0
