@@ -138,12 +138,11 @@ describe('discovery', { skip, concurrency: 2 }, () => {
       const a = await prepare(await lab.host('a', { lan: near }), owned)
       const c = await prepare(await lab.host('c', { lan: far }), owned)
       const common = { node: hub, name: 'hub', addr: `/ip4/${hub.host.address}/tcp/9000` }
-      await begin(hub, mesh, [
+      const [ay, cee] = [
         { node: a, name: 'ay' },
         { node: c, name: 'cee' },
-      ])
-      const first = await begin(a, mesh, [common, { node: c, name: 'cee' }])
-      const third = await begin(c, mesh, [common, { node: a, name: 'ay' }])
+      ]
+      const [, first, third] = await Promise.all([begin(hub, mesh, [ay, cee]), begin(a, mesh, [common, cee]), begin(c, mesh, [common, ay])])
       await Promise.all([first.line(linkedTo('hub')), third.line(linkedTo('hub'))])
       if (!finds) {
         await eventually('it was looked for', async () =>

@@ -50,11 +50,12 @@ export async function startFleet(laptops: Record<string, { slow?: boolean }>): P
     config: [rack(llm.url), ...others.map((guest) => guestPeer(guest))].join('\n'),
   })
   const members = new Map<string, Member>()
-  for (const { name, host, machine, peerId: id } of guests) {
-    await machine.writeConfig(laptopConfig(name, address))
-    const member = await joined({ host, machine, node: machine.start(['--headless', '--mesh']), peerId: id }, starting)
-    members.set(name, member)
-  }
+  await Promise.all(
+    guests.map(async ({ name, host, machine, peerId: id }) => {
+      await machine.writeConfig(laptopConfig(name, address))
+      members.set(name, await joined({ host, machine, node: machine.start(['--headless', '--mesh']), peerId: id }, starting))
+    }),
+  )
   const serverMember = await joined({ host: serverHost, machine: server, node, peerId: peerId as PeerId }, starting)
   const started = starting.move()
   return {
