@@ -1,12 +1,13 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
+import { AppError, peerIdSchema, roleSchema, toAppError } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { errnoOf } from '../identity/identity-file.ts'
 import { replaceFile } from '../identity/replace-file.ts'
-import { chainSchema } from './grant.ts'
+import { chainSchema, readChain } from './grant.ts'
 import { storedInviteSchema } from './invite-book.ts'
-import { meshBanSchema } from './mesh-ban.ts'
+import { meshBanSchema, readBan } from './mesh-ban.ts'
+import { earlierSelves } from './rotation.ts'
 
 const entrySchema = z.object({
   /** What its person's admission called it. */
@@ -95,12 +96,32 @@ function parseKnownPeers(file: string, text: string): KnownPeersContent {
     throw new AppError('bad_config', `${file} is corrupt: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint })
   }
   const parsed = fileSchema.safeParse(json)
+  const unread = parsed.success ? unreadToken(parsed.data) : undefined
+  if (unread) throw new AppError('bad_config', `${file} is corrupt at ${unread.place}: ${unread.why}`, { hint })
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new AppError('bad_config', `${file} is corrupt at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? 'unknown form'}`, {
     cause: parsed.error,
     hint,
   })
+}
+
+/** The first statement that cannot be read; whether the others are signed was looked at when they came. */
+function unreadToken({ grants, own, bans, rotations }: KnownPeersContent): { place: string; why: string } | undefined {
+  const reads: [place: string, read: () => unknown][] = [
+    ...Object.entries(grants).map(([id, chain]): [string, () => unknown] => [`grants.${id}`, () => readChain(chain)]),
+    ...Object.entries(own).map(([id, chain]): [string, () => unknown] => [`own.${id}`, () => readChain(chain)]),
+    ...bans.map((ban, at): [string, () => unknown] => [`bans.${at}`, () => readBan(ban)]),
+    ['rotations', () => earlierSelves(rotations)],
+  ]
+  for (const [place, read] of reads) {
+    try {
+      read()
+    } catch (error) {
+      return { place, why: toAppError(error).message }
+    }
+  }
+  return undefined
 }
 
 async function write(file: string, text: string): Promise<void> {

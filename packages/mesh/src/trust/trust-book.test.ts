@@ -210,6 +210,10 @@ test('a corrupt file is an error that says where, and stays as it is', async () 
     ['{ "version": 1, "peers": {', /is corrupt/],
     ['{ "version": 2 }', /corrupt at version/],
     [`{ "version": 1, "peers": { "${a}": { "role": "king" } } }`, /corrupt at peers\..*role/],
+    [`{ "version": 1, "grants": { "${a}": ["garbage"] } }`, /corrupt at grants\.12D3\w+: this is no grant/],
+    [`{ "version": 1, "own": { "${a}": ["garbage"] } }`, /corrupt at own\.12D3/],
+    [`{ "version": 1, "bans": [{ "token": "garbage", "chain": [] }] }`, /corrupt at bans\.0/],
+    ['{ "version": 1, "rotations": ["garbage"] }', /corrupt at rotations/],
   ] as const) {
     await writeFile(path, text)
     await assert.rejects(openKnownPeersFile(path), fails('bad_config', where, /mv .*\.bad/))
