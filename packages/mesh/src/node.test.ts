@@ -209,7 +209,7 @@ test('a peer that is away is an error with the last failure; a name nobody has l
   await using a = await startNode({ name: 'a', peers: [{ name: 'b', addr: gone.address }], timings: { dialWait: 300 } })
   await assert.rejects(
     a.node.peers.models(gone.peerId).offers(),
-    fails('peer_unreachable', /cannot reach b at .*: connection refused/, /qmtcode nodes/),
+    fails('peer_unreachable', /cannot reach b at .*: connection refused/, /qmtcode doctor b$/),
   )
   const info = await eventually('the failure', async () => (await a.node.peers.list()).find((peer) => peer.problem))
   assert.equal(info.state, 'connecting')
