@@ -230,5 +230,5 @@ test('two sides of a partition write, and hold the same when they meet', { timeo
   await openOn(mesh.get('B'))
   await on('B').add('of B')
   for (const name of ['A', 'B', 'C'])
-    await eventually(`${name} has all`, async () => (await texts(on(name))).sort().join() === 'of A,of B,of C', 50_000)
+    await eventually(`${name} has all`, async () => (await texts(on(name))).sort().join() === 'of A,of B,of C', 10_000)
 })

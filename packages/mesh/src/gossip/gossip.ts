@@ -101,6 +101,7 @@ export function createGossip(components: GossipComponents, options: GossipOption
         throw new AppError('conflict', `a gossip set ${set.name} is there already, or its name is none`)
       }
       sets.set(set.name, { set, leave: set.onChange((entryKey) => changed(set, entryKey)) })
+      for (const partner of partners.values()) partner.pull()
     },
     async sign(set, { id, payload }) {
       signed += 1

@@ -7,6 +7,8 @@ import type { Outbox, OutboxComponents } from './outbox.ts'
 /** One linked member: pulls from it now and every so often, pushes to it at once. */
 export interface Partner {
   readonly outbox: Outbox
+  /** At once, or once more after the pull that is under way: this node has a set that it had not. */
+  pull(): void
   stop(): Promise<void>
 }
 
@@ -34,11 +36,13 @@ export function createPartner(peerId: PeerId, components: PartnerComponents, tim
   const { log, clientOf, pull } = components
   const stopped = new AbortController()
   const bell = createBell()
+  let isDue = false
   const outbox = createOutbox({ ...components, client: () => clientOf(peerId) }, timings)
 
   async function run(): Promise<void> {
     let retry = timings.retryMs
     while (!stopped.signal.aborted) {
+      isDue = false
       let pause = timings.digestMs * (0.8 + Math.random() * 0.4)
       try {
         const client = clientOf(peerId)
@@ -50,12 +54,16 @@ export function createPartner(peerId: PeerId, components: PartnerComponents, tim
         pause = Math.min(retry, timings.digestMs)
         retry *= 2
       }
-      await bell.heard({ timeoutMs: pause, signal: stopped.signal })
+      if (!isDue) await bell.heard({ timeoutMs: pause, signal: stopped.signal })
     }
   }
   const running = run()
   return {
     outbox,
+    pull() {
+      isDue = true
+      bell.ring()
+    },
     async stop() {
       stopped.abort()
       await Promise.all([outbox.stop(), running])
