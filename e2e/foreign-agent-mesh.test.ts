@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import process from 'node:process'
 import { test } from 'node:test'
 import { isAppError, newPromptId, peerIdSchema } from '@qmtcode/protocol'
 import type { DurableEvent, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
-import { acpAgentCommand, eventually } from '@qmtcode/testing'
+import { acpAgentCommand, eventually, isGone } from '@qmtcode/testing'
 import { nodeFileSchema } from '../packages/cli/src/local/home-lock.ts'
 import { connectLocal } from '../packages/cli/src/local/local-client.ts'
 import { remoteHandle } from '../packages/cli/src/node/remote-handle.ts'
@@ -124,15 +123,6 @@ const startNode = async (machine: Machine) => {
 
 const agentPid = async (machine: Machine): Promise<number> =>
   Number(await readFile(join(machine.env['HOME'] ?? '', '.acp-agent', 'agent.pid'), 'utf8'))
-
-const isGone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}
 
 test('a node that is killed leaves no agent behind, and goes on in the session the agent had', options, async () => {
   await using machine = await createMachine()

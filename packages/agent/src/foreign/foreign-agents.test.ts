@@ -4,20 +4,11 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { acpAgentCommand, eventually, followUntil } from '@qmtcode/testing'
+import { acpAgentCommand, eventually, followUntil, isGone } from '@qmtcode/testing'
 import { eventOf, isEnd, isQuestion, saidIn, startForeignKit } from './foreign-kit.ts'
 import type { ForeignKit } from './foreign-kit.ts'
 
 const options = { timeout: 120_000 }
-
-const isGone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}
 
 /** How a prompt fails. */
 async function failureOf(kit: ForeignKit, id: Awaited<ReturnType<ForeignKit['create']>>, text: string) {
