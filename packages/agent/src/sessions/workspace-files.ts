@@ -6,8 +6,8 @@ import { AppError, isAppError, toBase64 } from '@qmtcode/protocol'
 import type { FileContent, FileQuery, SessionId, WorkspaceFile } from '@qmtcode/protocol'
 import type { Permissions } from '../permissions/types.ts'
 import type { Environment } from '../tools/environment.ts'
-import { runRipgrep } from '../tools/ripgrep.ts'
 import type { ToolSet } from '../tools/types.ts'
+import { walkFiles } from '../tools/walk-files.ts'
 import { codeOf } from '../tools/workspace.ts'
 import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
 import { bestMatches } from './fuzzy-match.ts'
@@ -51,7 +51,7 @@ export function createWorkspaceFiles({ tools, permissions, env }: WorkspaceFiles
     if (walks >= MAX_WALKS) throw new AppError('busy', 'too many lists of files are being made here', { hint: 'try again in a moment' })
     walks += 1
     try {
-      return await walkFiles({ workspace, from, env, isOpen })
+      return await openFiles({ workspace, from, env, isOpen })
     } finally {
       walks -= 1
     }
@@ -139,20 +139,20 @@ interface WalkParts {
 }
 
 /** All files below a directory but those that git ignores; symlinks are left out. */
-async function walkFiles({ workspace, from, env, isOpen }: WalkParts): Promise<Walked> {
+async function openFiles({ workspace, from, env, isOpen }: WalkParts): Promise<Walked> {
   const files: string[] = []
   let more = false
   let seen = 0
   const deadline = AbortSignal.timeout(WALK_MS)
   try {
-    await runRipgrep({
-      args: ['--files', '--hidden', '--no-require-git', '--no-follow', '--glob=!.git', '--', from.real],
-      cwd: workspace.root,
+    await walkFiles({
+      root: workspace.root,
+      from: from.real,
       env,
       signal: deadline,
-      onLine: (line) => {
-        const path = line === '' ? undefined : workspace.locate(resolve(workspace.root, line))
-        if (path && isOpen(path)) files.push(path.shown)
+      onFile: (file) => {
+        const path = workspace.locate(file)
+        if (isOpen(path)) files.push(path.shown)
         seen += 1
         more = seen > MAX_WALKED
         return !more
