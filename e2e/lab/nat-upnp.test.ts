@@ -30,7 +30,7 @@ describe('upnp', { skip: labSkip('miniupnpd') }, () => {
   })
 })
 
-/** What miniupnpd writes into stands beside the lab's own NAT. */
+/** What miniupnpd writes into stands beside the lab's own NAT. Its file of the process id is its own: it removes it at its end. */
 const ROUTER = `
 nft -f - <<'RULES'
 table inet filter {
@@ -43,5 +43,5 @@ table inet filter {
 }
 RULES
 ip route add 239.0.0.0/8 dev eth1
-exec miniupnpd -d -i eth0 -a eth1 -P /dev/null -f /dev/null -U -N
+exec miniupnpd -d -i eth0 -a eth1 -P "$(mktemp -u)" -f /dev/null -U -N
 `
