@@ -49,8 +49,21 @@ function prepare(db: DatabaseSync, options: EventLogOptions): void {
     if (verdict !== 'ok') throw Object.assign(new Error(verdict), { errcode: 11 })
   }
   migrate(db, options.file) // before this, nothing is written
-  db.exec('pragma journal_mode = wal; pragma synchronous = full')
+  db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on')
+  emptyWal(db) // a process that was killed right behind a deletion leaves the text in the -wal file
   if (options.maxBytes !== undefined) db.exec(`pragma max_page_count = ${Math.ceil(options.maxBytes / pageSize)}`)
+}
+
+/**
+ * Moves what the -wal file holds into the database and cuts it to nothing: until then it has the pages as they were before a deletion.
+ * Where this fails (another process reads, the disk is full), the deletion stands; the next one and the next start try again.
+ */
+function emptyWal(db: DatabaseSync): void {
+  try {
+    db.prepare('pragma wal_checkpoint(truncate)').get()
+  } catch (error) {
+    if (!isStorageFailure(error)) throw error
+  }
 }
 
 function createStore(db: DatabaseSync, file: string): Store {
@@ -87,7 +100,11 @@ function createStore(db: DatabaseSync, file: string): Store {
         throw storageError(error, file, false)
       }
     },
-    commit,
+    commit: (calls) => {
+      const results = commit(calls)
+      if (calls.some(({ method }) => method === 'remove')) emptyWal(db)
+      return results
+    },
     close: () => {
       if (db.isOpen) db.close()
     },

@@ -63,12 +63,13 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
     delete: (id) =>
       engine.command(id, async (session) => {
         assertIdle(session, 'deleted')
+        // First: a crash behind this leaves a session without its files, and never files without their session.
+        await discard?.(id).catch((error: unknown) => logger.warn('files of a deleted session stay', { id, error: String(error) }))
         await log.remove(id)
         session.isDeleted = true
         session.queue = []
         session.debt = []
         session.feed.end(new AppError('not_found', `session ${id} was deleted by ${nameOf(author)}`))
-        await discard?.(id).catch((error: unknown) => logger.warn('files of a deleted session stay', { id, error: String(error) }))
       }),
   }
 }
