@@ -11,9 +11,28 @@ if (major < 24) {
   )
   process.exit(2)
 }
+try {
+  process.cwd()
+} catch {
+  process.stderr.write('the directory that qmtcode was started in no longer exists: cd to one that does, and start it again\n')
+  process.exit(2)
+}
 // Compiled code is kept in the user's own cache: a start takes half the time, and nobody else can put code there, as they could in /tmp.
 // The variable is for the worker threads.
-process.env.NODE_COMPILE_CACHE ||= join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'qmtcode')
-module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
+const cache = cacheDirectory()
+if (cache !== undefined) {
+  process.env.NODE_COMPILE_CACHE ||= join(cache, 'qmtcode')
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
+}
 const { main } = await import('../src/main.ts')
 await main(process.argv.slice(2))
+
+/** Undefined for a user without a home: an id without an account, and without $HOME. */
+function cacheDirectory() {
+  if (process.env.XDG_CACHE_HOME) return process.env.XDG_CACHE_HOME
+  try {
+    return join(homedir(), '.cache')
+  } catch {
+    return undefined
+  }
+}

@@ -43,7 +43,11 @@ function byStatus(failure: { status: number; said: string; details: ErrorDetails
     return new AppError('provider_error', clip(`${title} refused the key (status ${status}): ${said}`), { cause, details, hint })
   }
   if (status === 404) {
-    const hint = `qmtcode models lists what there is; base_url is ${baseUrl ?? 'none'}`
+    const missing = baseUrl !== undefined && new URL(baseUrl).pathname === '/'
+    const listed = `qmtcode models lists what there is; base_url is ${baseUrl ?? 'none'}`
+    const hint = missing
+      ? `base_url is ${baseUrl}: most servers want /v1 behind it: [providers.${name}] base_url = "${baseUrl}/v1"`
+      : listed
     return new AppError('model_unavailable', clip(`${title} has no ${called.model}: ${said}`), { cause, details, hint })
   }
   if (status === 429) {

@@ -1,5 +1,5 @@
-import { userInfo } from 'node:os'
 import type { Audit, AuditLine, Clock, Logger } from '@qmtcode/protocol'
+import { accountName } from '../account.ts'
 import { printableLine } from '../output/printable.ts'
 import { openAuditFile } from './audit-file.ts'
 import { createAuditSummary } from './audit-summary.ts'
@@ -36,12 +36,4 @@ function plain(line: AuditLine): object {
   const fields: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(line)) fields[key] = typeof value === 'string' ? printableLine(value, MAX_TEXT_CHARS) : value
   return fields
-}
-
-function accountName(): string | undefined {
-  try {
-    return userInfo().username
-  } catch {
-    return undefined // an id without an account, as in containers
-  }
 }

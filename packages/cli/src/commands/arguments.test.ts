@@ -158,3 +158,10 @@ test('help names the commands, examples, exit codes and files, and what is not b
   assert.equal(parse('run --help').invocation.command, 'print')
   assert.deepEqual(parse('--version').invocation, { command: 'print', text: '1.2.3\n' })
 })
+
+for (const text of ['- fix a', '--help me', '-n is what? say it', '-- and so on']) {
+  test(`a prompt that begins with a hyphen is a prompt: ${text}`, () => {
+    const { invocation } = parseArguments(['run', '--json', '--agent', 'main', text], { version: '1' })
+    assert.equal(invocation.command === 'run' && invocation.prompt, text)
+  })
+}

@@ -14,7 +14,7 @@ export interface ParseOptions {
 
 /** What a command line means. Throws bad_request for one that means nothing. */
 export function parseArguments(argv: readonly string[], options: ParseOptions): Parsed {
-  const { args, configPath } = takeConfigFile(acpAsCommand(argv.map(explicitValue)))
+  const { args, configPath } = takeConfigFile(acpAsCommand(textsBehind(argv.map(explicitValue))))
   let invocation: Invocation | undefined
   const io = { out: '', error: '' }
   const program = createProgram({ ...options, io, invoke: (parsed) => (invocation = parsed) })
@@ -43,6 +43,14 @@ function explicitValue(arg: string, index: number, argv: readonly string[]): str
     throw new AppError('bad_request', `${arg} has no value`, { hint: `${arg}VALUE, or ${arg.slice(0, -1)} alone` })
   }
   return arg
+}
+
+/** A prompt that begins with a hyphen, such as "- fix a" or "--help me", is no option: options have no blank before their value. */
+function textsBehind(argv: readonly string[]): string[] {
+  if (argv.includes('--')) return [...argv]
+  const isText = (arg: string, index: number): boolean => /^-[^=]*\s/.test(arg) && argv[index - 1]?.startsWith('-') !== true
+  const texts = argv.filter(isText)
+  return texts.length === 0 ? [...argv] : [...argv.filter((arg, index) => !isText(arg, index)), '--', ...texts]
 }
 
 const ACP = '--acp'

@@ -1,6 +1,6 @@
-import { userInfo } from 'node:os'
 import { AppError } from '@qmtcode/protocol'
 import type { Board, Note, PeerId } from '@qmtcode/protocol'
+import { accountName } from '../account.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { ago } from '../output/format.ts'
 import { jsonLine, printable, printableLine } from '../output/printable.ts'
@@ -18,7 +18,7 @@ export async function board(context: CommandContext, command: BoardCommand): Pro
       case 'list':
         return await list(context, node, notes, command)
       case 'add':
-        return tell(context, await notes.add(await textOf(context, command.text), { user: userInfo().username }), command.json)
+        return tell(context, await notes.add(await textOf(context, command.text), { user: accountName() }), command.json)
       case 'edit':
         return tell(context, await notes.edit(await wholeId(notes, command.id), await textOf(context, command.text)), command.json)
       case 'remove': {
@@ -89,8 +89,10 @@ function tellReach({ err, errStyle }: CommandContext, id: string, own: PeerId | 
   err.line(errStyle.dim('removed here, and on the nodes where this one is an admin'))
 }
 
-const textOf = async (context: CommandContext, text: string | undefined): Promise<string> =>
-  await promptText(text === '-' ? undefined : text, context.components.stdin, context.interrupts.signal)
+async function textOf({ components, interrupts }: CommandContext, text: string | undefined): Promise<string> {
+  if (text !== undefined && text !== '-') return text
+  return await promptText(undefined, { stdin: components.stdin, signal: interrupts.signal, notice: () => {} })
+}
 
 /** A whole id, or the end of one as lists show it. Throws not_found, ambiguous. */
 async function wholeId(notes: Board, written: string): Promise<string> {

@@ -182,7 +182,7 @@ export interface StartedCli {
 export interface CliOptions {
   node?: FakeNode
   tty?: boolean
-  /** All of stdin; absent: it stays open. */
+  /** All of stdin. Absent: nothing, or for a terminal it stays open. */
   stdin?: string
   over?: Partial<Components>
 }
@@ -192,7 +192,7 @@ export function startCli(argv: string[], { node = fakeNode(), tty = false, stdin
   const listeners = new Set<(interrupt: Interrupt) => void>()
   const watchers = new Set<() => void>()
   const input = Object.assign(new PassThrough(), { isTTY: tty })
-  if (stdin !== undefined) input.end(stdin)
+  if (stdin !== undefined || !tty) input.end(stdin ?? '')
   const capture = () => {
     let text = ''
     const stream = Object.assign(new PassThrough(), { isTTY: tty, columns: 100 })

@@ -20,11 +20,17 @@ import type { RunQuestions } from './run-questions.ts'
 
 /** One prompt to its end: the answer on stdout, all else on stderr. */
 export async function run(context: CommandContext, options: RunOptions): Promise<number> {
-  const text = await context.interrupts.race(promptText(options.prompt, context.components.stdin, context.interrupts.signal))
+  const source = {
+    stdin: context.components.stdin,
+    signal: context.interrupts.signal,
+    notice: (said: string) => context.err.line(context.errStyle.dim(said)),
+  }
+  const text = await context.interrupts.race(promptText(options.prompt, source))
   return await withNode(context, {}, async (node) => {
     const sessions = await sessionsOf(node, options.node)
     const known = options.session === undefined ? undefined : await sessions.get(options.session)
     const session = known ?? (await create(context, sessions, options))
+    if (known && options.model !== undefined) await sessions.configure(known.id, { model: options.model })
     const promptId = newPromptId()
     const begin = async () => {
       const { content, notices } = await readMentions(sessions, session.id, text)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { AppError } from '@qmtcode/protocol'
 
 /** sun_path of the smallest system we run on (macOS: 104), less the terminating zero. */
@@ -11,7 +12,7 @@ const MAX_SOCKET_PATH_BYTES = 103
 export function socketPathOf(home: string): string {
   const path = join(home, 'node.sock')
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path
-  const { uid } = userInfo()
+  const uid = process.getuid?.() ?? 0
   const directory = join(tmpdir(), `qmtcode-${uid}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)

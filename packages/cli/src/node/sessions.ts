@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os'
 import {
   createBoardTools,
   createForeignAgents,
@@ -14,6 +13,7 @@ import {
 import type { AgentCatalog, EventLog, ForeignAgent, Router, RunTurn } from '@qmtcode/agent'
 import type { CallerPeer } from '@qmtcode/mesh'
 import type { AgentSpec, Author, Board, Clock, Logger, PeerId, SessionId, Sessions } from '@qmtcode/protocol'
+import { accountName } from '../account.ts'
 import { defaultAgentId } from '../config/agents.ts'
 import type { AcpAgentConfig, Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
@@ -114,4 +114,4 @@ function catalogOf(config: Config, agents: readonly AgentSpec[]): AgentCatalog {
 }
 
 /** Whoever can open the socket is this node's own user. */
-const personAt = ({ name, peerId }: SessionSideComponents['node']): Author => ({ node: name, peerId, user: userInfo().username })
+const personAt = ({ name, peerId }: SessionSideComponents['node']): Author => ({ node: name, peerId, user: accountName() })

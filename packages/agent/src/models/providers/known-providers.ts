@@ -10,6 +10,8 @@ export interface KnownProvider {
   /** Environment variables that may hold the key, in order. Only for hosted providers: a key is never sent to a server that did not ask for it. */
   keyEnv: readonly string[]
   baseUrlEnv?: string
+  /** A variable that holds the address as the server's own tools read it: `host`, `host:port` or a URL, the port as in `baseUrl` where it is left out. */
+  hostEnv?: string
   /**
    * Place and model in the search for a default. `key`: when its key is there. `probe`: when a server answers at its address;
    * then the first of `models` that it has, else the first it lists.
@@ -49,6 +51,7 @@ export const KNOWN_PROVIDERS: Readonly<Record<string, KnownProvider>> = {
     kind: 'openai-compatible',
     baseUrl: 'http://127.0.0.1:11434/v1',
     keyEnv: [],
+    hostEnv: 'OLLAMA_HOST',
     byDefault: { when: 'probe', models: LOCAL_MODELS },
   },
   'llama-server': {

@@ -29,6 +29,7 @@ export async function listServerModels(
   const response = await options.fetch(`${server.baseUrl}/models`, { headers, signal: options.signal })
   if (response.status === 404 || response.status === 405) {
     await response.body?.cancel()
+    await requireVersion(server, options)
     return [{ name: '*' }]
   }
   if (!response.ok) {
@@ -44,6 +45,21 @@ export async function listServerModels(
     { name: id, contextTokens: told.max_model_len ?? told.context_length ?? told.context_window ?? told.meta?.n_ctx },
   ])
   return [...new Map(models).values()].slice(0, MAX_MODELS)
+}
+
+/** A base URL without the version is a slip that nearly every server answers with 404. Throws bad_config where `/v1` has the list. */
+async function requireVersion(
+  { name, baseUrl }: { name: string; baseUrl: string },
+  { signal, fetch }: { signal: AbortSignal; fetch: typeof globalThis.fetch },
+): Promise<void> {
+  if (new URL(baseUrl).pathname !== '/') return
+  const response = await fetch(`${baseUrl}/v1/models`, { signal }).catch(() => undefined)
+  await response?.body?.cancel()
+  // 401: the list is there, for those who have a key, which is not sent to an address that was not written.
+  if (response?.ok !== true && response?.status !== 401) return
+  throw new AppError('bad_config', `${name}: /v1 is missing at the end of its base_url ${baseUrl}`, {
+    hint: `[providers.${name}] base_url = "${baseUrl}/v1"`,
+  })
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -63,9 +63,11 @@ function meant(written: string, candidates: readonly string[]): string {
 }
 
 function baseUrlOf(name: string, known: KnownProvider | undefined, settings: ProviderConfig, env: Environment): string {
-  const fromEnv = known?.baseUrlEnv === undefined ? undefined : env[known.baseUrlEnv]
+  const variable = known?.baseUrlEnv ?? known?.hostEnv
+  const set = variable === undefined ? undefined : env[variable]
+  const fromEnv = set && known?.hostEnv !== undefined ? serverUrl(set, known.baseUrl) : set
   const written = settings.baseUrl ?? (fromEnv || known?.baseUrl)
-  const where = settings.baseUrl === undefined && fromEnv ? String(known?.baseUrlEnv) : `[providers.${name}] base_url`
+  const where = settings.baseUrl === undefined && fromEnv ? String(variable) : `[providers.${name}] base_url`
   if (written === undefined)
     throw new AppError('bad_config', `[providers.${name}] is no provider that qmtcode knows, and has no base_url`, {
       hint: `${meant(name, Object.keys(KNOWN_PROVIDERS))}set base_url to use any OpenAI-compatible server`,
@@ -78,8 +80,19 @@ function baseUrlOf(name: string, known: KnownProvider | undefined, settings: Pro
     throw new AppError('bad_config', `${where} holds a user or password`, { hint: `put the key into [providers.${name}] api_key` })
   }
   // Other tools read these variables without the version.
-  if (where === known?.baseUrlEnv && url.pathname === '/') url.pathname = '/v1'
+  if (where === variable && url.pathname === '/') url.pathname = '/v1'
   return url.href.replace(/\/+$/, '')
+}
+
+/** `OLLAMA_HOST` as Ollama reads it: a server that listens on all interfaces is called on this machine. */
+function serverUrl(host: string, baseUrl: string | undefined): string {
+  const text = host.trim().replace(/^["']|["']$/g, '')
+  const hasScheme = /^https?:\/\//.test(text)
+  if (!URL.canParse(hasScheme ? text : `http://${text}`)) return text
+  const url = new URL(hasScheme ? text : `http://${text.startsWith(':') ? `127.0.0.1${text}` : text}`)
+  if (url.hostname === '0.0.0.0' || url.hostname === '[::]') url.hostname = '127.0.0.1'
+  if (!hasScheme && url.port === '' && baseUrl !== undefined) url.port = new URL(baseUrl).port
+  return url.href
 }
 
 function unknownProvider(name: string, known: Iterable<string>): AppError {
