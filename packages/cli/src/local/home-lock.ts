@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '@qmtcode/protocol'
 import { z } from 'zod'
+import { requireClosedHome } from './closed-home.ts'
 
 /** What a running node tells about itself beside its lock. */
 export const nodeFileSchema = z.object({
@@ -75,11 +76,7 @@ function prepareHome(home: string): void {
       hint: 'set QMT_HOME to a directory that you can write',
     })
   }
-  // Whoever may write there can put another socket, other peers and another key into it.
-  if (process.platform === 'win32' || (statSync(home).mode & 0o002) === 0) return
-  throw new AppError('bad_config', `${home} can be written by others`, {
-    hint: `chmod 700 ${home}, or set QMT_HOME to a directory of your own`,
-  })
+  requireClosedHome(home)
 }
 
 function openLock(path: string): DatabaseSync {
