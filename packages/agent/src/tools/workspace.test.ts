@@ -31,6 +31,7 @@ test('tells where a path really lies', async () => {
     ['../other/secret', 'outside', join(kit.base, 'other/secret')],
     ['../work-not', 'outside', join(kit.base, 'work-not')],
     ['home/mesh_identity.key', 'private', join(kit.base, 'home/mesh_identity.key')],
+    ['home/mesh_identity.key.bak', 'private', join(kit.base, 'home/mesh_identity.key.bak')],
     ['../home', 'private', join(kit.base, 'home')],
     ['../home/output/ses_test/x.txt', 'output', join(kit.base, 'home/output/ses_test/x.txt')],
     ['../home/output/ses_other/x.txt', 'private', join(kit.base, 'home/output/ses_other/x.txt')],
@@ -76,6 +77,11 @@ test('the configuration and keys are closed where they lie within the workspace'
     outputDir: join(kit.base, 'home/output'),
     closed: [config, join(root, 'conf/../id.key')],
   })
+  for (const name of ['id.key.bak', 'id.key.bad', 'id.key.0a1b2c.tmp', 'id.key~', '.id.key.swp', '#id.key#', 'ID.KEY.bak', 'id.key-old']) {
+    assert.equal((await workspace.resolve(name)).place, 'private', `a copy of a closed file: ${name}`)
+  }
+  for (const path of ['id.keys', 'my-id.key', 'src/id.key.bak', 'qmt.toml'])
+    assert.equal((await workspace.resolve(path)).place, 'workspace', path)
   for (const path of ['conf/qmt.toml', 'link.toml', 'id.key']) assert.equal((await workspace.resolve(path)).place, 'private', path)
   assert.equal(workspace.locate('conf/qmt.toml').place, 'private')
 })

@@ -1,5 +1,5 @@
 import { lstat, readlink, realpath, stat } from 'node:fs/promises'
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
 
 /**
@@ -34,7 +34,7 @@ export interface WorkspaceOptions {
   /** Closed to tools, wherever it is reached from. */
   qmtHome: string
   outputDir: string
-  /** Further files that are closed: keys, and what decides over rights. */
+  /** Further files that are closed, with their copies beside them (`.bak`, `~`, `.tmp`): keys, and what decides over rights. */
   closed?: readonly string[]
   /** What `~` means. */
   home?: string
@@ -54,7 +54,7 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
   const absolute = (path: string): string => resolve(root, expandHome(path, options.home))
   const placeOf = (real: string): Place => {
     if (isWithin(outputDir, real)) return 'output'
-    if (isWithin(qmtHome, real) || closed.includes(real) || PROCESS_FILE.test(real)) return 'private'
+    if (isWithin(qmtHome, real) || closed.some((file) => isCopy(file, real)) || PROCESS_FILE.test(real)) return 'private'
     return isWithin(root, real) ? 'workspace' : 'outside'
   }
   const describe = (given: string, real: string): ResolvedPath => {
@@ -73,6 +73,20 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
 }
 
 const PROCESS_FILE = /^\/proc\/\d+\// // environ and mem of this process hold keys
+
+/** Whether `path` is `file`, or bears its name in the same directory with what programs add to that of a copy: `key.bak`, `key~`, `.key.swp`, `#key#`. */
+function isCopy(file: string, path: string): boolean {
+  if (path === file) return true
+  if (dirname(path) !== dirname(file)) return false
+  const name = basename(path)
+    .toLowerCase()
+    .replace(/^[.#]+/, '')
+  const own = basename(file)
+    .toLowerCase()
+    .replace(/^[.#]+/, '')
+  return name === own || (name.startsWith(own) && COPY_MARK.test(name.slice(own.length)))
+}
+const COPY_MARK = /^[^a-z0-9]/
 
 /** Whether `path` is `directory` or below it; both absolute and normal. */
 export function isWithin(directory: string, path: string): boolean {
