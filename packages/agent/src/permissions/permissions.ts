@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import type { Confinement } from '../sandbox/types.ts'
 import { isWithin } from '../tools/workspace.ts'
 import { guestAllow, guestOptions, isReserved } from './guests.ts'
 import { PERMISSION_DEFAULTS } from './names.ts'
@@ -12,10 +13,10 @@ import type { PermissionDecision, PermissionOptions, PermissionRule, Permissions
  */
 export function createPermissions(options: PermissionOptions = {}): Permissions {
   return {
-    forSession: ({ allow, granted, forGuest = false }) => {
+    forSession: ({ allow, granted, forGuest = false, confinement }) => {
       const grants = createGrants()
       for (const subject of granted) grants.add(subject)
-      const own = { options, allow, grants, forGuest }
+      const own = { options, allow, grants, forGuest, confinement }
       const standing: Standing = forGuest ? { ...own, options: guestOptions(options), allow: guestAllow(allow) } : own
       return {
         decide: (subject) => decide(subject, standing),
@@ -32,6 +33,7 @@ interface Standing {
   grants: Grants
   /** A rule that asks then asks each time. */
   forGuest: boolean
+  confinement?: Confinement
 }
 
 function decide(subject: PermissionSubject, standing: Standing): PermissionDecision {
@@ -43,6 +45,8 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
     if (permission === 'read') return { action: 'allow', reason: 'output of this session', needs: [] }
     return { action: 'deny', reason: 'outputs of tools can only be read', needs: [] }
   }
+  const missing = missingSandbox(subject, standing)
+  if (missing !== undefined) return { action: 'deny', reason: missing, needs: [] }
   const actions: [PermissionName, PermissionAction][] = [[permission, ownAction(subject, standing)]]
   if (path?.place === 'outside') actions.push(['outside', outsideAction(subject, standing)])
   if (isRunByGit(subject) && !isAllowedByRule(subject, standing)) actions.push(['shell', shellAction(standing)])
@@ -51,20 +55,29 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
   if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs }
   const reserved = standing.forGuest && (isReserved(needs) || ruleFor(subject, standing) !== undefined)
-  return { action: 'ask', reason: reasonToAsk(needs, subject), needs, ...(reserved && { reserved }) }
+  return { action: 'ask', reason: reasonToAsk(needs, subject, standing), needs, ...(reserved && { reserved }) }
+}
+
+function missingSandbox({ permission }: PermissionSubject, { confinement }: Standing): string | undefined {
+  if (permission !== 'shell' || confinement?.kind !== 'none' || !confinement.isRequired) return undefined
+  return `[permissions] sandbox = "required", and there is no sandbox here, because ${confinement.why}`
 }
 
 const ruleFor = (subject: PermissionSubject, { options }: Standing): PermissionRule | undefined =>
   findRule(options.rules ?? [], subject, options.home)
 
 function ownAction(subject: PermissionSubject, standing: Standing): PermissionAction {
-  const { options, allow, grants, forGuest } = standing
+  const { options, allow, forGuest } = standing
   const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
   const rule = ruleFor(subject, standing)
   if (rule && forGuest) return rule.action
   const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? PERMISSION_DEFAULTS[subject.permission]))
-  return action === 'ask' && (allowed || grants.has(subject)) ? 'allow' : action
+  return action === 'ask' && (allowed || isGranted(subject, standing)) ? 'allow' : action
 }
+
+/** An answer for the session does not hold for commands that nothing confines. */
+const isGranted = (subject: PermissionSubject, { grants, confinement }: Standing): boolean =>
+  !(subject.permission === 'shell' && confinement?.kind === 'none') && grants.has(subject)
 
 function outsideAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
   const rule = findRule((options.rules ?? []).filter(isAbsoluteRule), subject, options.home)
@@ -82,10 +95,11 @@ function isAllowedByRule(subject: PermissionSubject, standing: Standing): boolea
   return rule?.match !== undefined && rule.action === 'allow'
 }
 
-function shellAction({ options, allow, grants }: Standing): PermissionAction {
+function shellAction(standing: Standing): PermissionAction {
+  const { options, allow } = standing
   if (allow.includes('shell')) return 'allow'
   const action = options.shell ?? PERMISSION_DEFAULTS.shell
-  return action === 'ask' && grants.has({ tool: 'shell', permission: 'shell' }) ? 'allow' : action
+  return action === 'ask' && isGranted({ tool: 'shell', permission: 'shell' }, standing) ? 'allow' : action
 }
 
 function hides(subject: PermissionSubject, { options, grants }: Standing): boolean {
@@ -95,12 +109,21 @@ function hides(subject: PermissionSubject, { options, grants }: Standing): boole
   return rule.action === 'deny' || !grants.has(subject)
 }
 
-function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject): string {
+function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject, { confinement }: Standing): string {
   const reasons: string[] = []
   if (needs.includes('outside')) reasons.push('outside the workspace')
   if (isRunByGit(subject)) reasons.push('git runs what is written there')
-  else if (needs.includes('shell')) reasons.push('no sandbox here: the command has all rights of the user who runs qmtcode')
+  else if (needs.includes('shell')) reasons.push(placeOfCommand(confinement))
   return reasons.join('; ')
+}
+
+function placeOfCommand(confinement: Confinement | undefined): string {
+  if (confinement?.kind !== 'sandbox') {
+    const because = confinement === undefined ? '' : `, because ${confinement.why}`
+    return `no sandbox here: the command has all rights of the user who runs qmtcode${because}`
+  }
+  const network = confinement.network ? 'with the network' : 'without a network'
+  return `runs in a sandbox: writes in the workspace only, sees no home and nothing of qmtcode, ${network}`
 }
 
 interface Grants {

@@ -1,3 +1,4 @@
+import type { Confinement } from '../sandbox/types.ts'
 import type { ToolPermission, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath } from '../tools/workspace.ts'
 import type { PermissionAction, PermissionName } from './names.ts'
@@ -37,12 +38,23 @@ export interface PermissionDecision {
   reserved?: boolean
 }
 
+/** What is known of a session. */
+interface SessionRights {
+  /** Words of `--allow`. */
+  allow: readonly string[]
+  granted: readonly PermissionSubject[]
+  forGuest?: boolean
+  /** What holds its commands. Default: nothing, and why is not known. */
+  confinement?: Confinement
+}
+
 export interface Permissions {
   /**
    * The rules as they stand for one session: its `allow` list, and what was answered with `allow_session`.
+   * Where nothing holds commands, each is asked: no answer is for the session.
    * `forGuest`: on behalf of a peer. What allows more than the defaults is for this node's person, and counts as if it were not written.
    */
-  forSession(session: { allow: readonly string[]; granted: readonly PermissionSubject[]; forGuest?: boolean }): SessionPermissions
+  forSession(session: SessionRights): SessionPermissions
 }
 
 export interface SessionPermissions {

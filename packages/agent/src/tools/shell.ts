@@ -5,6 +5,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { stripVTControlCharacters } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import type { CommandLine } from '../sandbox/types.ts'
 import type { Environment } from './environment.ts'
 import { toolEnvironment } from './environment.ts'
 import { createBoundedOutput } from './output.ts'
@@ -13,6 +14,7 @@ import { endGroup, isGroupAlive } from './process-group.ts'
 import { createProgress } from './progress.ts'
 import { defineTool } from './types.ts'
 import type { Tool, ToolContext, ToolResult } from './types.ts'
+import type { Workspace } from './workspace.ts'
 
 const DEFAULT_TIMEOUT_S = 120
 const MAX_TIMEOUT_S = 600
@@ -40,15 +42,16 @@ export function createShellTool(env: Environment): Tool {
     target: ({ command }) => ({ command }),
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
       // One pipe for both keeps the order of output and errors.
-      const child = spawn(shell, ['-c', `exec 2>&1\n${command}`], {
-        cwd: context.workspace.root,
-        env: toolEnvironment(env),
-        stdio: ['ignore', 'pipe', 'pipe'],
-        detached: true,
-      })
+      const child = start({ file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }, context.workspace)
       return await runCommand(child, Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000, context)
     },
   })
+}
+
+/** The one place where a tool starts what a model wrote: in the sandbox, where there is one. */
+function start(command: CommandLine, { root, confinement }: Workspace): ChildProcess {
+  const { file, args, env } = confinement.kind === 'sandbox' ? confinement.wrap(command) : command
+  return spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
 }
 
 type End =

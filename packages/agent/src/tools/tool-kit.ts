@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { createSandbox } from '../sandbox/sandbox.ts'
 import { createTools } from './tool-set.ts'
 import type { ToolResult } from './types.ts'
 import type { Workspace } from './workspace.ts'
@@ -20,14 +21,18 @@ export interface ToolKit extends AsyncDisposable {
   ): Promise<ToolResult>
 }
 
-/** Real tools over a temporary directory. Paths of `write` and `read` are relative to the workspace. */
-export async function createToolKit(env: Record<string, string | undefined> = process.env): Promise<ToolKit> {
+/** Real tools over a temporary directory, in the sandbox if `confined`. Paths of `write` and `read` are relative to the workspace. */
+export async function createToolKit(
+  env: Record<string, string | undefined> = process.env,
+  { confined = false, forGuest = false } = {},
+): Promise<ToolKit> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'qmt-tools-')))
   const [root, qmtHome] = [join(base, 'work'), join(base, 'home')]
   await mkdir(root)
   await mkdir(qmtHome)
-  const tools = createTools({ env }, { qmtHome })
-  const workspace = await tools.openWorkspace(root, 'ses_test')
+  const sandbox = confined ? createSandbox({ env }, { closed: [qmtHome, join(qmtHome, 'key')] }) : undefined
+  const tools = createTools({ env, sandbox }, { qmtHome })
+  const workspace = await tools.openWorkspace(root, 'ses_test', { forGuest })
   const progress: string[] = []
   let count = 0
   return {

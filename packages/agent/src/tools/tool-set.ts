@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Sandbox } from '../sandbox/types.ts'
 import { editTool } from './edit.ts'
 import type { Environment } from './environment.ts'
 import { createListTool } from './list-files.ts'
@@ -22,21 +23,22 @@ export interface ToolOptions {
   extra?: readonly Tool[]
 }
 
-/** The built-in tools. `env` is this process's; tools get a listed part of it. */
-export function createTools(components: { env: Environment }, options: ToolOptions): ToolSet {
-  const { env } = components
+/** The built-in tools. `env` is this process's; tools get a listed part of it. Without a `sandbox`, commands run as this process does. */
+export function createTools(components: { env: Environment; sandbox?: Sandbox }, options: ToolOptions): ToolSet {
+  const { env, sandbox } = components
   const builtIn = [readFileTool, createListTool(env), createSearchTool(env), editTool, writeFileTool, createShellTool(env), questionTool]
   const byName = new Map([...builtIn, ...(options.extra ?? [])].map((tool) => [tool.name, tool]))
   const outputDir = options.outputDir ?? join(options.qmtHome, 'output')
   return {
     all: [...byName.values()],
     get: (name) => byName.get(name),
-    openWorkspace: async (directory, sessionId) =>
+    openWorkspace: async (directory, sessionId, { forGuest = false } = {}) =>
       await openWorkspace(directory, {
         qmtHome: options.qmtHome,
         closed: options.closed,
         outputDir: join(outputDir, sessionId),
         home: env['HOME'],
+        confine: async (place) => await sandbox?.confine({ ...place, network: !forGuest }),
       }),
     discard: async (sessionId) => await rm(join(outputDir, sessionId), { recursive: true, force: true }),
   }

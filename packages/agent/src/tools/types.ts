@@ -56,8 +56,8 @@ export interface Tool<Input = unknown> {
 export interface ToolSet {
   readonly all: readonly Tool[]
   get(name: string): Tool | undefined
-  /** The files of one session as tools see them. Throws bad_request when `directory` is none. */
-  openWorkspace(directory: string, sessionId: string): Promise<Workspace>
+  /** The files of one session as tools see them; its commands reach no network `forGuest`. Throws bad_request when `directory` is none. */
+  openWorkspace(directory: string, sessionId: string, options?: { forGuest?: boolean }): Promise<Workspace>
   /** Removes what a session's tools left outside of its workspace. */
   discard(sessionId: string): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { lstat, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
+import type { Confinement, ConfinedPlace } from '../sandbox/types.ts'
 
 /**
  * Where a real path lies. `private`: qmtcode's own files and the memory of processes, closed to tools always.
@@ -24,6 +25,8 @@ export interface Workspace {
   readonly root: string
   /** Of this session's tools; made when it is first written to. */
   readonly outputDir: string
+  /** What holds commands that run here. */
+  readonly confinement: Confinement
   /** Follows every symlink, also for a file that is not there yet. */
   resolve(path: string): Promise<ResolvedPath>
   /** Without a look at the disk; `path` as written, against the root. True of the file only where no symlink is in between. */
@@ -38,7 +41,11 @@ export interface WorkspaceOptions {
   closed?: readonly string[]
   /** What `~` means. */
   home?: string
+  /** Default: commands run as the user who runs qmtcode. */
+  confine?(place: Omit<ConfinedPlace, 'network'>): Promise<Confinement | undefined>
 }
+
+const UNCONFINED: Confinement = { kind: 'none', why: 'none is set up', isRequired: false }
 
 /** Throws bad_request when `directory` is not a directory. */
 export async function openWorkspace(directory: string, options: WorkspaceOptions): Promise<Workspace> {
@@ -64,6 +71,7 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
   return {
     root,
     outputDir,
+    confinement: (await options.confine?.({ root, outputDir })) ?? UNCONFINED,
     resolve: async (path) => {
       if (path.includes('\0')) throw new AppError('bad_request', 'a path cannot hold a NUL character')
       return describe(path, await followAll(absolute(path)))

@@ -6,6 +6,7 @@ import test from 'node:test'
 import { AppError, newPromptId } from '@qmtcode/protocol'
 import type { DurableEvent, ModelPart, PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
+import type { CommandLine } from '../sandbox/types.ts'
 import { defineTool } from '../tools/types.ts'
 import { REPEATED } from './repeat-guard.ts'
 import { calls, createTurnKit, finish, says } from './turn-kit.ts'
@@ -385,7 +386,8 @@ test('allow_session is asked once, also after a restart', async () => {
     calls(['shell', { command: 'echo 3' }]),
     says('ok'),
   ]
-  await using kit = await createTurnKit({ script, answer: 'allow_session' })
+  const confinement = { kind: 'sandbox' as const, wrap: (command: CommandLine) => command, network: true }
+  await using kit = await createTurnKit({ script, answer: 'allow_session', confinement })
   await kit.run('go')
   await kit.run('again') // a turn knows nothing but the log
   assert.equal(kit.asked.length, 1)
@@ -393,6 +395,21 @@ test('allow_session is asked once, also after a restart', async () => {
     kit.ended().map(({ output }) => output),
     ['1\n[exit code 0]', '2\n[exit code 0]', '3\n[exit code 0]'],
   )
+})
+
+test('where no sandbox holds commands, each is asked for and says why; where one is required, none runs', async () => {
+  const script = [calls(['shell', { command: 'echo 1' }], ['shell', { command: 'echo 1' }]), says('ok')]
+  const none = { kind: 'none' as const, why: 'bubblewrap is not installed', isRequired: false }
+  await using kit = await createTurnKit({ script, answer: 'allow_session', confinement: none })
+  await kit.run('go')
+  assert.deepEqual(
+    kit.asked.map(({ summary }) => /no sandbox here: .*, because bubblewrap is not installed/.test(summary)),
+    [true, true],
+  )
+  await using strict = await createTurnKit({ script, answer: 'allow', confinement: { ...none, isRequired: true } })
+  await strict.run('go', { allow: ['shell'] })
+  assert.equal(strict.asked.length, 0)
+  assert.match(strict.ended()[0]?.output ?? '', /not allowed: .*sandbox = "required".*because bubblewrap is not installed/)
 })
 
 test('a turn that a crash cut is resumed with a result for every call', async () => {

@@ -72,7 +72,8 @@ interface Run {
 
 async function openRun(components: TurnComponents, turn: TurnContext, guestShell: 'no' | 'ask'): Promise<Run> {
   const { tools, clock, log, node, router } = components
-  const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId)
+  const forGuest = turn.guest !== undefined
+  const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
   const events = [...turn.events]
   const append = async (init: DurableEventInit): Promise<DurableEvent> => {
     const event = await turn.append(init)
@@ -81,7 +82,7 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
   }
   const offered = tools.all.filter((tool) => isOffered(tool, turn) && (turn.guest === undefined || isForGuests(tool, guestShell)))
   const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
-  const permissions = components.permissions.forSession({ allow: turn.allow, granted, forGuest: turn.guest !== undefined })
+  const permissions = components.permissions.forSession({ allow: turn.allow, granted, forGuest, confinement: workspace.confinement })
   const appendRoute = routeAppender(append, turn.turnId)
   const run: Run = {
     events,

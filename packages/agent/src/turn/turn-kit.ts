@@ -15,6 +15,7 @@ import type {
 } from '@qmtcode/protocol'
 import { createPermissions } from '../permissions/permissions.ts'
 import type { PermissionOptions } from '../permissions/types.ts'
+import type { Confinement, Sandbox } from '../sandbox/types.ts'
 import { createTools } from '../tools/tool-set.ts'
 import type { Tool } from '../tools/types.ts'
 import { createTurnRunner } from './runner.ts'
@@ -78,6 +79,8 @@ export interface KitOptions {
   onAsk?: () => Promise<void>
   routes?: Partial<ChosenRoute>[]
   extra?: Tool[]
+  /** What the tools believe to hold commands; nothing does. */
+  confinement?: Confinement
   maxSteps?: number
 }
 
@@ -103,7 +106,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
   const runTurn = createTurnRunner(
     {
       router: scriptedRouter(options, sent),
-      tools: createTools({ env: process.env }, { qmtHome, extra: options.extra }),
+      tools: createTools({ env: process.env, sandbox: believed(options.confinement) }, { qmtHome, extra: options.extra }),
       permissions: createPermissions(options.permissions),
       clock: systemClock,
       log: silentLogger,
@@ -170,6 +173,9 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     [Symbol.asyncDispose]: async () => await rm(base, { recursive: true, force: true }),
   }
 }
+
+const believed = (confinement: Confinement | undefined): Sandbox | undefined =>
+  confinement && { confine: () => Promise.resolve(confinement) }
 
 function scriptedRouter({ script, routes }: KitOptions, sent: ModelCallOptions[]): Router {
   let step = 0

@@ -36,7 +36,7 @@ export function toConfig(from: FileConfig, around: Surroundings): Config {
       acp: [program(command), ...args],
     })),
     providers: Object.fromEntries(Object.entries(from.providers).map(([name, table]) => [name, camelCased(table)])),
-    permissions: toPermissions(from.permissions),
+    permissions: toPermissions(from.permissions, path),
     mcp: from.mcp.map((server) => ({ ...camelCased(server), command: server.command === undefined ? undefined : program(server.command) })),
     server: {
       tlsCert: from.server.tls_cert === undefined ? undefined : path(from.server.tls_cert),
@@ -93,4 +93,9 @@ function nameOfHost(hostname: string): string {
 }
 
 /** `~` in a rule is read by the permissions: what a rule matches may be a command. */
-const toPermissions = ({ rule, ...actions }: FileConfig['permissions']): PermissionsConfig => ({ ...camelCased(actions), rules: rule })
+const toPermissions = ({ rule, ...rest }: FileConfig['permissions'], path: (text: string) => string): PermissionsConfig => ({
+  ...camelCased(rest),
+  sandboxRead: rest.sandbox_read.map(path),
+  sandboxWrite: rest.sandbox_write.map(path),
+  rules: rule,
+})

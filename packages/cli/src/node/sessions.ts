@@ -1,9 +1,11 @@
+import { dirname } from 'node:path'
 import {
   createBoardTools,
   createForeignAgents,
   createPeerBounds,
   createPeerSessions,
   createPermissions,
+  createSandbox,
   createSessions,
   createTools,
   createTurnRunner,
@@ -17,6 +19,7 @@ import { accountName } from '../account.ts'
 import { defaultAgentId } from '../config/agents.ts'
 import type { AcpAgentConfig, Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
+import { socketPathOf } from '../local/socket-path.ts'
 import { VERSION } from '../version.ts'
 
 /** The sessions that this node holds, for its own person and for peers. */
@@ -50,7 +53,16 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   const { config, env, cwd, agents, clock, logger, node, log, router, board } = components
   const { share } = config.mesh
   const secrets = [config.file, config.mesh.identityFile, config.server.tlsKey].filter((file) => file !== undefined)
-  const tools = createTools({ env }, { qmtHome: config.home, closed: secrets, extra: board && createBoardTools(board) })
+  const sandbox = createSandbox(
+    { env },
+    {
+      mode: config.permissions.sandbox,
+      closed: [config.home, dirname(socketPathOf(config.home)), ...secrets],
+      readable: config.permissions.sandboxRead,
+      writable: config.permissions.sandboxWrite,
+    },
+  )
+  const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: board && createBoardTools(board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
   const guestShell = share.shell === 'ask' ? 'ask' : 'no'
   const ownTurn = createTurnRunner({ router, tools, permissions, clock, log: logger.child('turn'), node: node.name }, { guestShell })

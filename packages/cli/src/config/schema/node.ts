@@ -1,6 +1,6 @@
-import { PERMISSION_ACTIONS, PERMISSION_DEFAULTS, PROVIDER_KINDS } from '@qmtcode/agent/vocabulary'
+import { PERMISSION_ACTIONS, PERMISSION_DEFAULTS, PROVIDER_KINDS, SANDBOX_MODES } from '@qmtcode/agent/vocabulary'
 import { z } from 'zod'
-import { agentId, httpUrl, text } from './values.ts'
+import { agentId, httpUrl, text, texts } from './values.ts'
 
 export const providerSchema = z.strictObject({
   kind: z
@@ -27,6 +27,9 @@ export const permissionsSchema = z.strictObject({
   mcp: action.default(PERMISSION_DEFAULTS.mcp).describe('Tools of MCP servers.'),
   outside: action.default(PERMISSION_DEFAULTS.outside).describe('Files outside the workspace.'),
   web_private: action.default('deny').describe('Requests to private addresses.'),
+  sandbox: z.enum(SANDBOX_MODES).default('auto').describe('Commands run in a sandbox: where this machine has one, only there, or never.'),
+  sandbox_read: texts().default([]).describe('Directories of your home that commands in the sandbox may read.'),
+  sandbox_write: texts().default([]).describe('Directories beside the workspace that commands in the sandbox may write.'),
   rule: z.array(ruleSchema).default([]).describe('Exceptions; the last one that matches wins.'),
 })
 

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { startScriptedLlm } from '@qmtcode/testing'
+import type { ScriptedLlm } from '@qmtcode/testing'
+import { createMachine, ok } from './support/qmt.ts'
+import type { Machine } from './support/qmt.ts'
+
+const PROVIDER_KEY = 'sk-the-provider-key'
+const STRANGER = '12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA'
+
+/** What a model tries that works for somebody else than the node's person: each prints `held` unless it came through. */
+const ATTEMPTS: Record<string, string> = {
+  'the key of the node': 'cat $QH/mesh_identity.key',
+  'the configuration, with keys of providers': 'cat $QH/config.toml',
+  'the log of all sessions': 'head -c 1 $QH/sessions.db',
+  'the socket of the node': 'test -S $QH/node.sock',
+  'its directory': 'ls $QH | grep .',
+  'a provider key in the environment': 'env | grep sk-the',
+  'a provider key in that of other processes': 'cat /proc/*/environ | grep -a sk-the',
+  'a file of the home': 'cat $HOME/.ssh/id',
+  'a temporary file of others': 'cat /tmp/*/.ssh/id',
+  'a file beside the workspace': 'echo x > ../written && false', // into a home that the command has for itself
+  'a file of the system': 'echo x > /etc/qmt-written',
+  'trust in another peer': `QMT_HOME=$QH node $BIN peers admit ${STRANGER} --yes`,
+  'an invite': 'QMT_HOME=$QH node $BIN peers invite --role admin --yes',
+  'an end of the node': 'kill $NODE',
+}
+
+const BUILD = 'git init -q . && echo "{}" > package.json && npm -s ls && node -p 6*7 > out && cat out && echo ok > /tmp/x && cat /tmp/x'
+
+async function createVictim(llm: ScriptedLlm): Promise<Machine> {
+  const machine = await createMachine({ OPENAI_API_KEY: PROVIDER_KEY })
+  await machine.writeConfig(`
+[mesh]
+listen = "/ip4/127.0.0.1/tcp/0"
+discovery = "none"
+[agent]
+model = "lab/test"
+[providers.lab]
+base_url = "${llm.url}"
+api_key = "${PROVIDER_KEY}"`)
+  await mkdir(join(dirname(machine.home), '.ssh'))
+  await writeFile(join(dirname(machine.home), '.ssh', 'id'), 'SECRET')
+  return machine
+}
+
+const BIN = join(import.meta.dirname, '..', 'packages', 'cli', 'bin', 'qmtcode.js')
+
+const bubblewrap = spawnSync('/usr/bin/bwrap', ['--ro-bind', '/', '/', '--unshare-pid', '--proc', '/proc', 'true'])
+const skip = bubblewrap.status === 0 ? false : 'bubblewrap does not work here'
+
+test("tools do not have the node's authority: what a model's command reaches of the node, its keys, the home", { skip }, async () => {
+  const lines = Object.values(ATTEMPTS).map(
+    (attempt, at) => `if (${attempt}) >/dev/null 2>&1; then echo came-${at}; else echo held-${at}; fi`,
+  )
+  const command = [`QH=$HOME/home BIN=${BIN} NODE=NODE_PID`, ...lines].join('\n')
+  let node = 0
+  await using llm = await startScriptedLlm((body, index) => {
+    if (index === 0) return [{ tool: 'shell', input: { command: command.replace('NODE_PID', String(node)) } }]
+    if (index === 1) return [{ tool: 'shell', input: { command: BUILD } }]
+    return toolResults(body.messages)
+  })
+  await using machine = await createVictim(llm)
+  const served = machine.start(['--headless', '--mesh'])
+  await served.line(/listening: /)
+  node = served.process.pid ?? 0
+  const { stdout } = ok(await machine.run(['run', '--allow', 'shell', 'go']))
+  const came = Object.keys(ATTEMPTS).filter((_, at) => !stdout.includes(`held-${at}\n`))
+  assert.deepEqual(came, [], stdout)
+  assert.match(stdout, /42\nok/)
+  assert.equal(existsSync(join(machine.workspace, '..', 'written')), false)
+  assert.equal(await readFile(join(machine.workspace, 'out'), 'utf8'), '42\n')
+  assert.equal(served.process.exitCode, null)
+})
+
+/** All that the tools gave back. */
+function toolResults(messages: readonly { role: string; content?: unknown }[] = []): string {
+  return messages
+    .filter(({ role }) => role === 'tool')
+    .map(({ content }) => JSON.stringify(content).replaceAll(String.raw`\n`, '\n'))
+    .join('\n')
+}

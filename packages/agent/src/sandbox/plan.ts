@@ -1,0 +1,103 @@
+import { realpath, stat } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { isWithin } from '../tools/workspace.ts'
+import type { ConfinedPlace } from './types.ts'
+
+/** What a sandboxed command sees of the file system; all paths are real. The rest of the system is read-only. */
+export interface SandboxPlan {
+  /** Look empty, take files, and forget them with the command. Parents come first. */
+  empty: string[]
+  /** Read-only again, though below an empty directory. */
+  readable: string[]
+  writable: string[]
+  /** Directories between a writable one and a closed one: they cannot be renamed, so a closed one keeps its path. */
+  held: string[]
+  closedDirectories: string[]
+  closedFiles: string[]
+  outputDir: string
+  cwd: string
+  network: boolean
+}
+
+export interface PlanOptions {
+  env: Readonly<Record<string, string | undefined>>
+  /** Of the user who runs this: by the environment, and by the system. */
+  homes: readonly string[]
+  temporary: string
+  /** QMT_HOME, and whatever else no tool may see. */
+  closed: readonly string[]
+  /** The person's additions. */
+  readable: readonly string[]
+  writable: readonly string[]
+}
+
+/** Homes of all users, and where programs leave sockets and temporary files. */
+const PRIVATE = ['/home', '/root', '/run', '/tmp', '/var/tmp']
+const TOOL_VARIABLES = 'NVM_DIR VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT JAVA_HOME GOPATH GOROOT RUSTUP_HOME'.split(' ')
+const TOOL_DIRECTORIES = '.nvm .pyenv .rustup .volta .asdf .sdkman/candidates .local/share/mise .local/share/fnm go'.split(' ')
+/** Beside a `bin`: what its programs load. Not `share` and `etc`, where keyrings and settings lie. */
+const BESIDE_BIN = ['lib', 'lib64', 'libexec', 'include']
+/** Below /run: names of hosts, and programs on NixOS. */
+const SYSTEM_READABLE = ['/etc/resolv.conf', '/run/current-system']
+
+/** A plan, or why a sandbox would protect nothing there. */
+export async function planFor(place: ConfinedPlace, options: PlanOptions): Promise<SandboxPlan | string> {
+  const { root } = place
+  if ((await realOf(root)) !== root) return 'the workspace has moved'
+  const homes = (await allReal(options.homes)).filter((home) => home !== '/')
+  if (root === '/' || homes.some((home) => isWithin(root, home))) return 'the workspace holds your home directory'
+  const closed = topmost(await allReal(options.closed))
+  if (closed.some((path) => isWithin(path, root))) return 'the workspace lies among the files of qmtcode'
+  const writable = [root, ...(await allReal(options.writable))]
+  const empty = (await allReal([...PRIVATE, ...homes, options.temporary]))
+    .filter((path) => path !== '/' && !isWithin(root, path))
+    .toSorted((one, other) => one.length - other.length)
+  const isDirectory = await Promise.all(closed.map(async (path) => (await stat(path)).isDirectory()))
+  return {
+    empty,
+    readable: [...(await programs(options, empty)), ...(await allReal(options.readable))],
+    writable,
+    held: closed.flatMap((path) => between(writable, path)),
+    closedDirectories: closed.filter((_, at) => isDirectory[at]),
+    closedFiles: closed.filter((_, at) => isDirectory[at] === false),
+    outputDir: place.outputDir,
+    cwd: root,
+    network: place.network,
+  }
+}
+
+/** What programs of the person need of the directories that look empty. */
+async function programs({ env, homes }: PlanOptions, empty: readonly string[]): Promise<string[]> {
+  const path = (env['PATH'] ?? '').split(':').filter(isAbsolute)
+  const beside = path.filter((directory) => basename(directory) === 'bin')
+  const wanted = [
+    ...path,
+    ...beside.flatMap((directory) => BESIDE_BIN.map((name) => join(dirname(directory), name))),
+    ...TOOL_VARIABLES.flatMap((name) => env[name]?.split(':') ?? []).filter(isAbsolute),
+    ...homes.flatMap((home) => TOOL_DIRECTORIES.map((name) => join(home, name))),
+    ...SYSTEM_READABLE,
+  ]
+  // One that holds an empty directory would show all that is to be hidden.
+  return (await allReal(wanted)).filter(
+    (real) => empty.some((hidden) => isWithin(hidden, real)) && !empty.some((hidden) => isWithin(real, hidden)),
+  )
+}
+
+function between(writable: readonly string[], closed: string): string[] {
+  const found: string[] = []
+  if (!writable.some((directory) => isWithin(directory, closed))) return found
+  for (let at = dirname(closed); !writable.includes(at); at = dirname(at)) found.unshift(at)
+  return found
+}
+
+/** Without what lies in another of them. */
+const topmost = (paths: readonly string[]): string[] =>
+  paths.filter((path) => !paths.some((other) => other !== path && isWithin(other, path)))
+
+/** Those that exist, once each. */
+async function allReal(paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map(realOf))
+  return [...new Set(found.filter((path) => path !== undefined))]
+}
+
+const realOf = async (path: string): Promise<string | undefined> => await realpath(path).catch(() => undefined)

@@ -1,0 +1,39 @@
+/** A program with its arguments and environment, as it is started. */
+export interface CommandLine {
+  file: string
+  args: readonly string[]
+  env: Readonly<Record<string, string>>
+}
+
+/** `[permissions] sandbox`. `auto`: where this machine has one. */
+export const SANDBOX_MODES = ['auto', 'required', 'off'] as const
+export type SandboxMode = (typeof SANDBOX_MODES)[number]
+
+/** How commands of one workspace are kept from the rest of this machine, or why they are not. */
+export type Confinement =
+  | {
+      kind: 'sandbox'
+      /** The same command inside the sandbox. */
+      wrap(command: CommandLine): CommandLine
+      network: boolean
+    }
+  | {
+      kind: 'none'
+      /** Follows on "because". */
+      why: string
+      /** The configuration demands a sandbox: nothing runs without one. */
+      isRequired: boolean
+    }
+
+export interface ConfinedPlace {
+  /** Real path; the one place that commands may write. */
+  root: string
+  /** Whole outputs of this session's tools: read, not written. */
+  outputDir: string
+  network: boolean
+}
+
+export interface Sandbox {
+  /** Tries the sandbox once for each kind of place. Never rejects: what does not work is the reason. */
+  confine(place: ConfinedPlace): Promise<Confinement>
+}
