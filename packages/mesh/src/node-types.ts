@@ -14,6 +14,8 @@ export interface MeshNode {
   readonly gossip: Gossip
   /** What a node is called here, and may do here, right now; of this node itself too. */
   about(peerId: PeerId): { name: string; role?: Role }
+  /** `listener` is called after each change of what a peer may do here, before it can use it. */
+  onStanding(listener: (peerId: PeerId, role: Role | undefined) => void): void
   /**
    * Before start, for a service of `ACCESS`, which says who may call what of it. `handlersFor` is asked once a connection of a peer
    * that may call any of its methods; any other stream is reset unread.

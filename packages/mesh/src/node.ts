@@ -105,6 +105,7 @@ export async function createMeshNode(components: { clock: Clock; log: Logger; au
     gossip,
     diagnosis,
     about: (id) => (id === peerId ? { name: options.name, role: 'admin' } : { name: trust.nameOf(id), role: trust.standing(id).role }),
+    onStanding: (listener) => trust.onChange((id, { after }) => listener(id, after.role)),
     serve(contract, service) {
       if (state !== 'new') throw new AppError('internal', `serve(${contract.service}) of a node that was ${state}`)
       services.add(contract, service)

@@ -52,6 +52,8 @@ const MIGRATIONS = [
      rights text not null,
      primary key (session, peer_id)
    ) strict, without rowid;`,
+  // Of a fork: when what it holds began. Null: at created_at.
+  `alter table sessions add column began_at real;`,
 ]
 
 /** Brings the file to our version, in one transaction. Throws bad_config for a newer or a foreign one. */

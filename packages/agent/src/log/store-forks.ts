@@ -20,6 +20,7 @@ export function createForks(db: DatabaseSync, { find, write, create }: ForkParts
     `insert into prompts (session, prompt_id, seq, position, queued)
      select ?, prompt_id, seq, position, 0 from prompts where session = ? and seq <= ?`,
   )
+  const begin = db.prepare('update sessions set began_at = (select coalesce(began_at, created_at) from sessions where n = ?) where n = ?')
   const advance = db.prepare('update sessions set seq = ? where n = ?')
   const marks = db.prepare(
     `select seq, type, json_extract(body, '$.promptId') as prompt_id from events
@@ -35,6 +36,7 @@ export function createForks(db: DatabaseSync, { find, write, create }: ForkParts
       const from = check(source, at)
       create(row, created)
       const { n } = find(row.id)
+      begin.run(from, n)
       copyEvents.run(n, from, at)
       copyPrompts.run(n, from, at)
       if (closing.length > 0) write({ n, seq: at }, closing)

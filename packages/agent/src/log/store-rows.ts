@@ -44,6 +44,7 @@ export function toSessionRow(row: Row): SessionRow {
     author: JSON.parse(text(row, 'author')) as SessionRow['author'],
     shares: JSON.parse(text(row, 'shares')) as SessionRow['shares'],
     createdAt: Number(row['created_at']),
+    beganAt: Number(row['began_at'] ?? row['created_at']),
     updatedAt: Number(row['updated_at']),
     seq: Number(row['seq']),
     state: stateOf(row),

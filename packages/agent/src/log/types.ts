@@ -89,6 +89,8 @@ export interface SessionRow extends NewSession {
   author: Author
   shares: SessionShare[]
   createdAt: number
+  /** Of a fork: when the session began whose events it holds. */
+  beganAt: number
   updatedAt: number
   /** Head of its log. */
   seq: number
@@ -121,7 +123,7 @@ export type Effect =
 export type EventRecord = [seq: number, at: number, type: string, body: string]
 
 /** A session as it begins. */
-export type NewRow = Omit<SessionRow, 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>
+export type NewRow = Omit<SessionRow, 'beganAt' | 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>
 
 /** What the thread can do. `create`, `fork`, `append` and `remove` are gathered into one transaction. */
 export interface StoreMethods {

@@ -6,6 +6,7 @@ import type { Audit, Board, Clock, Logger, PeerInfo } from '@qmtcode/protocol'
 import type { Config } from '../config/config.ts'
 import type { OpenNodeOptions } from '../node-handle.ts'
 import { duration } from '../output/format.ts'
+import { openAdminsObserve } from './admins-observe.ts'
 import { startAdvertising } from './advertise.ts'
 import { startJoining } from './joining.ts'
 import type { ModelSide } from './models.ts'
@@ -69,8 +70,13 @@ export async function startMesh(
     problems: board.problems,
     listenAddresses: () => report?.listenAddresses ?? [],
     begin: async ({ models, sessions, rows }) => {
+      const admins = openAdminsObserve(
+        { clock, logger },
+        { file: join(config.home, 'admins_observe.json'), enabled: mesh.share.adminsObserve, peers: await node.trust.list() },
+      )
+      node.onStanding(admins.changed)
       node.serve(modelsContract, { handlersFor: (peer) => modelsHandlers(models.forPeer(peer)) })
-      node.serve(sessionsContract, { handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer)) })
+      node.serve(sessionsContract, { handlersFor: (peer) => sessionsHandlers(sessions.forPeer(peer, admins.since)) })
       report = await node.start()
       await models.routes.start()
       if (report.moved && isKnownByPort(options)) options.notice(`${report.moved.from} is taken: listening on ${report.moved.to}`)

@@ -20,14 +20,15 @@ import { defaultAgentId } from '../config/agents.ts'
 import type { AcpAgentConfig, Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import { socketPathOf } from '../local/socket-path.ts'
+import type { AdminsObserve } from './admins-observe.ts'
 import { VERSION } from '../version.ts'
 
 /** The sessions that this node holds, for its own person and for peers. */
 export interface SessionSide extends AsyncDisposable {
   /** As the person at this node. */
   own: Sessions
-  /** As one peer gets them. May be called before `begin`; its calls wait for it. */
-  forPeer(peer: CallerPeer): Sessions
+  /** As one peer gets them, and since when it may observe as an admin. May be called before `begin`; its calls wait for it. */
+  forPeer(peer: CallerPeer, observesSince: AdminsObserve['since']): Sessions
   /** The agents that peers may have sessions with. */
   sharedAgents: readonly AgentSpec[]
   /** Goes on with what was interrupted. After the log's start. */
@@ -96,8 +97,11 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   started.promise.catch(() => {}) // who calls meanwhile hears of it, and so does who begins
   return {
     own: sessions.as(personAt(node)),
-    forPeer: (caller) =>
-      createPeerSessions({ sessions, agents: catalog, bounds, node, ready: started.promise, presenceGraceMs }, { caller, share }),
+    forPeer: (caller, observesSince) =>
+      createPeerSessions(
+        { sessions, agents: catalog, bounds, node, ready: started.promise, presenceGraceMs },
+        { caller, share: { ...share, observesSince } },
+      ),
     sharedAgents:
       share.workspaces.length === 0 ? [] : agents.filter((agent) => agent.target.kind === 'local' && isSharedAgent(agent, share)),
     begin: async () => {

@@ -35,12 +35,16 @@ const GIVEN = [undefined, ...RIGHTS, 'creator'] as const
 type Given = (typeof GIVEN)[number]
 
 /** The rules once more, in other words than the code's. */
-function expected(method: Method, given: Given, role: Role): 'allowed' | 'forbidden' | 'not_found' {
+function expected(
+  method: Method,
+  given: Given,
+  { role, observesAll }: { role: Role; observesAll: boolean },
+): 'allowed' | 'forbidden' | 'not_found' {
   if (method === 'fork' && role === 'observer') return given ? 'forbidden' : 'not_found' // it begins a session
   if (given === 'creator' && role !== 'observer') return 'allowed'
   const own = given === 'creator' ? 'observe' : given // of a creator that was lowered
-  const rights = expandRights([...(own ? [own] : []), ...(role === 'admin' ? ['observe' as const] : [])])
-  const seesRow = rights.length > 0 || role === 'member' // `sessions = "all"`
+  const rights = expandRights([...(own ? [own] : []), ...(observesAll && role === 'admin' ? ['observe' as const] : [])])
+  const seesRow = rights.length > 0 || role === 'member' || role === 'admin' // `sessions = "all"`
   const need = NEEDS[method]
   if (need === 'row') return seesRow ? 'allowed' : 'not_found'
   if (need === 'reply' ? rights.includes('prompt') || rights.includes('approve') : need !== 'owner' && rights.includes(need))
@@ -66,10 +70,11 @@ async function sessionOf(kit: PeersKit, given: Given): Promise<SessionId> {
   return id
 }
 
-for (const role of ROLES) {
-  test(`every method and right, for the role ${role}`, async () => {
+const CASES = ROLES.flatMap((role) => [false, true].map((observesAll) => ({ role, observesAll })))
+for (const { role, observesAll } of CASES) {
+  test(`every method and right, for the role ${role}${observesAll ? ', where admins observe' : ''}`, async () => {
     await using kit = await startPeersKit()
-    const bob = kit.peer(BOB, { sessions: 'all' })
+    const bob = kit.peer(BOB, { sessions: 'all', ...(observesAll && { observesSince: () => 0 }) })
     for (const given of GIVEN) {
       for (const method of Object.keys(NEEDS) as Method[]) {
         kit.roles.set(BOB, 'client')
@@ -77,7 +82,7 @@ for (const role of ROLES) {
         kit.roles.set(BOB, role)
         const { seq } = await kit.host.get(id)
         const outcome = await outcomeOf(calls[method](bob, id))
-        assert.equal(outcome, expected(method, given, role), `${method} with ${given ?? 'nothing'} as ${role}`)
+        assert.equal(outcome, expected(method, given, { role, observesAll }), `${method} with ${given ?? 'nothing'} as ${role}`)
         if (outcome !== 'allowed') assert.equal((await kit.host.get(id)).seq, seq, `${method} changed something`)
       }
     }
@@ -155,4 +160,24 @@ test("who may only prompt withdraws its own prompts, and nobody else's", async (
   await bob.cancel(id, second.promptId)
   const { items } = await bob.history(id)
   assert.equal(items.at(-1)?.type, 'prompt.withdrawn')
+})
+
+test('an admin that observes reads what began since it was given, and nothing private, nor a fork of what is older', async () => {
+  await using kit = await startPeersKit()
+  const alice = kit.peer(ALICE)
+  const [old, { id: secret }] = [await alice.create({}), await alice.create({ private: true })]
+  const since = (await kit.host.get(old.id)).createdAt + 1
+  while (Date.now() <= since) await new Promise((resolve) => setImmediate(resolve))
+  const young = await alice.create({})
+  const forks = [await alice.fork(old.id), await kit.host.fork(old.id), await kit.host.fork((await kit.host.fork(old.id)).id)]
+  const bob = kit.peer(BOB, { observesSince: (peerId) => (peerId === BOB ? since : undefined) })
+  kit.roles.set(BOB, 'admin')
+  const closed = [old.id, secret, ...forks.map(({ id }) => id)]
+  for (const id of closed) await assert.rejects(bob.history(id), (error) => isAppError(error, 'not_found', 'forbidden'))
+  assert.equal((await bob.history(young.id)).items.length, 1)
+  assert.equal((await bob.history((await kit.host.fork(young.id)).id)).items.length > 0, true)
+  for (const role of ['member', 'client', 'observer'] as const) {
+    kit.roles.set(BOB, role)
+    await assert.rejects(bob.history(young.id), (error) => isAppError(error, 'not_found', 'forbidden'), role)
+  }
 })

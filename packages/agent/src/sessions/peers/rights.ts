@@ -22,18 +22,30 @@ export interface Caller {
 }
 
 /**
- * What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role.
+ * What `caller` may do with a session, right now: as its creator, by what was given to it, and by its role. No role reads what
+ * others began, but for an admin where the host gave that, from then on.
  * An observer has what was given to it, and of its own sessions no more than the sight.
  */
-export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSessions, 'sessions'>): ReadonlySet<Need> {
+export function rightsOn(row: SessionRow, caller: Caller, share: Pick<SharedSessions, 'sessions' | 'observesSince'>): ReadonlySet<Need> {
   const role = caller.role()
   const isCreator = row.author.peerId === caller.peerId
   if (isCreator && roleIncludes(role, 'client')) return new Set<Need>(['row', ...expandRights(['control']), 'reply', 'owner'])
   const given = row.shares.find(({ peerId }) => peerId === caller.peerId)?.rights ?? []
-  const rights = new Set<Need>(expandRights(isCreator || roleIncludes(role, 'admin') ? [...given, 'observe'] : given))
+  const rights = new Set<Need>(expandRights(isCreator || observesAll(row, caller, share) ? [...given, 'observe'] : given))
   if (rights.has('prompt') || rights.has('approve')) rights.add('reply')
   if (rights.size > 0 || (roleIncludes(role, 'member') && seesRow(row, share))) rights.add('row')
   return rights
+}
+
+/** Never what is private, nor what began before the right did: a fork bears what was written before it. */
+function observesAll(
+  row: Pick<SessionRow, 'private' | 'beganAt'>,
+  { peerId, role }: Caller,
+  { observesSince }: Pick<SharedSessions, 'observesSince'>,
+): boolean {
+  if (row.private || !roleIncludes(role(), 'admin')) return false
+  const since = observesSince?.(peerId)
+  return since !== undefined && row.beganAt >= since
 }
 
 /** Whether any member may know that this session exists. */

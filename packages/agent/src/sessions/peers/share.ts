@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
-import type { AgentModels, AgentModelsQuery, AgentSpec, SessionInit, Sessions } from '@qmtcode/protocol'
+import type { AgentModels, AgentModelsQuery, AgentSpec, PeerId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { isShared } from '../../models/host/shared-offers.ts'
 import { matchesPattern } from '../../models/model-id.ts'
 import { GUEST_ALLOWS } from '../../permissions/guests.ts'
@@ -18,6 +18,8 @@ export interface SharedSessions {
   models: readonly string[]
   /** Rows that members see beside their own: of sessions that other nodes take part in, of all that are not private, none. */
   sessions: 'shared' | 'all' | 'none'
+  /** Since when this admin may observe what others began. Undefined: it may not. */
+  observesSince?(peerId: PeerId): number | undefined
 }
 
 export interface ShareComponents {

@@ -34,6 +34,10 @@ const shareSchema = z.strictObject({
     .enum(['shared', 'all', 'none'])
     .default('shared')
     .describe('Which session rows members see beside their own: those shared with a node, all that are not private, or none.'),
+  admins_observe: z
+    .boolean()
+    .default(false)
+    .describe('Whether admins may read the sessions of others here: those that begin from then on, and never private ones.'),
   shell: z
     .enum(['no', 'ask', 'sandbox'])
     .default('no')
