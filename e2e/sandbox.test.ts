@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { startScriptedLlm } from '@qmtcode/testing'
 import type { ScriptedLlm } from '@qmtcode/testing'
-import { createMachine, ok } from './support/qmt.ts'
+import { createMachine, ok, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
+import { guestConfig } from './support/two-machines.ts'
 
 const PROVIDER_KEY = 'sk-the-provider-key'
 const STRANGER = '12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA'
@@ -84,3 +85,26 @@ function toolResults(messages: readonly { role: string; content?: unknown }[] = 
     .map(({ content }) => JSON.stringify(content).replaceAll(String.raw`\n`, '\n'))
     .join('\n')
 }
+
+const GUEST_TRIES =
+  'echo made > proof.txt; (cat $QMT_HOME/config.toml || cat ../home/config.toml || cat ~/.ssh/id) && echo came; echo x > /dev/tcp/127.0.0.1/PORT && echo came'
+
+test('shell = "sandbox" runs a peer\'s commands in the sandbox without a question, and without a network', { skip }, async () => {
+  await using llm = await startScriptedLlm((body, index) => {
+    const command = GUEST_TRIES.replace('PORT', new URL(llm.url).port)
+    return index === 0 ? [{ tool: 'shell', input: { command } }] : toolResults(body.messages)
+  })
+  await using host = await createMachine()
+  await using laptop = await createMachine()
+  await mkdir(join(dirname(host.home), '.ssh'))
+  await writeFile(join(dirname(host.home), '.ssh', 'id'), 'SECRET')
+  const { address } = await startHost(host, {
+    guest: await laptop.peerId(),
+    share: `agents = ["*"]\nworkspaces = ["${host.workspace}"]\nshell = "sandbox"\n`,
+    config: `[agent]\nmodel = "lab/test"\n[providers.lab]\nbase_url = "${llm.url}"\napi_key = "${PROVIDER_KEY}"\n`,
+  })
+  await laptop.writeConfig(guestConfig(address))
+  const { stdout } = ok(await laptop.run(['run', '--node', 'gpu-server', 'go']))
+  assert.doesNotMatch(stdout, /came/)
+  assert.equal(await readFile(join(host.workspace, 'proof.txt'), 'utf8'), 'made\n')
+})

@@ -67,7 +67,7 @@ export async function judge(
   const deny = (reason: string) => ({ action: 'deny' as const, reason, needs: [], subjects })
   if (mode === 'plan' && permission !== 'read') return deny('plan mode: nothing is changed or run')
   if (forGuest && guestShell === 'no' && permission !== 'read' && permission !== 'edit') {
-    return deny('sessions of peers run no commands on this node (shell = "no" in [mesh.share])')
+    return deny('sessions of peers run no commands on this node (only shell = "ask" in [mesh.share] would let them)')
   }
   const decisions = subjects.map((subject) => permissions.decide(subject))
   const denied = decisions.find(({ action }) => action === 'deny')

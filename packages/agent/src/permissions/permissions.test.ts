@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { Confinement } from '../sandbox/types.ts'
 import type { ToolPermission } from '../tools/types.ts'
 import type { ResolvedPath } from '../tools/workspace.ts'
 import { createPermissions } from './permissions.ts'
@@ -198,4 +199,22 @@ test('on behalf of a peer nothing but an edit in the workspace is allowed by wha
   assert.deepEqual([plain.action, plain.reserved ?? false], ['ask', false])
   guest.grant({ tool: 'write_file', permission: 'edit', path: path('workspace', 'a.txt') })
   assert.equal(edit(path('workspace', 'x.env')).action, 'ask')
+})
+
+test('shell = "sandbox": a guest runs commands unasked in a sandbox that works, and nothing else more than before', () => {
+  const sandbox: Confinement = { kind: 'sandbox', wrap: (command) => command, network: false }
+  const none: Confinement = { kind: 'none', why: 'x', isRequired: false }
+  const decideAs = (options: PermissionOptions, rights: { confinement: Confinement; forGuest?: boolean }) => (subject: PermissionSubject) =>
+    createPermissions(options)
+      .forSession({ allow: [], granted: [], forGuest: true, freeInSandbox: true, ...rights })
+      .decide(subject)
+  const guest = decideAs({}, { confinement: sandbox })
+  assert.equal(guest(shell('make')).action, 'allow')
+  for (const subject of [edit(inside('.git/config')), edit(outside('/x')), read(outside('/x')), other('web'), other('mcp')])
+    assert.deepEqual([guest(subject).action, guest(subject).reserved], ['ask', true])
+  assert.equal(decideAs({}, { confinement: none })(shell('make')).action, 'ask')
+  assert.equal(decideAs({}, { confinement: sandbox, forGuest: false })(shell('make')).action, 'ask')
+  assert.equal(decideAs({ shell: 'deny' }, { confinement: sandbox })(shell('make')).action, 'deny')
+  const ruled = decideAs({ rules: [deny('shell', 'rm *'), ask('shell', 'git push*')] }, { confinement: sandbox })
+  assert.deepEqual([ruled(shell('rm x')).action, ruled(shell('git push')).action, ruled(shell('ls')).action], ['deny', 'ask', 'allow'])
 })

@@ -13,10 +13,11 @@ import type { PermissionDecision, PermissionOptions, PermissionRule, Permissions
  */
 export function createPermissions(options: PermissionOptions = {}): Permissions {
   return {
-    forSession: ({ allow, granted, forGuest = false, confinement }) => {
+    forSession: ({ allow, granted, forGuest = false, confinement, freeInSandbox = false }) => {
       const grants = createGrants()
       for (const subject of granted) grants.add(subject)
-      const own = { options, allow, grants, forGuest, confinement }
+      const isFree = forGuest && freeInSandbox && confinement?.kind === 'sandbox'
+      const own = { options, allow, grants, forGuest, confinement, isFree }
       const standing: Standing = forGuest ? { ...own, options: guestOptions(options), allow: guestAllow(allow) } : own
       return {
         decide: (subject) => decide(subject, standing),
@@ -34,6 +35,8 @@ interface Standing {
   /** A rule that asks then asks each time. */
   forGuest: boolean
   confinement?: Confinement
+  /** Its commands run unasked. */
+  isFree: boolean
 }
 
 function decide(subject: PermissionSubject, standing: Standing): PermissionDecision {
@@ -67,10 +70,11 @@ const ruleFor = (subject: PermissionSubject, { options }: Standing): PermissionR
   findRule(options.rules ?? [], subject, options.home)
 
 function ownAction(subject: PermissionSubject, standing: Standing): PermissionAction {
-  const { options, allow, forGuest } = standing
+  const { options, allow, forGuest, isFree } = standing
   const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
   const rule = ruleFor(subject, standing)
   if (rule && forGuest) return rule.action
+  if (isFree && subject.permission === 'shell') return options.shell === 'deny' ? 'deny' : 'allow'
   const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? PERMISSION_DEFAULTS[subject.permission]))
   return action === 'ask' && (allowed || isGranted(subject, standing)) ? 'allow' : action
 }

@@ -46,6 +46,8 @@ interface SessionRights {
   forGuest?: boolean
   /** What holds its commands. Default: nothing, and why is not known. */
   confinement?: Confinement
+  /** Commands of guests that a sandbox holds run unasked, unless `[permissions]` denies them or a rule asks. */
+  freeInSandbox?: boolean
 }
 
 export interface Permissions {

@@ -27,6 +27,7 @@ export function bubblewrapArgs(plan: SandboxPlan): string[] {
     ...plan.empty.flatMap((path) => ['--tmpfs', path]),
     ...plan.readable.flatMap((path) => ['--ro-bind-try', path, path]),
     ...[...plan.writable, ...plan.held].flatMap((path) => ['--bind', path, path]),
+    ...plan.fixed.flatMap((path) => ['--ro-bind', path, path]),
     ...plan.closedDirectories.flatMap((path) => ['--tmpfs', path]),
     '--ro-bind-try',
     plan.outputDir,

@@ -1,6 +1,6 @@
-import { realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { isWithin } from '../tools/workspace.ts'
+import { isCopy, isWithin } from '../tools/workspace.ts'
 import type { ConfinedPlace } from './types.ts'
 
 /** What a sandboxed command sees of the file system; all paths are real. The rest of the system is read-only. */
@@ -12,6 +12,8 @@ export interface SandboxPlan {
   writable: string[]
   /** Directories between a writable one and a closed one: they cannot be renamed, so a closed one keeps its path. */
   held: string[]
+  /** Read-only in the workspace. */
+  fixed: string[]
   closedDirectories: string[]
   closedFiles: string[]
   outputDir: string
@@ -40,13 +42,16 @@ const BESIDE_BIN = ['lib', 'lib64', 'libexec', 'include']
 /** Below /run: names of hosts, and programs on NixOS. */
 const SYSTEM_READABLE = ['/etc/resolv.conf', '/run/current-system']
 
+/** Their settings and hooks are commands, for whoever uses the repository next. */
+const REPOSITORIES = ['.git', '.hg', '.jj']
+
 /** A plan, or why a sandbox would protect nothing there. */
 export async function planFor(place: ConfinedPlace, options: PlanOptions): Promise<SandboxPlan | string> {
   const { root } = place
   if ((await realOf(root)) !== root) return 'the workspace has moved'
   const homes = (await allReal(options.homes)).filter((home) => home !== '/')
   if (root === '/' || homes.some((home) => isWithin(root, home))) return 'the workspace holds your home directory'
-  const closed = topmost(await allReal(options.closed))
+  const closed = topmost(await withCopies(await allReal(options.closed)))
   if (closed.some((path) => isWithin(path, root))) return 'the workspace lies among the files of qmtcode'
   const writable = [root, ...(await allReal(options.writable))]
   const empty = (await allReal([...PRIVATE, ...homes, options.temporary]))
@@ -62,7 +67,8 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
     closedFiles: closed.filter((_, at) => isDirectory[at] === false),
     outputDir: place.outputDir,
     cwd: root,
-    network: place.network,
+    fixed: place.forGuest ? await existing(REPOSITORIES.map((name) => join(root, name))) : [],
+    network: !place.forGuest,
   }
 }
 
@@ -90,9 +96,27 @@ function between(writable: readonly string[], closed: string): string[] {
   return found
 }
 
+/** And what editors and tools left beside a closed file, with all of its text. */
+async function withCopies(paths: readonly string[]): Promise<string[]> {
+  const beside = await Promise.all(
+    paths.map(async (path) => {
+      if ((await stat(path)).isDirectory()) return [path]
+      const names = await readdir(dirname(path)).catch(() => [])
+      return [path, ...names.map((name) => join(dirname(path), name)).filter((other) => isCopy(path, other))]
+    }),
+  )
+  return await allReal(beside.flat())
+}
+
 /** Without what lies in another of them. */
 const topmost = (paths: readonly string[]): string[] =>
   paths.filter((path) => !paths.some((other) => other !== path && isWithin(other, path)))
+
+/** Not links: what those lead to is either not in the workspace, or guarded by its own name. */
+async function existing(paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map(async (path) => ((await realOf(path)) === path ? [path] : [])))
+  return found.flat()
+}
 
 /** Those that exist, once each. */
 async function allReal(paths: readonly string[]): Promise<string[]> {

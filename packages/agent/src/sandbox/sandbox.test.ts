@@ -98,7 +98,7 @@ test('a directory on the way to what is closed cannot be renamed, so that it sta
   const sandbox = createSandbox({ env: {} }, { closed: [join(kit.workspace.root, 'a/b/qmt')] })
   const { root, outputDir } = kit.workspace
   for (const command of ['cat a/b/qmt/key', 'mv a c', 'mv a/b a/c', 'mv a/b/qmt a/b/q', 'echo x > a/b/qmt/key']) {
-    const confinement = await sandbox.confine({ root, outputDir, network: true })
+    const confinement = await sandbox.confine({ root, outputDir, forGuest: false })
     const held = { ...kit.workspace, confinement }
     Object.assign(kit.workspace, held)
     assert.equal((await kit.call('shell', { command })).isError, true, command)
@@ -126,7 +126,7 @@ test('where a sandbox would protect nothing, it is not claimed', async () => {
   await using kit = await createToolKit({ ...process.env, HOME: '/' })
   const { root, outputDir } = kit.workspace
   const confine = async (home: string, closed: string[], at = root) => {
-    const confinement = await createSandbox({ env: { HOME: home } }, { closed }).confine({ root: at, outputDir, network: true })
+    const confinement = await createSandbox({ env: { HOME: home } }, { closed }).confine({ root: at, outputDir, forGuest: false })
     return confinement.kind === 'none' ? confinement.why : 'sandbox'
   }
   if (skip !== false) return
@@ -135,6 +135,26 @@ test('where a sandbox would protect nothing, it is not claimed', async () => {
   assert.match(await confine('/', [kit.base]), /among the files of qmtcode/)
   await symlink('/etc', join(kit.base, 'link'))
   assert.match(await confine('/', [], join(kit.base, 'link')), /has moved/)
-  const off = await createSandbox({ env: {} }, { mode: 'off', closed: [] }).confine({ root, outputDir, network: true })
+  const off = await createSandbox({ env: {} }, { mode: 'off', closed: [] }).confine({ root, outputDir, forGuest: false })
   assert.deepEqual(off, { kind: 'none', why: '[permissions] sandbox = "off"', isRequired: false })
+})
+
+test('a guest reads the repository and changes none of its settings, hooks or refs', { skip }, async () => {
+  await using kit = await createConfinedKit({ forGuest: true })
+  await kit.write('.git/config', 'as it was')
+  await kit.write('.git/hooks/sample', 'as it was')
+  const again = await createSandbox({ env: process.env }, { closed: [] }).confine({ ...kit.workspace, forGuest: true })
+  Object.assign(kit.workspace, { confinement: again })
+  assert.match((await kit.call('shell', { command: 'cat .git/config' })).output, /^as it was/)
+  const tries = ['echo x > .git/config', 'echo x > .git/hooks/post-checkout', 'rm -r .git', 'mv .git g', 'rm .git/hooks/sample']
+  for (const command of tries) assert.equal((await kit.call('shell', { command })).isError, true, command)
+  assert.match((await kit.call('shell', { command: 'echo x > a && cat a' })).output, /^x/)
+})
+
+test('copies of a closed file are closed with it', { skip }, async () => {
+  await using kit = await createToolKit({ ...process.env, HOME: '/' })
+  for (const name of ['node.key', 'node.key.bak', '.node.key.swp', 'node.key~']) await kit.write(name, 'SECRET')
+  const sandbox = createSandbox({ env: {} }, { closed: [join(kit.workspace.root, 'node.key')] })
+  Object.assign(kit.workspace, { confinement: await sandbox.confine({ ...kit.workspace, forGuest: false }) })
+  assert.doesNotMatch((await kit.call('shell', { command: 'cat * .*' })).output, /SECRET/)
 })

@@ -49,12 +49,12 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
         : await failureOf(wrap({ file: '/bin/sh', args: ['-c', ':'], env: toolEnvironment(env) }))
       if (failure !== undefined) return none(`bubblewrap does not work here (${failure})`)
       working.add(key)
-      return { kind: 'sandbox', wrap, network: place.network }
+      return { kind: 'sandbox', wrap, network: plan.network }
     },
   }
 }
 
-const keyOf = ({ root, network }: ConfinedPlace): string => JSON.stringify([root, network])
+const keyOf = ({ root, forGuest }: ConfinedPlace): string => JSON.stringify([root, forGuest])
 
 /** A program that is installed may still be forbidden: user namespaces, or mounts in a container. */
 function failureOf({ file, args, env }: CommandLine): Promise<string | undefined> {

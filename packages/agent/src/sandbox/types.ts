@@ -30,7 +30,8 @@ export interface ConfinedPlace {
   root: string
   /** Whole outputs of this session's tools: read, not written. */
   outputDir: string
-  network: boolean
+  /** For a peer: no network, and the repository is only read, since programs obey what is written there. */
+  forGuest: boolean
 }
 
 export interface Sandbox {

@@ -38,7 +38,7 @@ export function createTools(components: { env: Environment; sandbox?: Sandbox },
         closed: options.closed,
         outputDir: join(outputDir, sessionId),
         home: env['HOME'],
-        confine: async (place) => await sandbox?.confine({ ...place, network: !forGuest }),
+        confine: async (place) => await sandbox?.confine({ ...place, forGuest }),
       }),
     discard: async (sessionId) => await rm(join(outputDir, sessionId), { recursive: true, force: true }),
   }

@@ -42,7 +42,7 @@ export interface WorkspaceOptions {
   /** What `~` means. */
   home?: string
   /** Default: commands run as the user who runs qmtcode. */
-  confine?(place: Omit<ConfinedPlace, 'network'>): Promise<Confinement | undefined>
+  confine?(place: Omit<ConfinedPlace, 'forGuest'>): Promise<Confinement | undefined>
 }
 
 const UNCONFINED: Confinement = { kind: 'none', why: 'none is set up', isRequired: false }
@@ -83,7 +83,7 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
 const PROCESS_FILE = /^\/proc\/\d+\// // environ and mem of this process hold keys
 
 /** Whether `path` is `file`, or bears its name in the same directory with what programs add to that of a copy: `key.bak`, `key~`, `.key.swp`, `#key#`. */
-function isCopy(file: string, path: string): boolean {
+export function isCopy(file: string, path: string): boolean {
   if (path === file) return true
   if (dirname(path) !== dirname(file)) return false
   const name = basename(path)

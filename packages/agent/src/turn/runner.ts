@@ -30,9 +30,14 @@ export interface TurnComponents {
 export interface TurnOptions {
   /** Model calls of one run, where the agent says nothing. Default: 100. */
   maxSteps?: number
-  /** Whether turns on behalf of peers are offered `shell`; each of its calls is then asked of this node's person. Default: no. */
-  guestShell?: 'no' | 'ask'
+  /**
+   * Whether turns on behalf of peers are offered `shell`: never, with each call asked of this node's person, or, where there is a
+   * sandbox, in it without asking. Default: no.
+   */
+  guestShell?: GuestShell
 }
+
+type GuestShell = 'no' | 'ask' | 'sandbox'
 
 const DEFAULT_MAX_STEPS = 100
 
@@ -70,7 +75,7 @@ interface Run {
   used?: number
 }
 
-async function openRun(components: TurnComponents, turn: TurnContext, guestShell: 'no' | 'ask'): Promise<Run> {
+async function openRun(components: TurnComponents, turn: TurnContext, guestShell: GuestShell): Promise<Run> {
   const { tools, clock, log, node, router } = components
   const forGuest = turn.guest !== undefined
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
@@ -80,9 +85,16 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
     events.push(event)
     return event
   }
-  const offered = tools.all.filter((tool) => isOffered(tool, turn) && (turn.guest === undefined || isForGuests(tool, guestShell)))
+  const hasShell = guestShell === 'ask' || (guestShell === 'sandbox' && workspace.confinement.kind === 'sandbox')
+  const offered = tools.all.filter((tool) => isOffered(tool, turn) && (!forGuest || isForGuests(tool, hasShell)))
   const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
-  const permissions = components.permissions.forSession({ allow: turn.allow, granted, forGuest, confinement: workspace.confinement })
+  const permissions = components.permissions.forSession({
+    allow: turn.allow,
+    granted,
+    forGuest,
+    confinement: workspace.confinement,
+    freeInSandbox: guestShell === 'sandbox',
+  })
   const appendRoute = routeAppender(append, turn.turnId)
   const run: Run = {
     events,
@@ -115,8 +127,8 @@ const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
   (agent.tools === undefined || agent.tools.includes(tool.name)) && (mode === 'build' || tool.permission === 'read')
 
 /** Peers get the files of the workspace, and `shell` where this node says so; nothing else that it has. */
-const isForGuests = ({ permission, ownOnly = false }: Tool, shell: 'no' | 'ask'): boolean =>
-  !ownOnly && (permission === 'read' || permission === 'edit' || (permission === 'shell' && shell === 'ask'))
+const isForGuests = ({ permission, ownOnly = false }: Tool, hasShell: boolean): boolean =>
+  !ownOnly && (permission === 'read' || permission === 'edit' || (permission === 'shell' && hasShell))
 
 /**
  * What was allowed for the session holds for the prompts of whose it was asked for: nobody lends it to another node,

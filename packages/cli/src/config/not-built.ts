@@ -20,7 +20,6 @@ const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.len
 /** The one list: what an issue builds, it deletes here. */
 const NOT_BUILT: NotBuilt[] = [
   { path: 'mesh.auto_fallback', values: isOn },
-  { path: 'mesh.share.shell', values: isOneOf('sandbox') },
   { path: 'mesh.share.mcp', values: isOn },
   { path: 'mesh.share.delegate', values: isOn },
   { path: 'mesh.share.slots' },

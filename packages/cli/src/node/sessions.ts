@@ -65,8 +65,10 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   )
   const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: board && createBoardTools(board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
-  const guestShell = share.shell === 'ask' ? 'ask' : 'no'
-  const ownTurn = createTurnRunner({ router, tools, permissions, clock, log: logger.child('turn'), node: node.name }, { guestShell })
+  const ownTurn = createTurnRunner(
+    { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
+    { guestShell: share.shell },
+  )
   const foreign = createForeignAgents(
     {
       agents: config.acpAgents.map(foreignOf),
@@ -78,7 +80,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
       node: node.name,
       version: VERSION,
     },
-    { forGuests: share.agents, guestShell },
+    { forGuests: share.agents, guestShell: share.shell === 'ask' ? 'ask' : 'no' }, // no sandbox holds what they run
   )
   const runTurn: RunTurn = (turn) => (foreign.has(turn.agent.id) ? foreign.runTurn(turn) : ownTurn(turn))
   const discard = async (id: SessionId): Promise<void> => {

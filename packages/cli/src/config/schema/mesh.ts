@@ -41,7 +41,7 @@ const shareSchema = z.strictObject({
   shell: z
     .enum(['no', 'ask', 'sandbox'])
     .default('no')
-    .describe("Whether peers' sessions have `shell`: never, by asking here, or in a sandbox."),
+    .describe("Whether peers' sessions have `shell`: never, by asking here, or unasked in a sandbox, where this machine has one."),
   mcp: z.boolean().default(false).describe("Whether peers' sessions may use this node's MCP servers."),
   delegate: z.boolean().default(false).describe("Whether peers' sessions may delegate or route to third nodes."),
   slots: count(1, MAX_COUNT).optional().describe('Calls of peers that run at once.'),
