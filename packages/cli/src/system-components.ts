@@ -4,11 +4,13 @@ import { AppError, systemClock } from '@qmtcode/protocol'
 import { openAttachedFile } from './chat/attached-file.ts'
 import { qmtHomeOf } from './config/file-paths.ts'
 import type { Components } from './node-handle.ts'
+import { takeEnvironment } from './own-environment.ts'
 import { VERSION } from './version.ts'
 
 /** What only some commands need is read when they ask for it: libraries are most of the time of a short command. */
 export function systemComponents(): Components {
-  const { env, stdin, stdout, stderr } = process
+  const { stdin, stdout, stderr } = process
+  const env = takeEnvironment(process.env)
   const cwd = process.cwd()
   const home = qmtHomeOf(env, cwd)
   return {
