@@ -19,6 +19,8 @@ export interface GuardedSource {
   toError(error: unknown): AppError
   /** The source ended without a finish. */
   endedEarly(): AppError
+  /** Its pings come from the model's own server, and say that it is at work: they count against the limits. Default: false. */
+  hasLivePings?: boolean
   /** Once, however the stream ended. */
   close?(): void
 }
@@ -47,6 +49,10 @@ export async function* guarded(source: GuardedSource, options: StreamTimeouts & 
       if (next.done) break
       const part = checked(next.value, source)
       if (!part || finish) continue
+      if (part.type === 'ping' && source.hasLivePings === true) {
+        watch.arm(hasToken ? idleMs : firstTokenMs)
+        continue
+      }
       if (part.type === 'finish') {
         finish = part
         watch.arm(DRAIN_MS)

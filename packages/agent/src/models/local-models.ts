@@ -51,15 +51,14 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
     let release: (() => void) | undefined
     return {
       model: request.model,
+      hasLivePings: true,
       async open(signal): Promise<AsyncIterable<LanguageModelV4StreamPart>> {
         const { provider: name, model } = parseModelId(request.model)
         const provider = providers.get(name)
         const problem = provider.problem()
         if (problem) throw problem
         release = slots.take(request.model)
-        const languageModel = await provider.languageModel(model)
-        const { stream } = await languageModel.doStream({ ...provider.prepare(request.options), abortSignal: signal })
-        return stream
+        return await provider.open(model, { ...request.options, abortSignal: signal })
       },
       toError: (error) => (error instanceof AppError ? error : toProviderError(error, called())),
       endedEarly: () => endedEarly(called()),

@@ -1,4 +1,3 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { AppError } from '@qmtcode/protocol'
 import { BUILTIN_PROVIDER } from '../providers/known-providers.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -16,12 +15,10 @@ export function createDemoProvider(options: DemoOptions = {}): Provider {
     keySource: undefined,
     isConfigured: true,
     problem: () => undefined,
-    // eslint-disable-next-line typescript/require-await -- throws as a rejection
-    async languageModel(model): Promise<LanguageModelV4> {
-      if (model === 'demo') return createDemoModel(options)
+    async open(model, callOptions) {
+      if (model === 'demo') return (await createDemoModel(options).doStream(callOptions)).stream
       throw new AppError('model_unavailable', `builtin has no model "${model}"`, { hint: 'its only one is builtin/demo' })
     },
-    prepare: (callOptions) => callOptions,
     listModels: () => Promise.resolve(['demo']),
     redact: (text) => redact(text),
   }

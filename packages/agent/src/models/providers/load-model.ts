@@ -2,8 +2,8 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { ProviderKind } from './known-providers.ts'
 
 export interface ProviderAccess {
-  name: string
-  kind: ProviderKind
+  /** A maker whose own API it speaks. */
+  kind: Exclude<ProviderKind, 'openai-compatible'>
   baseUrl: string
   apiKey: string | undefined
   fetch: typeof fetch
@@ -13,7 +13,7 @@ const OPENAI_HOST = 'api.openai.com'
 
 /** Makes models of one provider; its package is loaded here and not before. */
 export async function loadProvider(access: ProviderAccess): Promise<(model: string) => LanguageModelV4> {
-  const { name, kind, baseUrl: baseURL, apiKey, fetch } = access
+  const { kind, baseUrl: baseURL, apiKey, fetch } = access
   switch (kind) {
     case 'anthropic': {
       const { createAnthropic } = await import('@ai-sdk/anthropic')
@@ -28,10 +28,6 @@ export async function loadProvider(access: ProviderAccess): Promise<(model: stri
     case 'google': {
       const { createGoogle } = await import('@ai-sdk/google')
       return createGoogle({ baseURL, apiKey, fetch })
-    }
-    case 'openai-compatible': {
-      const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
-      return createOpenAICompatible({ name, baseURL, apiKey, fetch, includeUsage: true })
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import type { LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import type { AppError } from '@qmtcode/protocol'
 import type { BUILTIN_PROVIDER, ProviderKind } from './known-providers.ts'
 
@@ -16,10 +16,11 @@ export interface Provider {
   readonly isConfigured: boolean
   /** Why it cannot be called as things stand. */
   problem(): AppError | undefined
-  /** Loads the provider's package at the first call. */
-  languageModel(model: string): Promise<LanguageModelV4>
-  /** Fills in what every call to this provider needs. */
-  prepare(options: LanguageModelV4CallOptions): LanguageModelV4CallOptions
+  /**
+   * Calls a model. A `ping` part says that its server is alive. May throw, or put into an `error` part, whatever its package or socket does:
+   * `toProviderError` reads it. The provider's package is loaded at the first call.
+   */
+  open(model: string, options: LanguageModelV4CallOptions): Promise<AsyncIterable<LanguageModelV4StreamPart>>
   /** Model names; `*` where any name goes. Throws AppError when its server does not tell. */
   listModels(options: { signal: AbortSignal }): Promise<string[]>
   /** How much a model's context holds, as the last list told; undefined where it did not. */

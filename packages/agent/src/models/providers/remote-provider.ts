@@ -36,11 +36,13 @@ export function createRemoteProvider(init: RemoteProviderInit): Provider {
     keySource,
     isConfigured,
     problem: () => (apiKey === undefined && needsKey(kind) ? missingKey(name, known) : undefined),
-    async languageModel(model) {
-      loading ??= loadProvider({ name, kind, baseUrl, apiKey, fetch: providerFetch }).then((make) => keepLatest(make, MAX_KEPT_MODELS))
-      return (await loading)(model)
+    async open(model, options) {
+      if (kind === 'openai-compatible')
+        return (await import('../chat-completions/stream.ts')).streamChat({ name, baseUrl, apiKey }, model, options)
+      loading ??= loadProvider({ kind, baseUrl, apiKey, fetch: providerFetch }).then((make) => keepLatest(make, MAX_KEPT_MODELS))
+      const languageModel = (await loading)(model)
+      return (await languageModel.doStream(kind === 'openai' ? withoutStore(options) : options)).stream
     },
-    prepare: (options) => (kind === 'openai' ? withoutStore(options) : options),
     async listModels({ signal }) {
       if (kind !== 'openai-compatible') return ['*']
       const listed = await listServerModels({ name, baseUrl, apiKey }, { signal, fetch: providerFetch })
