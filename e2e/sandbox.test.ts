@@ -33,7 +33,7 @@ const ATTEMPTS: Record<string, string> = {
 
 const BUILD = 'git init -q . && echo "{}" > package.json && npm -s ls && node -p 6*7 > out && cat out && echo ok > /tmp/x && cat /tmp/x'
 
-async function createVictim(llm: ScriptedLlm): Promise<Machine> {
+async function createVictim(llm: ScriptedLlm, more = ''): Promise<Machine> {
   const machine = await createMachine({ OPENAI_API_KEY: PROVIDER_KEY })
   await machine.writeConfig(`
 [mesh]
@@ -43,7 +43,8 @@ discovery = "none"
 model = "lab/test"
 [providers.lab]
 base_url = "${llm.url}"
-api_key = "${PROVIDER_KEY}"`)
+api_key = "${PROVIDER_KEY}"
+${more}`)
   await mkdir(join(dirname(machine.home), '.ssh'))
   await writeFile(join(dirname(machine.home), '.ssh', 'id'), 'SECRET')
   return machine
@@ -52,6 +53,7 @@ api_key = "${PROVIDER_KEY}"`)
 const BIN = join(import.meta.dirname, '..', 'packages', 'cli', 'bin', 'qmtcode.js')
 
 const bubblewrap = spawnSync('/usr/bin/bwrap', ['--ro-bind', '/', '/', '--unshare-pid', '--proc', '/proc', 'true'])
+const noSs = existsSync('/usr/bin/ss') || existsSync('/bin/ss') ? false : 'there is no ss of iproute2'
 const skip = bubblewrap.status === 0 ? false : 'bubblewrap does not work here'
 
 test("tools do not have the node's authority: what a model's command reaches of the node, its keys, the home", { skip }, async () => {
@@ -107,4 +109,32 @@ test('shell = "sandbox" runs a peer\'s commands in the sandbox without a questio
   const { stdout } = ok(await laptop.run(['run', '--node', 'gpu-server', 'go']))
   assert.doesNotMatch(stdout, /came/)
   assert.equal(await readFile(join(host.workspace, 'proof.txt'), 'utf8'), 'made\n')
+})
+
+/** Of a command that no sandbox holds. */
+const TRUST_CHANGES: Record<string, string> = {
+  'with --yes': `$QMT peers admit ${STRANGER} --yes`,
+  'without what it inherited': `env -u QMTCODE_TOOL $QMT peers admit ${STRANGER} --yes`,
+  'at a terminal of its own': `env -u QMTCODE_TOOL script -qec "$QMT peers admit ${STRANGER}" /dev/null`,
+  'after its parent ended': `(setsid $QMT peers admit ${STRANGER} --yes > late 2>&1 &); while ! grep -q error late; do sleep 0.1; done; false`,
+  'by an invite': 'env -u QMTCODE_TOOL $QMT invite --yes',
+  'of a ban': `env -u QMTCODE_TOOL $QMT peers ban ${STRANGER} --yes`,
+}
+
+test('a process that descends from the node changes no trust, also where there is no sandbox', { skip: noSs }, async () => {
+  const lines = Object.values(TRUST_CHANGES).map((change, at) => `if ${change} >/dev/null 2>&1; then echo came-${at}; fi`)
+  const command = [`export QMT_HOME=$HOME/home; QMT="${process.execPath} ${BIN}"`, ...lines, 'echo tried'].join('\n')
+  await using llm = await startScriptedLlm((body, index) =>
+    index === 0 ? [{ tool: 'shell', input: { command } }] : toolResults(body.messages),
+  )
+  await using machine = await createVictim(llm, '[permissions]\nsandbox = "off"')
+  const served = machine.start(['--headless', '--mesh'])
+  await served.line(/listening: /)
+  const { stdout } = ok(await machine.run(['run', '--allow', 'shell', 'go']))
+  assert.match(stdout, /tried/)
+  assert.doesNotMatch(stdout, /came/)
+  const listed = async () => ok(await machine.run(['peers', '--json'])).stdout
+  assert.doesNotMatch(await listed(), new RegExp(STRANGER))
+  ok(await machine.run(['peers', 'admit', STRANGER, '--yes']))
+  assert.match(await listed(), new RegExp(STRANGER))
 })

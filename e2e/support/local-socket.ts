@@ -14,7 +14,7 @@ export interface LocalSocket extends AsyncDisposable {
 export async function openLocalSocket(services: readonly ServedContract[]): Promise<LocalSocket> {
   const directory = await mkdtemp(join(tmpdir(), 'qmt-socket-'))
   const path = join(directory, 'node.sock')
-  const server = await startLocalServer({ clock: systemClock, log: silentLogger, services }, path)
+  const server = await startLocalServer({ clock: systemClock, log: silentLogger, services: () => services }, path)
   const clients: RpcClient[] = []
   return {
     connect() {

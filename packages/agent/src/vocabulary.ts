@@ -2,4 +2,5 @@
 export { SANDBOX_MODES } from './sandbox/types.ts'
 export { BUILTIN_PROVIDER, KNOWN_PROVIDERS, PROVIDER_KINDS, knownProvider } from './models/providers/known-providers.ts'
 export { PERMISSION_ACTIONS, PERMISSION_DEFAULTS, PERMISSION_NAMES } from './permissions/names.ts'
+export { TOOL_VARIABLE } from './tools/environment.ts'
 export { BUILT_IN_TOOLS, MESH_TOOLS } from './tools/names.ts'

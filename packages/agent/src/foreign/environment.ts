@@ -1,3 +1,4 @@
+import { TOOL_VARIABLE } from '../tools/environment.ts'
 import type { Environment } from '../tools/environment.ts'
 
 /**
@@ -9,5 +10,5 @@ export function foreignEnvironment(env: Environment): Record<string, string> {
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined && !name.startsWith('QMT_')) passed[name] = value
   }
-  return passed
+  return { ...passed, [TOOL_VARIABLE]: '1' }
 }

@@ -9,6 +9,9 @@ const PASSED = new Set(
   ).split(' '),
 )
 
+/** Set for everything that qmtcode starts for a model, and inherited: who has it is not the person. */
+export const TOOL_VARIABLE = 'QMTCODE_TOOL'
+
 /** The environment of every process a tool starts. */
 export function toolEnvironment(env: Environment): Record<string, string> {
   const passed: Record<string, string> = {}
@@ -16,5 +19,5 @@ export function toolEnvironment(env: Environment): Record<string, string> {
     if (value !== undefined && (PASSED.has(name) || name.startsWith('LC_'))) passed[name] = value
   }
   // Nobody is there to page, or to type a password.
-  return { ...passed, PAGER: 'cat', GIT_PAGER: 'cat', GIT_TERMINAL_PROMPT: '0' }
+  return { ...passed, PAGER: 'cat', GIT_PAGER: 'cat', GIT_TERMINAL_PROMPT: '0', [TOOL_VARIABLE]: '1' }
 }

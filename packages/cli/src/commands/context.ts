@@ -1,3 +1,5 @@
+import { TOOL_VARIABLE } from '@qmtcode/agent/vocabulary'
+import { refusal } from '../node/persons-trust.ts'
 import { AppError } from '@qmtcode/protocol'
 import type { Peers, Trust } from '@qmtcode/protocol'
 import type { Components, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
@@ -83,8 +85,9 @@ export function meshOf(node: NodeHandle, command?: string): { peers: Peers; trus
   return { peers, trust }
 }
 
-/** Trust is a person's to give. Throws forbidden where neither a person at a terminal nor `--yes` stands for it. */
+/** Trust is a person's to give. Throws forbidden for what a tool started, and where neither a person at a terminal nor `--yes` stands for it. */
 export function requirePerson({ components }: CommandContext, { yes, what }: { yes: boolean; what: string }): void {
+  if (components.env[TOOL_VARIABLE] !== undefined) throw refusal()
   if (components.stdin.isTTY === true || yes) return
   throw new AppError('forbidden', `${what} changes whom this node trusts, and nobody sits at a terminal`, { hint: 'in a script: --yes' })
 }

@@ -1,11 +1,14 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
+import process from 'node:process'
 import { createRpcServer, socketStream } from '@qmtcode/mesh/rpc'
 import type { ServedContract } from '@qmtcode/mesh/rpc'
 import { AppError, createBell, protocolIdOf } from '@qmtcode/protocol'
 import type { Clock, Logger } from '@qmtcode/protocol'
+import { isToolOf } from './descent.ts'
 import { readPreface } from './preface.ts'
+import { clientsOf } from './socket-client.ts'
 
 /** The local API: the ports of this node for commands of the same user, over a socket that nobody else can open. */
 export interface LocalServer extends AsyncDisposable {
@@ -16,12 +19,17 @@ export interface LocalServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** Who called. */
+export interface LocalClient {
+  /** Whether it is a process that a tool of this node started, as far as the system tells. */
+  isTool(): Promise<boolean>
+}
+
 export async function startLocalServer(
-  components: { clock: Clock; log: Logger; services: readonly ServedContract[] },
+  components: { clock: Clock; log: Logger; services: (client: LocalClient) => readonly ServedContract[] },
   socketPath: string,
 ): Promise<LocalServer> {
   const { clock, log } = components
-  const services = new Map(components.services.map((served) => [protocolIdOf(served.contract), served]))
   const rpc = createRpcServer({ clock, log })
   const sockets = new Set<Socket>()
   const unused = createBell()
@@ -31,6 +39,7 @@ export async function startLocalServer(
     if (sockets.size === 0) unused.ring()
   }
   const accept = async (socket: Socket): Promise<void> => {
+    const services = new Map(components.services(clientOf(socket)).map((served) => [protocolIdOf(served.contract), served]))
     const served = services.get(await readPreface(socket))
     if (!served) throw new AppError('unsupported', `the local API has ${[...services.keys()].join(', ')}`)
     rpc.accept(socketStream(socket), served, {})
@@ -55,6 +64,15 @@ export async function startLocalServer(
     while (sockets.size > 0 && !signal.aborted) await unused.heard({ signal })
   }
   return { untilUnused, isUsed: () => sockets.size > 0, stop, [Symbol.asyncDispose]: stop }
+}
+
+function clientOf(socket: Socket): LocalClient {
+  return {
+    isTool: async () => {
+      const found = await Promise.all((await clientsOf(socket)).map(async (pid) => await isToolOf(process.pid, pid)))
+      return found.includes(true)
+    },
+  }
 }
 
 /** The holder of the home's lock owns the path: what lies there is a dead node's. */

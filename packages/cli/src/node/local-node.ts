@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts'
 import { meshFingerprint } from '../config/fingerprint.ts'
 import type { HomeLock } from '../local/home-lock.ts'
 import { startLocalServer } from '../local/local-server.ts'
+import type { LocalClient } from '../local/local-server.ts'
 import { socketPathOf } from '../local/socket-path.ts'
 import type { NodeHandle, NodeStatus, OpenNodeComponents, OpenNodeOptions } from '../node-handle.ts'
 import { localServices } from './local-services.ts'
@@ -59,7 +60,8 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
 
   const handle = handleOf({ agents, mesh, models, rows, reserved, sessions, status: statusOf(components, { node, mesh, models }) }, config)
   const socket = socketPathOf(home)
-  const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services: localServices(handle) }, socket))
+  const services = (client: LocalClient) => localServices(handle, client)
+  const server = starting.use(await startLocalServer({ clock, log: logger.child('local'), services }, socket))
   lock.publish({ pid: process.pid, version, socket, fingerprint: meshFingerprint(config) })
   starting.defer(() => lock.withdraw())
   if (options.waitMs > 0) await mesh?.settled(options.waitMs)

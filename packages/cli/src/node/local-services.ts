@@ -21,13 +21,15 @@ import {
   trustHandlers,
 } from '@qmtcode/protocol'
 import type { Contract, Peers } from '@qmtcode/protocol'
+import type { LocalClient } from '../local/local-server.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
+import { personsTrust } from './persons-trust.ts'
 
 const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served
 
 /** The ports of this node, for its own user's commands. */
-export function localServices(handle: NodeHandle): ServedContract[] {
+export function localServices(handle: NodeHandle, client: LocalClient): ServedContract[] {
   const { peers, trust, diagnosis, board } = handle
   return [
     serve({
@@ -45,7 +47,7 @@ export function localServices(handle: NodeHandle): ServedContract[] {
     ...(peers ? peerServices(peers) : []),
     ...(board ? [serve({ contract: boardContract, handlers: boardHandlers(board) })] : []),
     ...(diagnosis ? [serve({ contract: diagnosisContract, handlers: diagnosisHandlers(diagnosis) })] : []),
-    ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(trust) })] : []),
+    ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(personsTrust(trust, client.isTool)) })] : []),
   ]
 }
 

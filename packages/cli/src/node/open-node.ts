@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
+import { TOOL_VARIABLE } from '@qmtcode/agent/vocabulary'
 import { localInterfaceAddresses } from '@qmtcode/mesh/addresses'
 import { hasJoined } from '@qmtcode/mesh/joined'
 import { AppError, isAppError } from '@qmtcode/protocol'
@@ -11,8 +13,10 @@ import { applyFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import { acquireHomeLock, readNodeFile } from '../local/home-lock.ts'
 import type { HomeLock, NodeFile } from '../local/home-lock.ts'
+import { isToolOf } from '../local/descent.ts'
 import { connectLocal } from '../local/local-client.ts'
 import type { NodeHandle, OpenNodeComponents, OpenNodeOptions } from '../node-handle.ts'
+import { personsTrust } from './persons-trust.ts'
 import { remoteHandle } from './remote-handle.ts'
 
 const HOLDER_STARTS_MS = 15_000
@@ -24,10 +28,10 @@ export async function openNode(components: OpenNodeComponents, options: OpenNode
   const deadline = Date.now() + HOLDER_STARTS_MS
   for (;;) {
     const lock = acquireHomeLock(components.home)
-    if (lock) return await startHere(components, options, asked, lock)
+    if (lock) return forPerson(components, await startHere(components, options, asked, lock))
     const holder = readNodeFile(components.home)
     const reached = holder && (await reach(holder, options, asked))
-    if (reached) return reached
+    if (reached) return forPerson(components, reached, holder.pid)
     options.signal.throwIfAborted()
     if (Date.now() > deadline) {
       throw new AppError('busy', `another qmtcode holds ${components.home} and does not answer`, {
@@ -36,6 +40,14 @@ export async function openNode(components: OpenNodeComponents, options: OpenNode
     }
     await delay(HOLDER_POLL_MS, undefined, { signal: options.signal })
   }
+}
+
+/** The running node looks at who calls, too; this one also holds where the system does not tell it. */
+function forPerson({ env }: OpenNodeComponents, handle: NodeHandle, holder?: number): NodeHandle {
+  const { trust } = handle
+  if (!trust) return handle
+  const isTool = async (): Promise<boolean> => env[TOOL_VARIABLE] !== undefined || (await isToolOf(holder, process.pid))
+  return { ...handle, trust: personsTrust(trust, isTool) }
 }
 
 interface Asked {
