@@ -27,7 +27,7 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
   const { mode = 'auto', closed, readable = [], writable = [] } = options
   const none = (why: string): Confinement => ({ kind: 'none', why, isRequired: mode === 'required' })
   const working = new Set<string>()
-  const homes = [env['HOME'] ?? '/', userInfo().homedir]
+  const homes = [env['HOME'] ?? '/', ...accountHome()]
   const planOptions = { env, homes, temporary: tmpdir(), closed, readable, writable }
   return {
     confine: async (place) => {
@@ -64,4 +64,13 @@ function failureOf({ file, args, env }: CommandLine): Promise<string | undefined
       resolve(error ? line.replace(/^bwrap: /, '').slice(0, 200) || error.message.slice(0, 200) : undefined)
     })
   })
+}
+
+/** None for a user id without an account, as in containers. */
+function accountHome(): string[] {
+  try {
+    return [userInfo().homedir]
+  } catch {
+    return []
+  }
 }

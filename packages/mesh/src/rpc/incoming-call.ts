@@ -143,7 +143,7 @@ export function receiveCall(components: IncomingComponents, first: Frame): Incom
 /** Counts a call, and tells once how it ended. */
 function createCallEnd({ channel, served, peer, clock, onCall }: IncomingComponents, first: Frame, head: () => CallHead | undefined) {
   const begunAt = clock.monotonic()
-  const sentBefore = channel.outbox.sentBytes()
+  const givenBefore = channel.outbox.givenBytes()
   const call = {
     bytesIn: first.payload.byteLength,
     tell(outcome: 'ok' | ErrorCode): void {
@@ -156,7 +156,7 @@ function createCallEnd({ channel, served, peer, clock, onCall }: IncomingCompone
         outcome,
         ms: clock.monotonic() - begunAt,
         bytesIn: call.bytesIn,
-        bytesOut: channel.outbox.sentBytes() - sentBefore,
+        bytesOut: channel.outbox.givenBytes() - givenBefore,
       })
     },
   }

@@ -16,6 +16,8 @@ export interface Outbox extends Flushable {
   isEmpty(): boolean
   /** Total of bytes handed to the transport. */
   sentBytes(): number
+  /** Total of bytes given to be sent, also of those that wait here: a call is noted when it ends, before its last frames leave. */
+  givenBytes(): number
   drained(): void
   clear(): void
 }
@@ -24,6 +26,7 @@ export function createOutbox(stream: ByteStream, hooks: { counters: ByteCounters
   let frames: Buffer[] = []
   let isBlocked = false
   let sentBytes = 0
+  let givenBytes = 0
 
   const send = (bytes: Buffer): boolean => {
     sentBytes += bytes.byteLength
@@ -48,10 +51,14 @@ export function createOutbox(stream: ByteStream, hooks: { counters: ByteCounters
     if (frames.length > 0) sendAll()
   }
   return {
-    push: (frame) => frames.push(frame),
+    push(frame) {
+      givenBytes += frame.byteLength
+      frames.push(frame)
+    },
     isBlocked: () => isBlocked,
     isEmpty: () => frames.length === 0,
     sentBytes: () => sentBytes,
+    givenBytes: () => givenBytes,
     flush,
     drained() {
       isBlocked = false
