@@ -202,7 +202,7 @@ test('on behalf of a peer nothing but an edit in the workspace is allowed by wha
 })
 
 test('shell = "sandbox": a guest runs commands unasked in a sandbox that works, and nothing else more than before', () => {
-  const sandbox: Confinement = { kind: 'sandbox', wrap: (command) => command, network: false }
+  const sandbox: Confinement = { kind: 'sandbox', wrap: (command) => Promise.resolve(command), network: false }
   const none: Confinement = { kind: 'none', why: 'x', isRequired: false }
   const decideAs = (options: PermissionOptions, rights: { confinement: Confinement; forGuest?: boolean }) => (subject: PermissionSubject) =>
     createPermissions(options)

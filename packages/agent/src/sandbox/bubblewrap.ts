@@ -1,10 +1,23 @@
 import type { SandboxPlan } from './plan.ts'
+import type { SandboxProgram } from './types.ts'
+
+export const bubblewrap: SandboxProgram = {
+  name: 'bubblewrap',
+  paths: ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap', '/run/current-system/sw/bin/bwrap'],
+  holdsGuests: true,
+  wrap: (path, plan, { file, args, env }) =>
+    Promise.resolve({
+      file: path,
+      args: [...bubblewrapArgs(plan), file, ...args],
+      env: { ...env, TMPDIR: '/tmp', TMP: '/tmp', TEMP: '/tmp' },
+    }),
+}
 
 /**
  * Arguments of `bwrap` before the command. Its own process numbers, so that `/proc` shows no process of the node; no terminal to type
  * into; no capability; it ends with the node. Later mounts lie over earlier ones: what is closed comes last.
  */
-export function bubblewrapArgs(plan: SandboxPlan): string[] {
+function bubblewrapArgs(plan: SandboxPlan): string[] {
   return [
     '--die-with-parent',
     '--new-session',

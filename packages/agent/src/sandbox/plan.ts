@@ -17,6 +17,8 @@ export interface SandboxPlan {
   closedDirectories: string[]
   closedFiles: string[]
   outputDir: string
+  /** Stands in for the home and the temporary directory, where nothing can lie over them. */
+  scratch: string
   cwd: string
   network: boolean
 }
@@ -34,7 +36,7 @@ export interface PlanOptions {
 }
 
 /** Homes of all users, and where programs leave sockets and temporary files. */
-const PRIVATE = ['/home', '/root', '/run', '/tmp', '/var/tmp']
+const PRIVATE = ['/home', '/root', '/run', '/tmp', '/var/tmp', '/Users', '/var/root', '/var/run', '/var/folders']
 const TOOL_VARIABLES = 'NVM_DIR VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT JAVA_HOME GOPATH GOROOT RUSTUP_HOME'.split(' ')
 const TOOL_DIRECTORIES = '.nvm .pyenv .rustup .volta .asdf .sdkman/candidates .local/share/mise .local/share/fnm go'.split(' ')
 /** Beside a `bin`: what its programs load. Not `share` and `etc`, where keyrings and settings lie. */
@@ -66,6 +68,7 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
     closedDirectories: closed.filter((_, at) => isDirectory[at]),
     closedFiles: closed.filter((_, at) => isDirectory[at] === false),
     outputDir: place.outputDir,
+    scratch: join((await realOf(options.temporary)) ?? options.temporary, 'qmtcode-sandbox'),
     cwd: root,
     fixed: place.forGuest ? await existing(REPOSITORIES.map((name) => join(root, name))) : [],
     network: !place.forGuest,

@@ -1,3 +1,5 @@
+import type { SandboxPlan } from './plan.ts'
+
 /** A program with its arguments and environment, as it is started. */
 export interface CommandLine {
   file: string
@@ -13,8 +15,8 @@ export type SandboxMode = (typeof SANDBOX_MODES)[number]
 export type Confinement =
   | {
       kind: 'sandbox'
-      /** The same command inside the sandbox. */
-      wrap(command: CommandLine): CommandLine
+      /** The same command inside the sandbox. Throws forbidden where it would not hold it any more, as when the workspace has moved. */
+      wrap(command: CommandLine): Promise<CommandLine>
       network: boolean
     }
   | {
@@ -37,4 +39,14 @@ export interface ConfinedPlace {
 export interface Sandbox {
   /** Tries the sandbox once for each kind of place. Never rejects: what does not work is the reason. */
   confine(place: ConfinedPlace): Promise<Confinement>
+}
+
+/** What a system has for it. */
+export interface SandboxProgram {
+  name: string
+  /** Not by PATH: a directory of a workspace may stand first in it. */
+  paths: readonly string[]
+  /** Whether it is enough for commands that nobody here is asked about. */
+  holdsGuests: boolean
+  wrap(path: string, plan: SandboxPlan, command: CommandLine): Promise<CommandLine>
 }

@@ -42,15 +42,15 @@ export function createShellTool(env: Environment): Tool {
     target: ({ command }) => ({ command }),
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
       // One pipe for both keeps the order of output and errors.
-      const child = start({ file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }, context.workspace)
+      const child = await start({ file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }, context.workspace)
       return await runCommand(child, Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000, context)
     },
   })
 }
 
 /** The one place where a tool starts what a model wrote: in the sandbox, where there is one. */
-function start(command: CommandLine, { root, confinement }: Workspace): ChildProcess {
-  const { file, args, env } = confinement.kind === 'sandbox' ? confinement.wrap(command) : command
+async function start(command: CommandLine, { root, confinement }: Workspace): Promise<ChildProcess> {
+  const { file, args, env } = confinement.kind === 'sandbox' ? await confinement.wrap(command) : command
   return spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
 }
 

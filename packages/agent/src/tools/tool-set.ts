@@ -32,13 +32,13 @@ export function createTools(components: { env: Environment; sandbox?: Sandbox },
   return {
     all: [...byName.values()],
     get: (name) => byName.get(name),
-    openWorkspace: async (directory, sessionId, { forGuest = false } = {}) =>
+    openWorkspace: async (directory, sessionId, commands) =>
       await openWorkspace(directory, {
         qmtHome: options.qmtHome,
         closed: options.closed,
         outputDir: join(outputDir, sessionId),
         home: env['HOME'],
-        confine: async (place) => await sandbox?.confine({ ...place, forGuest }),
+        confine: async (place) => commands && (await sandbox?.confine({ ...place, ...commands })),
       }),
     discard: async (sessionId) => await rm(join(outputDir, sessionId), { recursive: true, force: true }),
   }

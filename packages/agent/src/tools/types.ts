@@ -56,8 +56,8 @@ export interface Tool<Input = unknown> {
 export interface ToolSet {
   readonly all: readonly Tool[]
   get(name: string): Tool | undefined
-  /** The files of one session as tools see them; its commands reach no network `forGuest`. Throws bad_request when `directory` is none. */
-  openWorkspace(directory: string, sessionId: string, options?: { forGuest?: boolean }): Promise<Workspace>
+  /** The files of one session as tools see them, and the sandbox for its `commands`, if any are to run. Throws bad_request when `directory` is none. */
+  openWorkspace(directory: string, sessionId: string, commands?: { forGuest: boolean }): Promise<Workspace>
   /** Removes what a session's tools left outside of its workspace. */
   discard(sessionId: string): Promise<void>
 }

@@ -386,7 +386,7 @@ test('allow_session is asked once, also after a restart', async () => {
     calls(['shell', { command: 'echo 3' }]),
     says('ok'),
   ]
-  const confinement = { kind: 'sandbox' as const, wrap: (command: CommandLine) => command, network: true }
+  const confinement = { kind: 'sandbox' as const, wrap: (command: CommandLine) => Promise.resolve(command), network: true }
   await using kit = await createTurnKit({ script, answer: 'allow_session', confinement })
   await kit.run('go')
   await kit.run('again') // a turn knows nothing but the log

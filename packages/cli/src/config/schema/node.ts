@@ -28,7 +28,7 @@ export const permissionsSchema = z.strictObject({
   outside: action.default(PERMISSION_DEFAULTS.outside).describe('Files outside the workspace.'),
   web_private: action.default('deny').describe('Requests to private addresses.'),
   sandbox: z.enum(SANDBOX_MODES).default('auto').describe('Commands run in a sandbox: where this machine has one, only there, or never.'),
-  sandbox_read: texts().default([]).describe('Directories of your home that commands in the sandbox may read.'),
+  sandbox_read: texts().default([]).describe('Files and directories of your home that commands in the sandbox may read.'),
   sandbox_write: texts().default([]).describe('Directories beside the workspace that commands in the sandbox may write.'),
   rule: z.array(ruleSchema).default([]).describe('Exceptions; the last one that matches wins.'),
 })
