@@ -30,19 +30,29 @@ export interface PlanOptions {
   temporary: string
   /** QMT_HOME, and whatever else no tool may see. */
   closed: readonly string[]
-  /** The person's additions. */
+  /** The person's additions, not for guests. */
   readable: readonly string[]
   writable: readonly string[]
 }
 
 /** Homes of all users, and where programs leave sockets and temporary files. */
 const PRIVATE = ['/home', '/root', '/run', '/tmp', '/var/tmp', '/Users', '/var/root', '/var/run', '/var/folders']
-const TOOL_VARIABLES = 'NVM_DIR VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT JAVA_HOME GOPATH GOROOT RUSTUP_HOME'.split(' ')
-const TOOL_DIRECTORIES = '.nvm .pyenv .rustup .volta .asdf .sdkman/candidates .local/share/mise .local/share/fnm go'.split(' ')
+const TOOL_VARIABLES = 'NVM_DIR VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT JAVA_HOME GOROOT RUSTUP_HOME'.split(' ')
+const TOOL_DIRECTORIES = '.nvm .pyenv .rustup .volta .asdf .sdkman/candidates .local/share/mise .local/share/fnm go/bin go/pkg'.split(' ')
 /** Beside a `bin`: what its programs load. Not `share` and `etc`, where keyrings and settings lie. */
 const BESIDE_BIN = ['lib', 'lib64', 'libexec', 'include']
 /** Below /run: names of hosts, and programs on NixOS. */
 const SYSTEM_READABLE = ['/etc/resolv.conf', '/run/current-system']
+
+/** What only root and services read: no command needs it, and root does not have to be asked. */
+const SYSTEM_CLOSED = (
+  'shadow shadow- gshadow gshadow- sudoers sudoers.d ssh ssl/private krb5.keytab wireguard kubernetes docker rancher letsencrypt ' +
+  'NetworkManager/system-connections'
+)
+  .split(' ')
+  .map((name) => join('/etc', name))
+/** All that a guest sees of the system, at its root: programs, and what they load. */
+const GUEST_READABLE = new Set('usr bin sbin lib lib32 lib64 libx32 etc opt nix snap proc dev sys'.split(' '))
 
 /** Their settings and hooks are commands, for whoever uses the repository next. */
 const REPOSITORIES = ['.git', '.hg', '.jj']
@@ -53,16 +63,16 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
   if ((await realOf(root)) !== root) return 'the workspace has moved'
   const homes = (await allReal(options.homes)).filter((home) => home !== '/')
   if (root === '/' || homes.some((home) => isWithin(root, home))) return 'the workspace holds your home directory'
-  const closed = topmost(await withCopies(await allReal(options.closed)))
+  const closed = topmost([...(await withCopies(await allReal(options.closed))), ...(await allReal(SYSTEM_CLOSED))])
   if (closed.some((path) => isWithin(path, root))) return 'the workspace lies among the files of qmtcode'
-  const writable = [root, ...(await allReal(options.writable))]
-  const empty = (await allReal([...PRIVATE, ...homes, options.temporary]))
-    .filter((path) => path !== '/' && !isWithin(root, path))
-    .toSorted((one, other) => one.length - other.length)
+  const { forGuest } = place
+  const writable = [root, ...(forGuest ? [] : await allReal(options.writable))]
+  const hidden = await allReal([...PRIVATE, ...homes, options.temporary, ...(forGuest ? await othersOfRoot() : [])])
+  const empty = hidden.filter((path) => path !== '/' && !isWithin(root, path)).toSorted((one, other) => one.length - other.length)
   const isDirectory = await Promise.all(closed.map(async (path) => (await stat(path)).isDirectory()))
   return {
     empty,
-    readable: [...(await programs(options, empty)), ...(await allReal(options.readable))],
+    readable: [...(await programs(options, empty)), ...(forGuest ? [] : await allReal(options.readable))],
     writable,
     held: closed.flatMap((path) => between(writable, path)),
     closedDirectories: closed.filter((_, at) => isDirectory[at]),
@@ -70,9 +80,15 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
     outputDir: place.outputDir,
     scratch: join((await realOf(options.temporary)) ?? options.temporary, 'qmtcode-sandbox'),
     cwd: root,
-    fixed: place.forGuest ? await existing(REPOSITORIES.map((name) => join(root, name))) : [],
-    network: !place.forGuest,
+    fixed: forGuest ? await existing(REPOSITORIES.map((name) => join(root, name))) : [],
+    network: !forGuest,
   }
+}
+
+/** Data of this machine: `/srv`, `/var`, `/mnt`, and whatever else stands there. */
+async function othersOfRoot(): Promise<string[]> {
+  const entries = await readdir('/', { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory() && !GUEST_READABLE.has(entry.name)).map(({ name }) => join('/', name))
 }
 
 /** What programs of the person need of the directories that look empty. */

@@ -57,6 +57,7 @@ const FORBIDDEN: Record<string, string> = {
   'sockets of services': 'ls /run /var/run | grep -v : | grep -v resolv | grep -v systemd | grep .',
   'a device': 'mknod disk b 8 0 || ls /dev/sd* /dev/vd* /dev/nvme* /dev/kvm',
   'a terminal': 'echo x > /dev/tty',
+  'passwords of accounts, also for root': 'cat /etc/shadow /etc/shadow- /etc/gshadow | grep .',
 }
 
 for (const [what, command] of Object.entries(FORBIDDEN)) {
@@ -158,3 +159,27 @@ test('copies of a closed file are closed with it', { skip }, async () => {
   Object.assign(kit.workspace, { confinement: await sandbox.confine({ ...kit.workspace, forGuest: false }) })
   assert.doesNotMatch((await kit.call('shell', { command: 'cat * .*' })).output, /SECRET/)
 })
+
+const GUEST_FORBIDDEN: Record<string, string> = {
+  'data of this machine': 'ls /var/lib || ls /var/log',
+  'what only root reads': 'cat /etc/shadow /etc/gshadow /etc/ssh/* | grep .',
+  'what the person lets his own commands read': 'cat $BASE/readable/x',
+  'what the person lets his own commands write': 'touch $BASE/writable/x && test -f $BASE/writable/kept',
+}
+for (const [what, command] of Object.entries(GUEST_FORBIDDEN)) {
+  test(`a guest's command sees programs and the workspace, not ${what}`, { skip }, async () => {
+    await using kit = await createConfinedKit({ forGuest: true })
+    const [readable, writable] = [join(kit.base, 'readable'), join(kit.base, 'writable')]
+    for (const path of [readable, writable]) await mkdir(path)
+    await writeFile(join(readable, 'x'), 'SECRET')
+    await writeFile(join(writable, 'kept'), '')
+    const sandbox = createSandbox({ env: process.env }, { closed: [], readable: [readable], writable: [writable] })
+    const run = async (forGuest: boolean, command: string) => {
+      Object.assign(kit.workspace, { confinement: await sandbox.confine({ ...kit.workspace, forGuest }) })
+      return await kit.call('shell', { command: `BASE=${kit.base}; ${command}` })
+    }
+    assert.equal((await run(true, command)).isError, true)
+    assert.equal((await run(true, 'ls /usr/bin/env && git --version')).isError, false)
+    assert.equal((await run(false, 'cat $BASE/readable/x && touch $BASE/writable/x && test -f $BASE/writable/kept')).isError, false)
+  })
+}

@@ -24,7 +24,7 @@ import type { Contract, Peers } from '@qmtcode/protocol'
 import type { LocalClient } from '../local/local-server.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
-import { personsTrust } from './persons-trust.ts'
+import { personsSessions, personsTrust } from './persons-trust.ts'
 
 const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served
 
@@ -40,11 +40,11 @@ export function localServices(handle: NodeHandle, client: LocalClient): ServedCo
         reserved: (_, { signal }) => handle.reserved({ signal }),
       },
     }),
-    serve({ contract: sessionsContract, handlers: sessionsHandlers(handle.sessions) }),
+    serve({ contract: sessionsContract, handlers: sessionsHandlers(personsSessions(handle.sessions, client.isTool)) }),
     serve({ contract: modelsContract, handlers: modelsHandlers(handle.models) }),
     serve({ contract: sessionRowsContract, handlers: sessionRowsHandlers(handle.rows) }),
     serve({ contract: routesContract, handlers: routesHandlers(handle.routes) }),
-    ...(peers ? peerServices(peers) : []),
+    ...(peers ? peerServices(peers, client) : []),
     ...(board ? [serve({ contract: boardContract, handlers: boardHandlers(board) })] : []),
     ...(diagnosis ? [serve({ contract: diagnosisContract, handlers: diagnosisHandlers(diagnosis) })] : []),
     ...(trust ? [serve({ contract: trustContract, handlers: trustHandlers(personsTrust(trust, client.isTool)) })] : []),
@@ -52,11 +52,11 @@ export function localServices(handle: NodeHandle, client: LocalClient): ServedCo
 }
 
 /** The peers, and what each of them serves this node. */
-const peerServices = (peers: Peers): ServedContract[] => [
+const peerServices = (peers: Peers, { isTool }: LocalClient): ServedContract[] => [
   serve({ contract: peersContract, handlers: peersHandlers(peers) }),
   serve({
     contract: peerSessionsContract,
-    handlers: handlersForPeer(sessionsContract, (peerId) => sessionsHandlers(peers.sessions(peerId))),
+    handlers: handlersForPeer(sessionsContract, (peerId) => sessionsHandlers(personsSessions(peers.sessions(peerId), isTool))),
   }),
   serve({ contract: peerModelsContract, handlers: handlersForPeer(modelsContract, (peerId) => modelsHandlers(peers.models(peerId))) }),
 ]

@@ -16,7 +16,7 @@ import type { HomeLock, NodeFile } from '../local/home-lock.ts'
 import { isToolOf } from '../local/descent.ts'
 import { connectLocal } from '../local/local-client.ts'
 import type { NodeHandle, OpenNodeComponents, OpenNodeOptions } from '../node-handle.ts'
-import { personsTrust } from './persons-trust.ts'
+import { personsSessions, personsTrust } from './persons-trust.ts'
 import { remoteHandle } from './remote-handle.ts'
 
 const HOLDER_STARTS_MS = 15_000
@@ -45,9 +45,9 @@ export async function openNode(components: OpenNodeComponents, options: OpenNode
 /** The running node looks at who calls, too; this one also holds where the system does not tell it. */
 function forPerson({ env }: OpenNodeComponents, handle: NodeHandle, holder?: number): NodeHandle {
   const { trust } = handle
-  if (!trust) return handle
   const isTool = async (): Promise<boolean> => env[TOOL_VARIABLE] !== undefined || (await isToolOf(holder, process.pid))
-  return { ...handle, trust: personsTrust(trust, isTool) }
+  const sessions = personsSessions(handle.sessions, isTool)
+  return { ...handle, sessions, ...(trust && { trust: personsTrust(trust, isTool) }) }
 }
 
 interface Asked {

@@ -1,14 +1,29 @@
 import { AppError } from '@qmtcode/protocol'
-import type { Trust } from '@qmtcode/protocol'
+import type { Sessions, Trust } from '@qmtcode/protocol'
+
+type IsTool = () => Promise<boolean>
+
+const personOnly =
+  (isTool: IsTool) =>
+  <Args extends unknown[], Result>(change: (...args: Args) => Promise<Result>) =>
+  async (...args: Args): Promise<Result> => {
+    if (await isTool()) throw refusal()
+    return await change(...args)
+  }
+
+/** The same sessions, in which no tool gives rights to others or answers a question in the place of a person. */
+export function personsSessions(sessions: Sessions, isTool: IsTool): Sessions {
+  const byPerson = personOnly(isTool)
+  return {
+    ...sessions,
+    answer: byPerson(async (...args: Parameters<Sessions['answer']>) => await sessions.answer(...args)),
+    share: byPerson(async (...args: Parameters<Sessions['share']>) => await sessions.share(...args)),
+  }
+}
 
 /** The same trust, which nothing changes that `isTool`: a command that a model wrote is not the person, though it says `--yes`. */
-export function personsTrust(trust: Trust, isTool: () => Promise<boolean>): Trust {
-  const byPerson =
-    <Args extends unknown[], Result>(change: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      if (await isTool()) throw refusal()
-      return await change(...args)
-    }
+export function personsTrust(trust: Trust, isTool: IsTool): Trust {
+  const byPerson = personOnly(isTool)
   return {
     list: async () => await trust.list(),
     invites: async () => await trust.invites(),
@@ -25,6 +40,6 @@ export function personsTrust(trust: Trust, isTool: () => Promise<boolean>): Trus
 }
 
 export const refusal = (): AppError =>
-  new AppError('forbidden', 'this changes whom the node trusts, and a tool of qmtcode started the process that asks for it', {
+  new AppError('forbidden', 'rights are given by a person, and a tool of qmtcode started the process that asks for this', {
     hint: 'run the command yourself, in a terminal that qmtcode did not open',
   })
