@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { startScriptedLlm } from '@qmtcode/testing'
+import { eventually, startScriptedLlm } from '@qmtcode/testing'
 import type { ScriptedLlm } from '@qmtcode/testing'
 import { createMachine, ok, startHost } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
@@ -137,4 +137,22 @@ test('a process that descends from the node changes no trust, also where there i
   assert.doesNotMatch(await listed(), new RegExp(STRANGER))
   ok(await machine.run(['peers', 'admit', STRANGER, '--yes']))
   assert.match(await listed(), new RegExp(STRANGER))
+})
+
+/** Whether a process of this machine has `word` in its command line. */
+async function isRunning(word: string): Promise<boolean> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map(async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.some((line) => line.includes(word))
+}
+
+test('a command in the sandbox ends with the node, also when that is killed', { skip }, async () => {
+  const word = `marker-${process.pid}`
+  const command = `trap "" TERM HUP INT; setsid sh -c "while :; do sleep 0.2; done # ${word}" & echo > begun; wait`
+  await using llm = await startScriptedLlm([[{ tool: 'shell', input: { command } }]])
+  await using machine = await createVictim(llm)
+  const run = machine.start(['run', '--allow', 'shell', 'go'])
+  await eventually('the command runs', async () => existsSync(join(machine.workspace, 'begun')) && (await isRunning(word)))
+  await run.kill('SIGKILL')
+  await eventually('no process of it is left', async () => !(await isRunning(word)))
 })

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { describeConfinement } from '../sandbox/describe.ts'
 import type { Confinement } from '../sandbox/types.ts'
 import { isWithin } from '../tools/workspace.ts'
 import { guestAllow, guestOptions, isReserved } from './guests.ts'
@@ -117,17 +118,8 @@ function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubjec
   const reasons: string[] = []
   if (needs.includes('outside')) reasons.push('outside the workspace')
   if (isRunByGit(subject)) reasons.push('git runs what is written there')
-  else if (needs.includes('shell')) reasons.push(placeOfCommand(confinement))
+  else if (needs.includes('shell')) reasons.push(describeConfinement(confinement))
   return reasons.join('; ')
-}
-
-function placeOfCommand(confinement: Confinement | undefined): string {
-  if (confinement?.kind !== 'sandbox') {
-    const because = confinement === undefined ? '' : `, because ${confinement.why}`
-    return `no sandbox here: the command has all rights of the user who runs qmtcode${because}`
-  }
-  const network = confinement.network ? 'with the network' : 'without a network'
-  return `runs in a sandbox: writes in the workspace only, sees no home and nothing of qmtcode, ${network}`
 }
 
 interface Grants {
