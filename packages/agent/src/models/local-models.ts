@@ -1,6 +1,7 @@
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { AppError, modelIdSchema, systemClock, toAppError } from '@qmtcode/protocol'
 import type { Clock, Load, ModelOffer, ModelRequest, Models } from '@qmtcode/protocol'
+import { callProvider } from './call-provider.ts'
 import { guarded } from './guarded-stream.ts'
 import type { GuardedSource, StreamTimeouts } from './guarded-stream.ts'
 import { parseModelId } from './model-id.ts'
@@ -9,6 +10,7 @@ import type { CalledModel } from './provider-errors.ts'
 import { createProviderOffers } from './provider-offers.ts'
 import type { ProviderOffersOptions } from './provider-offers.ts'
 import type { Provider, Providers } from './providers/provider.ts'
+import { createRefusedFiles } from './request/refused-files.ts'
 import { createSlots } from './slots.ts'
 
 /** The models of this node's own providers. */
@@ -33,6 +35,7 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
   const { providers, clock = systemClock } = components
   const slots = createSlots(options.slots ?? 8)
   const modelsOf = createProviderOffers(clock, options.offers)
+  const refused = createRefusedFiles()
 
   const offersOf = async (provider: Provider): Promise<ModelOffer[]> => {
     const names = provider.problem() ? [] : await modelsOf(provider)
@@ -58,7 +61,7 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
         const problem = provider.problem()
         if (problem) throw problem
         release = slots.take(request.model)
-        return await provider.open(model, { ...request.options, abortSignal: signal })
+        return callProvider({ provider, id: request.model, model, options: { ...request.options, abortSignal: signal }, refused })
       },
       toError: (error) => (error instanceof AppError ? error : toProviderError(error, called())),
       endedEarly: () => endedEarly(called()),

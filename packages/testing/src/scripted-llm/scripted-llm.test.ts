@@ -24,7 +24,7 @@ test('a list answers the requests in order, and says when it has no more', async
 })
 
 test('a table answers by the last user message and the step after it', async () => {
-  await using server = await startScriptedLlm({ apples: ['a0', 'a1'], pears: ['p0'] })
+  await using server = await startScriptedLlm({ apples: ['a0', 'a1'], pears: ['p0'] }, { strict: false })
   const messages = [
     { role: 'user', content: 'pears' },
     { role: 'assistant', content: 'p0' },
@@ -58,4 +58,16 @@ test('answers whole where no stream is asked for', async () => {
 test('runs as a child process', async () => {
   await using server = await spawnScriptedLlm({ always: 'hello' })
   assert.equal(contentOf(await (await ask(server.url, {})).text()), 'hello')
+})
+
+test('a strict server refuses what the strictest servers refuse, and says what it was', async () => {
+  await using server = await startScriptedLlm(() => 'taken')
+  const refused = await ask(server.url, {
+    messages: [
+      { role: 'user', content: 'a' },
+      { role: 'user', content: 'b' },
+    ],
+  })
+  assert.equal(refused.status, 400)
+  assert.match(await refused.text(), /strict server: conversation roles must alternate/)
 })

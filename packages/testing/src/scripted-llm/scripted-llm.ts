@@ -5,6 +5,7 @@ import { anthropicDialect } from './anthropic-dialect.ts'
 import { writeAnswer } from './answer-writer.ts'
 import { openaiDialect } from './openai-dialect.ts'
 import { handlerOf } from './script.ts'
+import { complaintOf } from './strict.ts'
 import type { ChatBody, Handler, Script } from './script.ts'
 
 /** A model server on loopback that answers as its script says: OpenAI chat completions and Anthropic messages. */
@@ -37,10 +38,12 @@ export interface ScriptedLlmOptions {
   record?: boolean
   /** Default: any free one. */
   port?: number
+  /** Refuses, with status 400, what the strictest servers refuse. Default: true. */
+  strict?: boolean
 }
 
 export async function startScriptedLlm(script: Script | Handler, options: ScriptedLlmOptions = {}): Promise<ScriptedLlm> {
-  const { models = ['scripted'], contextTokens, record = true, port = 0 } = options
+  const { models = ['scripted'], contextTokens, record = true, port = 0, strict = true } = options
   const handler = handlerOf(script)
   const requests: RecordedRequest[] = []
   const waiting = new Map<number, ((request: RecordedRequest) => void)[]>()
@@ -75,7 +78,9 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
     const path = (incoming.url ?? '/').replace(/\?.*/, '')
     remember(index, { path, headers: incoming.headers, body, aborted })
     const dialect = path.endsWith('/messages') ? anthropicDialect(body, `msg_${index}`) : openaiDialect(body, `chatcmpl-${index}`)
-    const answer = handler(body, index) ?? [{ fault: { status: 500, message: `the script has no answer for call ${index}` } }]
+    const complaint = strict ? complaintOf(path, body) : undefined
+    const refusal = complaint === undefined ? undefined : [{ fault: { status: 400, message: `strict server: ${complaint}` } }]
+    const answer = refusal ?? handler(body, index) ?? [{ fault: { status: 500, message: `the script has no answer for call ${index}` } }]
     await writeAnswer({ response, dialect, gone: gone.signal, cut }, answer, { streaming: body.stream === true })
   }
 

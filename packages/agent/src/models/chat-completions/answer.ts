@@ -16,7 +16,8 @@ export interface Answer {
   end(): Part[]
 }
 
-export function createAnswer(): Answer {
+/** `model` is `provider/model`: thoughts are marked with it, since they go back to their model alone. */
+export function createAnswer(model: string): Answer {
   const calls = createCallAssembly()
   const thoughts = createThoughtSplitter()
   let open: Piece['kind'] | undefined
@@ -39,7 +40,11 @@ export function createAnswer(): Answer {
       before.push(...close())
       blocks += 1
       open = kind
-      before.push({ type: `${kind}-start`, id: String(blocks) })
+      before.push({
+        type: `${kind}-start`,
+        id: String(blocks),
+        providerMetadata: kind === 'reasoning' ? { openaiCompatible: { model } } : undefined,
+      })
     }
     return [...before, { type: `${kind}-delta`, id: String(blocks), delta: text }]
   }

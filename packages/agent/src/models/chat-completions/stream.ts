@@ -38,8 +38,9 @@ export async function* streamChat(server: ChatServer, model: string, options: La
     response.body.destroy()
     throw webPage(server, statusCode)
   }
+  const answer = createAnswer(`${server.name}/${model}`)
   const isStream = /event-stream|x-ndjson/i.test(type) || type === ''
-  yield* isStream ? readEvents(url, response.body) : readWhole(await textOf(response.body, MAX_ANSWER_BYTES))
+  yield* isStream ? readEvents(url, response.body, answer) : readWhole(await textOf(response.body, MAX_ANSWER_BYTES), answer)
 }
 
 /** One for the process: it keeps connections. The proxy is the environment's, never for this machine. */
@@ -69,10 +70,9 @@ async function send(
 
 type Body = Dispatcher.ResponseData['body']
 
-async function* readEvents(url: string, body: Body): AsyncGenerator<Part> {
+async function* readEvents(url: string, body: Body, answer: Answer): AsyncGenerator<Part> {
   const decoder = new TextDecoder()
   const reader = createEventReader()
-  const answer = createAnswer()
   let bytes = 0
   let isDone = false
   try {
@@ -120,8 +120,7 @@ function dataParts(value: unknown, answer: Answer): Part[] {
 }
 
 /** A whole answer where a stream was asked for: some servers cannot stream with tools. */
-function readWhole(text: string): Part[] {
-  const answer = createAnswer()
+function readWhole(text: string, answer: Answer): Part[] {
   const value = parsed(text)
   if (value === undefined) return [{ type: 'error', error: { message: text.trim().slice(0, 500) || 'an empty answer' } }]
   const parts = dataParts(value, answer)

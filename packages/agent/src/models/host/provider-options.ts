@@ -19,6 +19,7 @@ export const PART_OPTIONS: OptionTable = {
   openai: ['itemId', 'reasoningEncryptedContent', 'phase', 'imageDetail'],
   anthropic: ['cacheControl', 'signature', 'redactedData'],
   google: ['thoughtSignature'],
+  openaiCompatible: ['model'],
 }
 
 /** Only what the table lists; undefined where nothing is left. */
