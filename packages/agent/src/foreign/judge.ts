@@ -83,15 +83,16 @@ export async function judge(
 export function grantedBefore(events: readonly DurableEvent[], peerId: string | undefined, workspace: Workspace): PermissionSubject[] {
   const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
   return events.flatMap((event) => {
-    if (event.type === 'permission.requested' && event.author.peerId === peerId) asked.set(event.id, event)
+    if (event.type === 'permission.requested' && !event.reserved && event.author.peerId === peerId) asked.set(event.id, event)
     const request = event.type === 'permission.answered' && event.answer === 'allow_session' ? asked.get(event.id) : undefined
     if (!request) return []
     const paths = pathsOfInput(request.input)
+    const command = commandIn(request.input)
     const own = (request.needs ?? []).filter((need): need is ToolPermission => need !== 'outside' && isPermission(need))
     const permissions: ToolPermission[] = own.length > 0 ? own : ['read']
     return permissions.flatMap((permission): PermissionSubject[] => {
-      const base = { tool: request.tool, permission }
-      return paths.length === 0 ? [base] : paths.map((path) => ({ ...base, path: workspace.locate(path) }))
+      const base = { tool: request.tool, permission, ...(permission === 'shell' && { command }) }
+      return paths.length === 0 || permission === 'shell' ? [base] : paths.map((path) => ({ ...base, path: workspace.locate(path) }))
     })
   })
 }

@@ -57,7 +57,7 @@ export function createTurnRequests(components: RequestComponents, options: Judge
         ...(decision.reserved && { reserved: true }),
       })
       if (answer === 'deny') return `not allowed: ${reason ?? 'the user said no'}`
-      if (answer === 'allow_session') for (const subject of decision.subjects) permissions.grant(subject)
+      if (answer === 'allow_session' && !decision.reserved) for (const subject of decision.subjects) permissions.grant(subject)
       if (await hasMoved(workspace, decision.subjects)) return `${permission}: a path changed while this was asked`
     }
     if (claim.permission === 'edit') for (const { path } of decision.subjects) if (path) allowed.add(path.real)

@@ -4,14 +4,14 @@ import type { Workspace } from '../tools/workspace.ts'
 import type { PermissionSubject } from './types.ts'
 
 /**
- * What the log says was answered with `allow_session`. Paths are taken as they were written, without following symlinks:
+ * What the log says was answered with `allow_session`. What was reserved for the host's person was allowed once, whatever the answer. Paths are taken as they were written, without following symlinks:
  * a link that was changed since then points at nothing that was granted, and is asked for again.
  */
 export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, workspace: Workspace): PermissionSubject[] {
   const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
   const granted: PermissionSubject[] = []
   for (const event of events) {
-    if (event.type === 'permission.requested') asked.set(event.id, event)
+    if (event.type === 'permission.requested' && !event.reserved) asked.set(event.id, event)
     if (event.type !== 'permission.answered' || event.answer !== 'allow_session') continue
     const request = asked.get(event.id)
     const tool = request && tools.get(request.tool)

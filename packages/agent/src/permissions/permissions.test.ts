@@ -126,7 +126,26 @@ const CASES: Case[] = [
     subject: shell('ls && rm x'),
     action: 'deny',
   },
-  { title: 'allow_session', granted: [shell('ls')], subject: shell('make'), action: 'allow' },
+  { title: 'allow_session for shell: the same command', granted: [shell('make')], subject: shell(' make\n'), action: 'allow' },
+  ...['make ', 'make all', 'make;rm x', 'Make', 'make\n\nrm x', '/usr/bin/make', "'make'", 'ma\\ke'].map((command) => ({
+    title: `allow_session for shell is no other command: ${JSON.stringify(command)}`,
+    granted: [shell('make')],
+    subject: shell(command),
+    action: command.trim() === 'make' ? 'allow' : 'ask',
+  })),
+  { title: 'allow_session for edit', granted: [edit()], subject: edit(inside('b')), action: 'allow' },
+  {
+    title: 'allow_session for a command is not one for .git',
+    granted: [shell('ls'), edit()],
+    subject: edit(inside('.git/config')),
+    action: 'ask',
+  },
+  {
+    title: 'allow_session for MCP: one tool',
+    granted: [{ ...other('mcp'), tool: 'a' }],
+    subject: { ...other('mcp'), tool: 'b' },
+    action: 'ask',
+  },
   { title: 'allow_session never over deny', options: { shell: 'deny' }, granted: [shell('ls')], subject: shell('make'), action: 'deny' },
   {
     title: 'allow_session outside: the same directory',

@@ -128,18 +128,32 @@ interface Grants {
   hasOutside(subject: PermissionSubject): boolean
 }
 
-/** What a person allowed for the session: a permission, and outside the workspace the directory of the file that was asked for. */
+/**
+ * What a person allowed for the session: a permission, and outside the workspace the directory of the file that was asked for. Of the shell it is
+ * the command that was shown, to the letter, and no other; of MCP the one tool.
+ */
 function createGrants(): Grants {
-  const permissions = new Set<PermissionName>()
+  const kept = new Set<string>()
   const directories = new Set<string>()
   return {
-    add({ permission, path }) {
-      permissions.add(permission)
+    add(subject) {
+      const key = grantKey(subject)
+      if (key !== undefined) kept.add(key)
+      const { path } = subject
       if (path?.place !== 'outside') return
       const directory = dirname(path.real)
       directories.add(directory === '/' ? path.real : directory)
     },
-    has: ({ permission }) => permissions.has(permission),
+    has(subject) {
+      const key = grantKey(subject)
+      return key !== undefined && kept.has(key)
+    },
     hasOutside: ({ path }) => path !== undefined && [...directories].some((directory) => isWithin(directory, path.real)),
   }
+}
+
+/** Undefined: an answer for the session does not cover it, such as a command that is not known. */
+function grantKey({ tool, permission, command }: PermissionSubject): string | undefined {
+  if (permission === 'shell') return command === undefined ? undefined : `shell ${command.trim()}`
+  return permission === 'mcp' ? `mcp ${tool}` : permission
 }

@@ -140,6 +140,11 @@ function assertMayAnswer({ guestOf, node, sessionId }: TurnHost, asked: Asked, b
 function answerTo(asked: Asked, answer: SessionAnswer['answer'], by: Author): Answered {
   const { turnId, id } = asked
   if (asked.type === 'permission.requested') {
+    if (asked.reserved && answer === 'allow_session') {
+      throw new AppError('bad_request', `${id} was caused by another node: it can be allowed once, not for the session`, {
+        hint: 'allow or deny',
+      })
+    }
     if (typeof answer === 'string') return { type: 'permission.answered', turnId, id, answer, by }
     throw new AppError('bad_request', `${id} asks for a permission: it takes no words`, { hint: 'allow, allow_session or deny' })
   }

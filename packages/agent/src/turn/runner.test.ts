@@ -379,21 +379,24 @@ test('what changes while a person thinks is not what they allowed', async () => 
   assert.match(kit.ended()[0]?.output ?? '', /changed while this was asked/)
 })
 
-test('allow_session is asked once, also after a restart', async () => {
+test('allow_session for shell means exactly the command that was shown, also after a restart', async () => {
   const script = [
     calls(['shell', { command: 'echo 1' }], ['shell', { command: 'echo 2' }]),
     says('ok'),
-    calls(['shell', { command: 'echo 3' }]),
+    calls(['shell', { command: 'echo 1' }], ['shell', { command: 'echo 1; echo 3' }]),
     says('ok'),
   ]
   const confinement = { kind: 'sandbox' as const, wrap: (command: CommandLine) => Promise.resolve(command), network: true }
   await using kit = await createTurnKit({ script, answer: 'allow_session', confinement })
   await kit.run('go')
   await kit.run('again') // a turn knows nothing but the log
-  assert.equal(kit.asked.length, 1)
+  assert.deepEqual(
+    kit.asked.map(({ summary }) => summary.split(' (')[0]),
+    ['echo 1', 'echo 2', 'echo 1; echo 3'],
+  )
   assert.deepEqual(
     kit.ended().map(({ output }) => output),
-    ['1\n[exit code 0]', '2\n[exit code 0]', '3\n[exit code 0]'],
+    ['1\n[exit code 0]', '2\n[exit code 0]', '1\n[exit code 0]', '1\n3\n[exit code 0]'],
   )
 })
 

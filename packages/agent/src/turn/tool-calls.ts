@@ -152,7 +152,7 @@ async function permit(
       needs: decision.needs,
       ...(decision.reserved && { reserved: true }),
     })
-    if (answer === 'allow_session') permissions.grant(subject)
+    if (answer === 'allow_session' && !decision.reserved) permissions.grant(subject)
     return answer === 'deny' ? deniedText(decision, reason) : undefined
   } catch (error) {
     if (!turn.signal.aborted) log.warn('a permission could not be asked for', { tool: call.name, error: messageOf(error) })

@@ -3,16 +3,15 @@ import { printableLine } from '../output/printable.ts'
 import { byWord } from './questions.ts'
 import type { Question } from './questions.ts'
 
-/** May this call run? `answer` tells the session. */
+/** May this call run? `answer` tells the session. What another node caused is allowed once, never for the session. */
 export function permissionQuestion(
-  { id, tool }: Extract<SessionEvent, { type: 'permission.requested' }>,
+  { id, tool, reserved = false }: Extract<SessionEvent, { type: 'permission.requested' }>,
   answer: (given: { id: string; answer: PermissionAnswer }) => Promise<void>,
 ): Question {
   const give = (given: PermissionAnswer) => () => answer({ id, answer: given })
   const [allow, always, deny] = [give('allow'), give('allow_session'), give('deny')]
-  return {
-    id,
-    prompt: `allow ${printableLine(tool, 40)}? y once · a in this session · n no › `,
-    take: byWord({ y: allow, yes: allow, a: always, always, n: deny, no: deny }, 'y, a or n'),
-  }
+  const once = { y: allow, yes: allow, n: deny, no: deny }
+  const question = `allow ${printableLine(tool, 40)}?`
+  if (reserved) return { id, prompt: `${question} y once · n no › `, take: byWord(once, 'y or n') }
+  return { id, prompt: `${question} y once · a in this session · n no › `, take: byWord({ ...once, a: always, always }, 'y, a or n') }
 }

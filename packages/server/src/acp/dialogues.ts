@@ -43,7 +43,13 @@ export function createDialogues({ sessionId, client, view, takesForms, isOurs }:
     return outcome.outcome === 'selected' ? outcome.optionId : undefined
   }
   const askPermission = async (question: Exclude<Question, Asked>, signal: AbortSignal): Promise<Shown> => {
-    const chosen = await choose({ toolCall: askedCallOf(question, { ...view, isOurs: isOurs() }), options: PERMISSIONS }, signal)
+    const chosen = await choose(
+      {
+        toolCall: askedCallOf(question, { ...view, isOurs: isOurs() }),
+        options: question.reserved ? PERMISSIONS.filter(({ optionId }) => optionId !== 'allow_session') : PERMISSIONS,
+      },
+      signal,
+    )
     return PERMISSIONS.find(({ optionId }) => optionId === chosen)?.optionId
   }
   const askForm = async (question: Asked, signal: AbortSignal): Promise<Shown> => {

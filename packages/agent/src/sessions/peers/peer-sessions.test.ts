@@ -108,7 +108,7 @@ test("what is reserved is the host's person's to answer, anything else the creat
   await using kit = await startPeersKit(async (turn) => {
     guests.push(turn.guest)
     assert.equal(await ask(turn, false), 'allow')
-    assert.equal(await ask(turn, true), 'allow_session')
+    assert.equal(await ask(turn, true), 'allow')
     return { stopReason: 'completed', usage }
   })
   const alice = kit.peer(ALICE)
@@ -123,7 +123,8 @@ test("what is reserved is the host's person's to answer, anything else the creat
     if (!event.reserved) await alice.answer(id, { id: event.id, answer: 'allow' })
     else {
       await assert.rejects(alice.answer(id, { id: event.id, answer: 'allow' }), { code: 'forbidden', message: /only the person at host/ })
-      await kit.host.answer(id, { id: event.id, answer: 'allow_session' })
+      await assert.rejects(kit.host.answer(id, { id: event.id, answer: 'allow_session' }), { code: 'bad_request', message: /allowed once/ })
+      await kit.host.answer(id, { id: event.id, answer: 'allow' })
     }
   }
   assert.deepEqual(guests, [ALICE])
