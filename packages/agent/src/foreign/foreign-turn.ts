@@ -5,6 +5,8 @@ import type { Clock, StopReason, Usage } from '@qmtcode/protocol'
 import { redact } from '../models/redact.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
+import { leastRights } from '../permissions/least-rights.ts'
+import { createGuestWords } from '../turn/guest-words.ts'
 import type { TurnContext, TurnOutcome } from '../turn/types.ts'
 import { addUsage, noUsage } from '../turn/usage.ts'
 import type { AgentSession } from './agent-session.ts'
@@ -72,11 +74,10 @@ interface Hearing extends ForeignTurnComponents {
 function listen(hearing: Hearing, { session, workspace }: { session: AgentSession; workspace: Workspace }): void {
   const { turn, recorder, watch, clock, guestShell } = hearing
   const forGuest = turn.guest !== undefined
-  const permissions = hearing.permissions.forSession({
-    allow: turn.allow,
-    granted: grantedBefore(turn.events, turn.author.peerId, workspace),
-    forGuest,
-  })
+  const guestWords = createGuestWords(turn.isGuest)
+  for (const event of turn.events) guestWords.observe(event)
+  const granted = grantedBefore(turn.events, turn.author.peerId, workspace)
+  const permissions = leastRights(hearing.permissions, { allow: turn.allow, granted, forGuest }, guestWords.has)
   const requests = createTurnRequests(
     { turn, workspace, permissions, recorder, clock, pause: watch.pause, resume: watch.resume },
     { forGuest, mode: turn.mode, guestShell },

@@ -46,6 +46,7 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
         workspace: row.workspace,
         author: host.prompt.author,
         guest: host.guestOf(host.prompt.author) ?? host.guestOf(row.author),
+        isGuest: (author) => host.guestOf(author) !== undefined,
         allow: row.allow,
         events,
         append: async (event) => first(await writer.write([event])),

@@ -3,10 +3,12 @@ import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Logger, ModelCallOptions, Usage } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { grantedIn } from '../permissions/granted.ts'
+import { leastRights } from '../permissions/least-rights.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Tool, ToolSet } from '../tools/types.ts'
 import { isAnswered } from './answered.ts'
 import { openCalls } from './begun-calls.ts'
+import { createGuestWords } from './guest-words.ts'
 import { runModelStep } from './model-step.ts'
 import type { ModelStep, StepComponents } from './model-step.ts'
 import { foldPrompt } from './prompt.ts'
@@ -80,21 +82,19 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
   const forGuest = turn.guest !== undefined
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
   const events = [...turn.events]
+  const guestWords = createGuestWords(turn.isGuest)
+  for (const event of events) guestWords.observe(event)
   const append = async (init: DurableEventInit): Promise<DurableEvent> => {
     const event = await turn.append(init)
     events.push(event)
+    guestWords.observe(event)
     return event
   }
   const hasShell = guestShell === 'ask' || (guestShell === 'sandbox' && workspace.confinement.kind === 'sandbox')
   const offered = tools.all.filter((tool) => isOffered(tool, turn) && (!forGuest || isForGuests(tool, hasShell)))
   const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
-  const permissions = components.permissions.forSession({
-    allow: turn.allow,
-    granted,
-    forGuest,
-    confinement: workspace.confinement,
-    freeInSandbox: guestShell === 'sandbox',
-  })
+  const standing = { allow: turn.allow, granted, forGuest, confinement: workspace.confinement, freeInSandbox: guestShell === 'sandbox' }
+  const permissions = leastRights(components.permissions, standing, guestWords.has)
   const appendRoute = routeAppender(append, turn.turnId)
   const run: Run = {
     events,

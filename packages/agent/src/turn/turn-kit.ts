@@ -138,6 +138,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
       mode: 'build',
       workspace,
       author,
+      isGuest: ({ node }) => node !== 'here',
       allow: [],
       events: [...events],
       append: log,

@@ -33,6 +33,8 @@ export interface TurnContext {
   author: Author
   /** The peer on whose behalf this turn runs: the prompt's author, or the session's creator. Absent: this node's own person. */
   guest?: PeerId
+  /** Whether an author is another node's. Words of such authors lower the rights of a turn that reads them. */
+  isGuest(author: Author): boolean
   /** Tool permissions the session was created with, over the configuration's. */
   allow: readonly string[]
   /**
