@@ -5,9 +5,8 @@ import { AppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
 import { redact } from '../models/redact.ts'
 import { endGroup } from '../tools/process-group.ts'
-import type { Environment } from '../tools/environment.ts'
 import { codeOf } from '../tools/workspace.ts'
-import { foreignEnvironment } from './environment.ts'
+import type { Launch } from './launch.ts'
 import type { ForeignAgent } from './types.ts'
 
 /** Well-behaved agents end with their stdin: they get this long before a signal. */
@@ -26,19 +25,10 @@ export interface AgentProcess {
   stop(): Promise<void>
 }
 
-export function startAgentProcess({
-  agent,
-  cwd,
-  env,
-  log,
-}: {
-  agent: ForeignAgent
-  cwd: string
-  env: Environment
-  log: Logger
-}): AgentProcess {
-  const [program = '', ...args] = agent.command
-  const child = spawn(program, args, { cwd, env: foreignEnvironment(env), stdio: ['pipe', 'pipe', 'pipe'], detached: true })
+export function startAgentProcess({ agent, launch, log }: { agent: ForeignAgent; launch: Launch; log: Logger }): AgentProcess {
+  const { command, cwd, env } = launch
+  const [program = '', ...args] = command
+  const child = spawn(program, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-STDERR_CHARS)

@@ -14,16 +14,16 @@ import type {
 } from '@agentclientprotocol/sdk'
 import { AppError, isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger } from '@qmtcode/protocol'
-import type { Environment } from '../tools/environment.ts'
 import { redact } from '../models/redact.ts'
 import { startAgentProcess } from './agent-process.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { messageStream } from './message-stream.ts'
+import type { Launches } from './launch.ts'
 import type { AgentSettings, SettingsSession } from './settings.ts'
 import type { ForeignAgent } from './types.ts'
 import { settingsUpdate } from './updates.ts'
 
-const START_MS = 120_000 // npx may have to fetch it first
+const START_MS = 120_000 // some load much, on slow disks
 const EXIT_MS = 1_000
 const DISCARD_MS = 2_000
 
@@ -58,18 +58,21 @@ export interface AgentSession extends SettingsSession {
 
 export interface AgentSessionComponents {
   agent: ForeignAgent
-  env: Environment
+  launches: Launches
   log: Logger
   version: string
 }
 
-/** Starts the agent and opens its session: the one it had, if it can, else a new one. Throws what a person can act on. */
+/**
+ * Starts the agent and opens its session: the one it had, if it can, else a new one. The process learns of the workspace `cwd` by that
+ * session alone. Throws what a person can act on.
+ */
 export async function openAgentSession(
   components: AgentSessionComponents,
   { cwd, earlierId, signal }: { cwd: string; earlierId?: string; signal: AbortSignal },
 ): Promise<AgentSession> {
-  const { agent, env, log } = components
-  const process = startAgentProcess({ agent, cwd, env, log })
+  const { agent, launches, log } = components
+  const process = startAgentProcess({ agent, launch: await launches.of(agent, cwd), log })
   const link = connect(components, process)
   const bound = AbortSignal.any([signal, AbortSignal.timeout(START_MS)])
   try {

@@ -1,7 +1,7 @@
 import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
-import type { Environment } from '../tools/environment.ts'
 import type { ToolSet } from '../tools/types.ts'
+import { isWithin } from '../tools/workspace.ts'
 import { isAnswered } from '../turn/answered.ts'
 import type { RunTurn, TurnContext } from '../turn/types.ts'
 import { noUsage } from '../turn/usage.ts'
@@ -9,6 +9,8 @@ import { openAgentSession } from './agent-session.ts'
 import type { AgentSession } from './agent-session.ts'
 import { createKnownModels } from './agent-models.ts'
 import type { KnownModels } from './agent-models.ts'
+import { createLaunches } from './launch.ts'
+import type { LaunchesComponents, LaunchesOptions } from './launch.ts'
 import { runForeignTurn } from './foreign-turn.ts'
 import type { ForeignTurnComponents } from './foreign-turn.ts'
 import type { ForeignAgent } from './types.ts'
@@ -16,14 +18,16 @@ import type { ForeignAgent } from './types.ts'
 export interface ForeignAgentsComponents extends Omit<ForeignTurnComponents, 'guestShell'> {
   agents: readonly ForeignAgent[]
   tools: ToolSet
-  /** Of this process; agents get all of it but what is qmtcode's own. */
-  env: Environment
+  /** Of this process; agents get all of it but what is qmtcode's own, and what leads into a workspace. */
+  env: LaunchesComponents['env']
   log: Logger
   /** Of qmtcode. */
   version: string
 }
 
 export interface ForeignAgentsOptions {
+  /** Where and how processes are started. */
+  launch: LaunchesOptions
   /** Ids that sessions of peers may use. */
   forGuests: readonly string[]
   guestShell?: ForeignTurnComponents['guestShell']
@@ -60,6 +64,7 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
   const slots = new Map<SessionId, Slot>() // the longest unused first
   const opening = new Set<Promise<AgentSession>>()
   const stopping = new AbortController()
+  const launches = createLaunches({ agents, env }, options.launch)
   const knownModels = createKnownModels({
     agents,
     clock: components.clock,
@@ -69,7 +74,7 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
 
   const open = async (agent: ForeignAgent, where: Parameters<typeof openAgentSession>[1]): Promise<AgentSession> => {
     if (stopping.signal.aborted) throw new AppError('interrupted', 'this node is stopping')
-    const work = openAgentSession({ agent, env, log, version }, where)
+    const work = openAgentSession({ agent, launches, log, version }, where)
     opening.add(work)
     try {
       return await work
@@ -122,6 +127,9 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
       })
     }
     const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId)
+    if (turn.guest !== undefined && isWithin(workspace.root, options.launch.home)) {
+      throw new AppError('forbidden', `${agent.id} is not started for peers where the workspace holds the home directory of its user`)
+    }
     const slot = await take(turn, agent, workspace.root)
     try {
       return await runForeignTurn({ ...components, guestShell }, turn, { agent, session: slot.session, workspace })

@@ -50,7 +50,7 @@ export async function startForeignKit({ command = acpAgentCommand(), idleMs = 60
         node: 'host',
         version: '1.0.0',
       },
-      { forGuests: [] },
+      { forGuests: [], launch: { directory: join(home, '.qmt', 'agents'), workspaces: [], home } },
     )
   let agents = start()
   const kit = await startSessions((turn) => agents.runTurn(turn), { discard: (id) => agents.discard(id) })

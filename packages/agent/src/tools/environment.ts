@@ -1,3 +1,5 @@
+import { delimiter, isAbsolute } from 'node:path'
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What a person's tools need, and no secret by its name: provider keys, tokens, sockets of agents and QMT_* stay here. */
@@ -18,6 +20,11 @@ export function toolEnvironment(env: Environment): Record<string, string> {
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined && (PASSED.has(name) || name.startsWith('LC_'))) passed[name] = value
   }
+  // A relative entry would find programs of the workspace.
+  if (passed['PATH'] !== undefined) passed['PATH'] = joinPath(passed['PATH'].split(delimiter).filter(isAbsolute))
   // Nobody is there to page, or to type a password.
   return { ...passed, PAGER: 'cat', GIT_PAGER: 'cat', GIT_TERMINAL_PROMPT: '0', [TOOL_VARIABLE]: '1' }
 }
+
+/** A `PATH` of these entries. Never an empty one, which means the directory that a program is in. */
+export const joinPath = (entries: readonly string[]): string => entries.join(delimiter) || '/usr/bin:/bin'

@@ -44,6 +44,15 @@ async function withGrandchild(kit: ToolKit, command: string, end: (controller: A
   return { result: await result, pid }
 }
 
+test('no relative entry of PATH finds a program of the workspace', async () => {
+  for (const PATH of ['.:bin::/usr/bin:/bin', '.', '']) {
+    await using kit = await createToolKit({ PATH })
+    await kit.write('ls', '#!/bin/sh\necho theirs\n')
+    const { output } = await kit.call('shell', { command: '/bin/chmod 755 ls; ls' })
+    assert.match(output, /^ls\n/, PATH)
+  }
+})
+
 test('a cancel ends the command and its grandchildren', async () => {
   await using kit = await createToolKit()
   const command = `sh -c 'sleep 300 & echo $! > pid; echo ready; wait'`

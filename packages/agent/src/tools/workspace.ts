@@ -110,7 +110,7 @@ function expandHome(path: string, home: string | undefined): string {
 const MAX_LINKS = 40 // as the kernel
 
 /** `realpath` for a path whose end may not exist: a dangling link counts as where it points, so that nothing is created through it unseen. */
-async function followAll(path: string, links = 0): Promise<string> {
+export async function followAll(path: string, links = 0): Promise<string> {
   if (links > MAX_LINKS) throw new AppError('bad_request', `${path}: too many symbolic links`)
   try {
     return await realpath(path)

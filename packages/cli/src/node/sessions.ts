@@ -1,4 +1,5 @@
-import { dirname } from 'node:path'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
 import {
   createBoardTools,
   createForeignAgents,
@@ -80,7 +81,11 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
       node: node.name,
       version: VERSION,
     },
-    { forGuests: share.agents, guestShell: share.shell === 'ask' ? 'ask' : 'no' }, // no sandbox holds what they run
+    {
+      launch: { directory: join(config.home, 'agents'), workspaces: [cwd, ...share.workspaces], home: env['HOME'] ?? homedir() },
+      forGuests: share.agents,
+      guestShell: share.shell === 'ask' ? 'ask' : 'no', // no sandbox holds what they run
+    },
   )
   const runTurn: RunTurn = (turn) => (foreign.has(turn.agent.id) ? foreign.runTurn(turn) : ownTurn(turn))
   const discard = async (id: SessionId): Promise<void> => {
