@@ -49,7 +49,22 @@ export const usageSchema = z.object({
 })
 export interface Usage extends z.infer<typeof usageSchema> {}
 
-const stopReasonSchema = z.enum(['completed', 'cancelled', 'failed', 'interrupted', 'max_steps', 'length', 'refused'])
+/**
+ * `empty`: the model ended without a word and without a call. `unparsed_call`: it wrote a tool call as text, which its server did not parse.
+ * `looping`: it made the same calls with the same results, over and over.
+ */
+const stopReasonSchema = z.enum([
+  'completed',
+  'cancelled',
+  'failed',
+  'interrupted',
+  'max_steps',
+  'length',
+  'refused',
+  'empty',
+  'unparsed_call',
+  'looping',
+])
 export type StopReason = z.infer<typeof stopReasonSchema>
 
 /** What was tried before a route was chosen, and why it was left. */

@@ -54,8 +54,21 @@ function byStatus(failure: { status: number; said: string; details: ErrorDetails
     const hint = retryHint(details.retryAfterMs)
     return new AppError('rate_limited', clip(`${title} limits ${called.model}: ${said}`), { cause, details, hint })
   }
+  if (status < 500 && NO_TOOLS.test(said)) {
+    const hint =
+      'take a model that calls tools (qmtcode models); llama-server needs --jinja, vLLM --enable-auto-tool-choice --tool-call-parser NAME'
+    return new AppError('provider_error', clip(`${called.model} cannot call tools at ${title} (status ${status}): ${said}`), {
+      cause,
+      details,
+      hint,
+    })
+  }
   return new AppError('provider_error', clip(`${title} failed with status ${status}: ${said}`), { cause, details })
 }
+
+/** In the words of whichever server: Ollama, vLLM, llama-server, OpenRouter. */
+const NO_TOOLS =
+  /\b(no|not|without|unsupported|disabled)\b.{0,40}\b(tools?|function.?call)|\b(tools?|tool.?choice|function.?call\w*)\b.{0,60}(\bnot\b|n't|unsupported|requires?|disabled|--jinja|--enable)/i
 
 function unreachable(error: APICallError, called: CalledModel): AppError {
   const { provider } = called

@@ -7,6 +7,7 @@ type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['con
 type UserPart = Extract<LanguageModelV4Message, { role: 'user' }>['content'][number]
 
 export const CONTINUE = 'The turn was interrupted here. Go on from where it stopped.'
+const CUT = 'The answer above was cut by the length limit of the model or its server.'
 export const CANCELLED = 'The turn above was cancelled by the user.'
 const NO_RESULT = 'No result: the turn ended before this call did. It may have run in part, or not at all; look before you repeat it.'
 
@@ -31,7 +32,8 @@ export function foldPrompt(events: readonly DurableEvent[]): LanguageModelV4Mess
         fold.result(event)
         break
       case 'turn.ended':
-        if (event.stopReason === 'cancelled') fold.noteCancelled()
+        if (event.stopReason === 'cancelled') fold.note(CANCELLED)
+        if (event.stopReason === 'length') fold.note(CUT)
         break
       case 'session.created':
       case 'session.configured':
@@ -57,7 +59,7 @@ function createFold() {
   const begun = new Set<PromptId>()
   let calls: { id: string; name: string }[] = []
   let results = new Map<string, LanguageModelV4ToolResultPart>()
-  let cancelled = false
+  let note: string | undefined
 
   const closeCalls = (): void => {
     if (calls.length > 0) messages.push({ role: 'tool', content: calls.map(({ id, name }) => results.get(id) ?? noResult(id, name)) })
@@ -66,8 +68,8 @@ function createFold() {
   }
   const user = (content: UserPart[]): void => {
     closeCalls()
-    messages.push({ role: 'user', content: cancelled ? [{ type: 'text', text: CANCELLED }, ...content] : content })
-    cancelled = false
+    messages.push({ role: 'user', content: note === undefined ? content : [{ type: 'text', text: note }, ...content] })
+    note = undefined
   }
   return {
     accept: ({ promptId, content }: Of<'prompt.accepted'>) => prompts.set(promptId, content),
@@ -93,7 +95,7 @@ function createFold() {
         output: { type: isError ? 'error-text' : 'text', value },
       })
     },
-    noteCancelled: () => (cancelled = true),
+    note: (text: string) => (note = text),
     end() {
       closeCalls()
       if (messages.at(-1)?.role === 'assistant') user([{ type: 'text', text: CONTINUE }])

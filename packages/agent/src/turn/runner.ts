@@ -11,12 +11,14 @@ import { openCalls } from './begun-calls.ts'
 import { createGuestWords } from './guest-words.ts'
 import { runModelStep } from './model-step.ts'
 import type { ModelStep, StepComponents } from './model-step.ts'
+import type { ModelCall } from './message-builder.ts'
 import { foldPrompt } from './prompt.ts'
 import { createRepeatGuard } from './repeat-guard.ts'
 import { systemPrompt } from './system-prompt.ts'
 import { runToolCalls } from './tool-calls.ts'
 import type { CallComponents } from './tool-calls.ts'
 import type { ChosenRoute, Router, RunTurn, TurnContext, TurnOutcome } from './types.ts'
+import { unparsedCall } from './unparsed-call.ts'
 import { addUsage, noUsage, toUsage } from './usage.ts'
 
 export interface TurnComponents {
@@ -72,6 +74,8 @@ interface Run {
   step: StepComponents
   calls: CallComponents
   usage: Usage
+  /** Steps in a row that the limit of the output cut. */
+  cuts: number
   /** Where the last call went, and what it took of the context. */
   route?: ChosenRoute
   used?: number
@@ -111,6 +115,7 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
       },
     },
     calls: { turn, append, workspace, permissions, tools: offered, clock, log, node, guard: createRepeatGuard() },
+    cuts: 0,
     usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),
   }
   return run
@@ -152,13 +157,24 @@ async function runStep(run: Run, turn: TurnContext): Promise<Omit<TurnOutcome, '
     run.usage = addUsage(run.usage, used)
     run.used = used.inputTokens + used.outputTokens
   }
-  const outcome = outcomeOf(step)
+  const outcome = outcomeOf(step, run)
   if (outcome) return outcome
-  await runToolCalls(run.calls, step.message.calls)
-  return undefined
+  const isCut = step.message.finish?.reason.unified === 'length'
+  run.cuts = isCut ? run.cuts + 1 : 0
+  await runToolCalls(run.calls, isCut ? step.message.calls.map(cutCall) : step.message.calls)
+  if (run.calls.guard.isLooping()) return stopped('looping', LOOPING)
+  return run.cuts >= MAX_CUTS ? { stopReason: 'length' } : undefined
 }
 
-function outcomeOf({ message, error }: ModelStep): Omit<TurnOutcome, 'usage'> | undefined {
+const MAX_CUTS = 3 // a model that was told twice to write less does not
+
+/** The model must know why its input is broken, or it writes as much again. */
+const cutCall = (call: ModelCall): ModelCall =>
+  call.problem === undefined
+    ? call
+    : { ...call, problem: `cut by the limit of the output: write less at once, in several calls (${call.problem})` }
+
+function outcomeOf({ message, error }: ModelStep, run: Run): Omit<TurnOutcome, 'usage'> | undefined {
   if (error) return error.code === 'cancelled' ? { stopReason: 'cancelled' } : failed(error)
   switch (message.finish?.reason.unified) {
     case 'content-filter':
@@ -170,9 +186,43 @@ function outcomeOf({ message, error }: ModelStep): Omit<TurnOutcome, 'usage'> | 
     case 'length':
       return message.calls.length > 0 ? undefined : { stopReason: 'length' }
     default:
-      return message.calls.length > 0 ? undefined : { stopReason: 'completed' }
+      return message.calls.length > 0 ? undefined : endOf(message, run)
   }
 }
+
+/** The end of an answer that called nothing. No ending is taken for success that is none. */
+function endOf(message: ModelStep['message'], { offered }: Run): Omit<TurnOutcome, 'usage'> {
+  const names = offered.map(({ name }) => name)
+  const called = unparsedCall(message.text, names)
+  if (called !== undefined)
+    return stopped('unparsed_call', { ...UNPARSED, message: `the model called ${called} in plain text: its server did not parse the call` })
+  if (message.finish?.reason.unified === 'tool-calls') return stopped('unparsed_call', UNPARSED)
+  if (message.content.every((part) => part.type === 'reasoning' || (part.type === 'text' && part.text.trim() === ''))) {
+    return stopped('empty', message.content.some(({ type }) => type === 'reasoning') ? ONLY_THOUGHTS : EMPTY)
+  }
+  return { stopReason: 'completed' }
+}
+
+interface Said {
+  message: string
+  hint: string
+}
+
+const EMPTY: Said = { message: 'the model ended without an answer', hint: 'prompt it again, or take another model' }
+const ONLY_THOUGHTS: Said = { message: 'the model ended after its thoughts, without an answer', hint: EMPTY.hint }
+const UNPARSED: Said = {
+  message: "the model's server said that a tool is called, and gave no call",
+  hint: 'vLLM needs --enable-auto-tool-choice --tool-call-parser NAME, llama-server needs --jinja; or take a model that calls tools',
+}
+const LOOPING: Said = {
+  message: 'the model made the same calls with the same results five times: stopped',
+  hint: 'prompt it with what it should do instead, or take another model',
+}
+
+const stopped = (stopReason: TurnOutcome['stopReason'], { message, hint }: Said): Omit<TurnOutcome, 'usage'> => ({
+  stopReason,
+  error: toWireError(new AppError('provider_error', message, { hint })),
+})
 
 const failed = (error: unknown): Omit<TurnOutcome, 'usage'> => ({ stopReason: 'failed', error: toWireError(toAppError(error)) })
 

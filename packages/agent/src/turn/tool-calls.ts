@@ -7,6 +7,7 @@ import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
 import { NONE_BEGUN } from './begun-calls.ts'
 import type { BegunCall, BegunCalls } from './begun-calls.ts'
 import type { ModelCall } from './message-builder.ts'
+import type { RepeatGuard } from './repeat-guard.ts'
 import type { TurnContext } from './types.ts'
 
 const PARALLEL_READS = 8
@@ -22,8 +23,7 @@ export interface CallComponents {
   clock: Clock
   log: Logger
   node: string
-  /** What the model reads of a result. */
-  guard(call: { name: string; input: Json }, output: string): string
+  guard: RepeatGuard
 }
 
 /**
@@ -67,7 +67,7 @@ async function end(
   { call, result, durationMs }: { call: ModelCall; result: ToolResult; durationMs: number },
 ): Promise<void> {
   const { id: callId, name, input } = call
-  const output = guard(call, result.output)
+  const output = guard.note(call, result.output)
   await append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: result.isError ?? false, durationMs })
 }
 

@@ -8,8 +8,11 @@ const STOPPED: Record<Exclude<TurnEnded['stopReason'], 'completed'>, string> = {
   failed: 'the turn failed',
   interrupted: 'the turn was interrupted; to continue it: qmtcode sessions resume',
   max_steps: 'stopped: too many steps in one turn',
-  length: 'stopped: the model reached its length limit',
+  length: 'stopped: the model reached its length limit, and its answer is cut; to go on, prompt: continue',
   refused: 'the model refused to answer',
+  empty: 'the model gave no answer',
+  unparsed_call: 'the model wrote a tool call as text',
+  looping: 'stopped: the model repeats itself',
 }
 
 /** Why a turn stopped, in a few words; undefined where it came to its end, or where its error says it. */
@@ -40,6 +43,9 @@ export function turnExitCode(event: TurnEnded, unanswered: boolean): number {
     case 'interrupted':
     case 'max_steps':
     case 'length':
+    case 'empty':
+    case 'unparsed_call':
+    case 'looping':
       return event.error ? exitCodeOf(fromWireError(event.error)) : 1
   }
 }

@@ -15,6 +15,7 @@ export function promptResponseOf({ stopReason, usage, error, sessionId }: TurnEn
     case 'cancelled':
       return responseOf('cancelled', usage)
     case 'max_steps':
+    case 'looping':
       return responseOf('max_turn_requests', usage)
     case 'length':
       return responseOf('max_tokens', usage)
@@ -23,6 +24,8 @@ export function promptResponseOf({ stopReason, usage, error, sessionId }: TurnEn
     case 'interrupted':
       throw interrupted(sessionId)
     case 'failed':
+    case 'empty':
+    case 'unparsed_call':
       throw error ? fromWireError(error) : new AppError('internal', 'the turn failed')
   }
 }

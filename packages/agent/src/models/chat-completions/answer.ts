@@ -79,21 +79,34 @@ export function createAnswer(model: string): Answer {
   }
 }
 
-const FINISH: Readonly<Record<string, LanguageModelV4FinishReason['unified']>> = {
-  stop: 'stop',
-  eos: 'stop',
-  end_turn: 'stop',
-  length: 'length',
-  max_tokens: 'length',
-  content_filter: 'content-filter',
-  tool_calls: 'tool-calls',
-  function_call: 'tool-calls',
-  error: 'error',
+type Unified = LanguageModelV4FinishReason['unified']
+
+/** Words that servers end an answer with: OpenAI's, and those of vLLM, llama-server, Mistral, DeepSeek, Zhipu and gateways to Google and Anthropic. */
+const WORDS: Readonly<Partial<Record<Unified, readonly string[]>>> = {
+  stop: ['stop', 'eos', 'eos_token', 'end_turn', 'stop_sequence', 'done', 'completed', 'normal'],
+  length: ['length', 'max_tokens', 'max_length', 'model_length', 'max_output_tokens', 'model_context_window_exceeded'],
+  'content-filter': ['content_filter', 'safety', 'recitation', 'sensitive', 'blocklist', 'prohibited_content', 'spii', 'refusal'],
+  'tool-calls': ['tool_calls', 'tool_call', 'function_call', 'tool_use'],
+  error: [
+    'error',
+    'abort',
+    'aborted',
+    'cancelled',
+    'canceled',
+    'timeout',
+    'insufficient_system_resource',
+    'network_error',
+    'malformed_function_call',
+  ],
 }
+
+const FINISH = new Map(
+  Object.entries(WORDS).flatMap(([unified, words]) => words.map((word): [string, Unified] => [word, unified as Unified])),
+)
 
 /** Some servers end a call with `stop`: whoever called a tool waits for its result. */
 function finishReason(raw: string | undefined, hasCalls: boolean): LanguageModelV4FinishReason {
-  const unified = raw === undefined ? 'stop' : (FINISH[raw.toLowerCase()] ?? 'other')
+  const unified = raw === undefined ? 'stop' : (FINISH.get(raw.toLowerCase()) ?? 'other')
   return { unified: hasCalls && unified === 'stop' ? 'tool-calls' : unified, raw }
 }
 
