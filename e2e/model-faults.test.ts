@@ -17,7 +17,7 @@ const KEY = 'tangerine-0f9c1d2e-of-the-server' // shaped like no vendor's: only 
 
 const ANSWERS: Record<string, readonly Answer[]> = {
   'refused key': [[{ fault: { status: 401, message: `Incorrect API key provided: ${KEY}`, code: 'invalid_api_key' } }]],
-  'too often': [[{ fault: { status: 429, retryAfter: '7', message: 'slow down', code: 'rate_limit_exceeded' } }]],
+  'too often': [[{ fault: { status: 429, retryAfter: '1', message: 'slow down', code: 'rate_limit_exceeded' } }]],
   'broken server': [[{ fault: { status: 500, message: `trace of ${KEY}: boom` } }]],
   'web page': [[{ fault: 'html' }]],
   'half an answer': [[{ text: ['the answer ', 'is'] }, { fault: 'half' }]],
@@ -51,6 +51,8 @@ interface Expected {
   details?: ErrorDetails
   message: RegExp
   hint: RegExp
+  /** Calls after the first, each shown. */
+  retries?: number
 }
 
 const FAULTS: Expected[] = [
@@ -64,9 +66,10 @@ const FAULTS: Expected[] = [
   {
     prompt: 'too often',
     code: 'rate_limited',
-    details: { status: 429, providerCode: 'rate_limit_exceeded', retryAfterMs: 7_000 },
+    details: { status: 429, providerCode: 'rate_limit_exceeded', retryAfterMs: 1_000 },
     message: /slow down/,
-    hint: /try again in 7 s/,
+    hint: /try again in 1 s/,
+    retries: 3,
   },
   {
     prompt: 'broken server',
@@ -74,10 +77,17 @@ const FAULTS: Expected[] = [
     details: { status: 500, providerCode: 'scripted_error' },
     message: /boom/,
     hint: /gpu-server's/,
+    retries: 3,
   },
   { prompt: 'web page', code: 'provider_error', details: { status: 200 }, message: /web page/, hint: /gpu-server's/ },
   { prompt: 'half an answer', code: 'provider_error', message: /ended early/, hint: /gpu-server's/ },
-  { prompt: 'cut connection', code: 'provider_error', message: /ended early/, hint: /gpu-server's/ },
+  {
+    prompt: 'cut connection',
+    code: 'provider_error',
+    details: { providerCode: 'UND_ERR_SOCKET' },
+    message: /ended early/,
+    hint: /gpu-server's/,
+  },
   { prompt: 'never begins', code: 'timeout', message: /no first token within 2 s/, hint: /\[mesh\.timeouts\] of gpu-server/ },
   { prompt: 'falls silent', code: 'timeout', message: /went silent.*within 2 s/, hint: /\[mesh\.timeouts\] of gpu-server/ },
 ]
@@ -94,7 +104,9 @@ for (const expected of FAULTS) {
     assert.match(error.message, /gpu-server/)
     assert.match(error.hint ?? '', expected.hint)
     assert.match(stderr, new RegExp(`error\\[${expected.code}\\]: .*gpu-server`))
-    assert.equal(llm.requests.length, calls + 1, 'asked once, not again behind the user')
+    const retries = eventsOfType(eventsOf(stdout), 'model.retry')
+    assert.equal(retries.length, expected.retries ?? 0)
+    assert.equal(llm.requests.length, calls + 1 + retries.length, 'not asked again behind the user')
     await nothingRuns()
   })
 }

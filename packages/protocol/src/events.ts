@@ -259,6 +259,17 @@ const liveEventSchemas = [
     reasoningSoFar: z.string(),
   }),
   z.object({ ...envelope, ...inTurn, type: z.literal('tool.progress'), callId: z.string(), text: z.string() }),
+  /** A model call failed before anything of its answer came, with what passes by itself: it is made again after `delayMs`. */
+  z.object({
+    ...envelope,
+    ...inTurn,
+    type: z.literal('model.retry'),
+    /** Which try comes, the first retry being 1, and how many there are at the most. */ attempt: z.int().positive(),
+    of: z.int().positive(),
+    delayMs: z.number().nonnegative(),
+    code: z.string().max(60),
+    message: z.string().max(2_000),
+  }),
   /** Who follows the session from now on: a person on two terminals of one node is there once. */
   z.object({ ...envelope, type: z.literal('presence.changed'), present: z.array(authorSchema) }),
   z.object({ ...envelope, type: z.literal('link.lost'), peerId: peerIdSchema, node: z.string(), graceMs: z.number() }),

@@ -22,7 +22,17 @@ export function toProviderError(error: unknown, called: CalledModel): AppError {
 }
 
 export function endedEarly(called: CalledModel, cause?: unknown): AppError {
-  return providerError(called, `${called.model} ended early: the model's server closed the stream before the answer was whole`, { cause })
+  const details = networkDetails(cause)
+  return providerError(called, `${called.model} ended early: the model's server closed the stream before the answer was whole`, {
+    cause,
+    details,
+  })
+}
+
+/** What the socket told, so that a caller can tell what passes by itself. */
+function networkDetails(cause: unknown): ErrorDetails | undefined {
+  const providerCode = causeCode(cause)
+  return providerCode === undefined ? undefined : { providerCode }
 }
 
 function fromStatus(error: APICallError, called: CalledModel): AppError {
@@ -80,6 +90,7 @@ function unreachable(error: APICallError, called: CalledModel): AppError {
   const why = NETWORK_REASONS[code ?? ''] ?? provider.redact(error.message.replace(/^Cannot connect to API:\s*/, ''))
   return providerError(called, `cannot reach ${provider.title} at ${provider.baseUrl ?? ''}: ${why}`, {
     cause: error,
+    details: networkDetails(error),
     hint: `is it running there? The address is [providers.${provider.name}] base_url`,
   })
 }
@@ -200,7 +211,11 @@ function describe(error: unknown): string {
   }
 }
 
-function providerError(called: CalledModel, message: string, options: { cause?: unknown; hint?: string } = {}): AppError {
+function providerError(
+  called: CalledModel,
+  message: string,
+  options: { cause?: unknown; hint?: string; details?: ErrorDetails } = {},
+): AppError {
   return new AppError('provider_error', clip(called.provider.redact(message)), options)
 }
 

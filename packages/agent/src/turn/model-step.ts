@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import { AppError, isAppError, newMessageId, toAppError } from '@qmtcode/protocol'
 import type { DurableEvent, DurableEventInit, MessageId, ModelCallOptions, ModelPart } from '@qmtcode/protocol'
 import { createMessageBuilder } from './message-builder.ts'
 import type { Message } from './message-builder.ts'
+import { RETRY_DELAYS_MS, retryDelayMs } from './retries.ts'
 import type { ChosenRoute, Router, TurnContext } from './types.ts'
 import { toUsage } from './usage.ts'
 
@@ -18,10 +20,35 @@ export interface StepComponents {
   /** Told of each settled route, before the first part. */
   onRoute(route: ChosenRoute): Promise<void>
   usedIds: Set<string>
+  /** Default: RETRY_DELAYS_MS. */
+  retryDelaysMs?: readonly number[]
 }
 
-/** One model call: streamed to the followers, then in the log, whole or as far as it came. */
+/**
+ * One model call: streamed to the followers, then in the log, whole or as far as it came. What passes by itself before anything of the answer came is
+ * tried again, for all to see.
+ */
 export async function runModelStep(components: StepComponents, options: ModelCallOptions): Promise<ModelStep> {
+  const { turn, retryDelaysMs = RETRY_DELAYS_MS } = components
+  for (let attempt = 0; ; attempt += 1) {
+    const { isBegun, ...step } = await callModel(components, options)
+    const delayMs = isBegun || !step.error ? undefined : retryDelayMs(step.error, attempt, retryDelaysMs)
+    if (delayMs === undefined || !step.error) return step
+    const { code, message } = step.error
+    const shown = { attempt: attempt + 1, of: retryDelaysMs.length, delayMs, code, message: message.slice(0, MAX_RETRY_CHARS) }
+    turn.publish({ type: 'model.retry', turnId: turn.turnId, ...shown })
+    try {
+      await setTimeout(delayMs, undefined, { signal: turn.signal })
+    } catch (cause) {
+      return { ...step, error: callError(cause, turn.signal) }
+    }
+  }
+}
+
+const MAX_RETRY_CHARS = 500
+
+/** `isBegun`: something of an answer came. */
+async function callModel(components: StepComponents, options: ModelCallOptions): Promise<ModelStep & { isBegun: boolean }> {
   const { router, turn, append, onRoute, usedIds } = components
   const builder = createMessageBuilder(usedIds)
   const messageId = newMessageId()
@@ -35,10 +62,12 @@ export async function runModelStep(components: StepComponents, options: ModelCal
     await onRoute(opened.route)
   } catch (cause) {
     if (parts) discard(parts)
-    return { message: builder.build(), error: callError(cause, turn.signal) }
+    return { message: builder.build(), error: callError(cause, turn.signal), isBegun: false }
   }
+  let isBegun = false
   try {
     for await (const part of abortable(parts, turn.signal)) {
+      isBegun ||= !ANNOUNCEMENTS.has(part.type)
       const shown = builder.add(part)
       if (shown) turn.publish({ type: 'message.delta', turnId: turn.turnId, messageId, ...shown })
     }
@@ -48,8 +77,11 @@ export async function runModelStep(components: StepComponents, options: ModelCal
   }
   const message = builder.build()
   await store({ message, messageId, partial: error !== undefined || isCut(message) }, { turn, append })
-  return { message, error }
+  return { message, error, isBegun }
 }
+
+/** Parts that are nothing of an answer. */
+const ANNOUNCEMENTS: ReadonlySet<ModelPart['type']> = new Set(['stream-start', 'response-metadata', 'ping'])
 
 const isCut = ({ finish }: Message): boolean => finish?.reason.unified === 'error' || finish?.reason.unified === 'interrupted'
 

@@ -39,6 +39,8 @@ export interface TurnOptions {
    * sandbox, in it without asking. Default: no.
    */
   guestShell?: GuestShell
+  /** Waits before the retries of a model call, in milliseconds. Default: 500, 2,000, 5,000. */
+  retryDelaysMs?: readonly number[]
 }
 
 type GuestShell = 'no' | 'ask' | 'sandbox'
@@ -52,7 +54,7 @@ export function createTurnRunner(components: TurnComponents, options: TurnOption
     let run: Run
     if (isAnswered(turn)) return { stopReason: 'completed', usage: noUsage }
     try {
-      run = await openRun(components, turn, options.guestShell ?? 'no')
+      run = await openRun(components, turn, options)
     } catch (error) {
       return { stopReason: 'failed', usage: noUsage, error: toWireError(error) }
     }
@@ -81,7 +83,8 @@ interface Run {
   used?: number
 }
 
-async function openRun(components: TurnComponents, turn: TurnContext, guestShell: GuestShell): Promise<Run> {
+async function openRun(components: TurnComponents, turn: TurnContext, options: TurnOptions): Promise<Run> {
+  const { guestShell = 'no', retryDelaysMs } = options
   const { tools, clock, log, node, router } = components
   const forGuest = turn.guest !== undefined
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
@@ -109,6 +112,7 @@ async function openRun(components: TurnComponents, turn: TurnContext, guestShell
       turn,
       append,
       usedIds: callIdsOf(events),
+      retryDelaysMs,
       onRoute: async (route) => {
         run.route = route
         await appendRoute(route)

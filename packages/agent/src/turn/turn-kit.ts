@@ -82,6 +82,7 @@ export interface KitOptions {
   /** What the tools believe to hold commands; nothing does. */
   confinement?: Confinement
   maxSteps?: number
+  retryDelaysMs?: readonly number[]
 }
 
 const agent: AgentSpec = { id: 'main', name: 'main', description: '', kind: 'local', capabilities: [], target: { kind: 'local' } }
@@ -112,7 +113,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
       log: silentLogger,
       node: 'here',
     },
-    { maxSteps: options.maxSteps },
+    { maxSteps: options.maxSteps, retryDelaysMs: options.retryDelaysMs },
   )
   const author = { node: 'here' }
   const go = async ({ promptId, turnId }: { promptId: PromptId; turnId: string }, change?: Partial<TurnContext>): Promise<TurnOutcome> => {

@@ -120,6 +120,12 @@ export function createEventView(sink: EventSink, { style, namesFlags, isRemote =
         return
       case 'question.answered':
         return showReply(event)
+      case 'model.retry':
+        return sink.line(
+          style.yellow(
+            `${printableLine(event.message, 200)}: trying again in ${duration(event.delayMs)} (${event.attempt} of ${event.of})`,
+          ),
+        )
       case 'link.lost':
         return sink.line(style.yellow(`reconnecting to ${printableLine(event.node)}, at most ${duration(event.graceMs)} …`))
       case 'link.restored':

@@ -62,6 +62,11 @@ export function createUpdates(options: UpdatesOptions): Updates {
       case 'tool.ended':
         progress.delete(toolCallIdOf(event))
         return [{ sessionUpdate: 'tool_call_update', ...endedCallOf(event, options) }]
+      case 'model.retry':
+        return notice(
+          'warning',
+          `${event.message}: trying again in ${Math.ceil(event.delayMs / 1_000)} s (${event.attempt} of ${event.of})`,
+        )
       case 'link.lost':
         return notice('warning', `${event.node} cannot be reached: reconnecting, for ${Math.round(event.graceMs / 1_000)} s`)
       case 'link.restored':

@@ -134,7 +134,9 @@ async function statusError(url: string, { statusCode, headers, body }: Dispatche
   const found = data === undefined ? undefined : readChunk(data)
   const error = found && 'error' in found ? found.error : data
   const words = typeof error === 'string' ? error : (error as { message?: unknown } | undefined)?.message
-  const message = typeof words === 'string' ? words : responseBody.trim().slice(0, 500) || `status ${statusCode}`
+  const isPage = isHtml(String(headers['content-type'] ?? ''))
+  const said = isPage ? 'a web page in place of an answer' : responseBody.trim().slice(0, 500)
+  const message = typeof words === 'string' ? words : said || `status ${statusCode}`
   return new APICallError({ message, url, requestBodyValues: {}, statusCode, responseHeaders, responseBody, data: data ?? {} })
 }
 
