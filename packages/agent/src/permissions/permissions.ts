@@ -5,6 +5,8 @@ import { isWithin } from '../tools/workspace.ts'
 import { guestAllow, guestOptions, isReserved } from './guests.ts'
 import { PERMISSION_DEFAULTS } from './names.ts'
 import type { PermissionAction, PermissionName } from './names.ts'
+import { obeyedByName, obeyedName } from './obeyed-files.ts'
+import type { Obeyed } from './obeyed-files.ts'
 import { findRule, isAbsoluteRule } from './rules.ts'
 import type { PermissionDecision, PermissionOptions, PermissionRule, Permissions, PermissionSubject, SessionPermissions } from './types.ts'
 
@@ -53,7 +55,7 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   if (missing !== undefined) return { action: 'deny', reason: missing, needs: [] }
   const actions: [PermissionName, PermissionAction][] = [[permission, ownAction(subject, standing)]]
   if (path?.place === 'outside') actions.push(['outside', outsideAction(subject, standing)])
-  if (isRunByGit(subject) && !isAllowedByRule(subject, standing)) actions.push(['shell', shellAction(standing)])
+  if (wouldBeObeyed(subject, standing)) actions.push(['shell', shellAction(standing)])
   const denied = actions.find(([, action]) => action === 'deny')
   if (denied) return { action: 'deny', reason: `[permissions] deny this (${denied[0]})`, needs: [] }
   const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
@@ -91,13 +93,18 @@ function outsideAction(subject: PermissionSubject, { options, allow, grants }: S
   return action === 'ask' && (allowed || grants.hasOutside(subject)) ? 'allow' : action
 }
 
-/** A hook or a setting within `.git` is a command for the next `git status`, whoever types it. */
-const isRunByGit = ({ permission, path }: PermissionSubject): boolean =>
-  permission === 'edit' && path !== undefined && /(?:^|[/\\])\.git(?:[/\\]|$)/i.test(path.real)
+/** A hook of git is a command for the next `git status`, whoever types it. */
+const obeyedBy = ({ permission, path }: PermissionSubject): Obeyed | undefined =>
+  permission === 'edit' && path !== undefined ? (path.obeyed ?? obeyedByName(path)) : undefined
 
-function isAllowedByRule(subject: PermissionSubject, standing: Standing): boolean {
+/** For the person where it would run here; for a guest also where it is words to an agent. A rule allows it that names such a file. */
+function wouldBeObeyed(subject: PermissionSubject, standing: Standing): boolean {
+  const obeyed = obeyedBy(subject)
+  if (!obeyed) return false
+  if (standing.forGuest) return true
   const rule = ruleFor(subject, standing)
-  return rule?.match !== undefined && rule.action === 'allow'
+  const isNamed = rule?.action === 'allow' && rule.match !== undefined && obeyedName(rule.match) !== undefined
+  return obeyed.runs && obeyed.isAround !== true && !isNamed
 }
 
 function shellAction(standing: Standing): PermissionAction {
@@ -117,7 +124,8 @@ function hides(subject: PermissionSubject, { options, grants }: Standing): boole
 function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject, { confinement }: Standing): string {
   const reasons: string[] = []
   if (needs.includes('outside')) reasons.push('outside the workspace')
-  if (isRunByGit(subject)) reasons.push('git runs what is written there')
+  const obeyed = obeyedBy(subject)
+  if (obeyed && needs.includes('shell')) reasons.push(`${obeyed.by} ${obeyed.runs ? 'runs' : 'obeys'} what is written there`)
   else if (needs.includes('shell')) reasons.push(describeConfinement(confinement))
   return reasons.join('; ')
 }

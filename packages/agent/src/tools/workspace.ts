@@ -1,6 +1,7 @@
 import { lstat, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
+import type { Obeyed } from '../permissions/obeyed-files.ts'
 import type { Confinement, ConfinedPlace } from '../sandbox/types.ts'
 
 /**
@@ -17,6 +18,8 @@ export interface ResolvedPath {
   /** Relative within the workspace, else absolute. */
   shown: string
   place: Place
+  /** Who runs or obeys what is written there, where the name alone does not say it. */
+  obeyed?: Obeyed
 }
 
 /** The files of one session: names become real paths here, and nowhere else. */
