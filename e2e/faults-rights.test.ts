@@ -49,9 +49,9 @@ test('a follow and a prompt under way end at once when the share is taken, the r
   const taken = await within(CUT_MS, shared.ended)
   assert.ok(isAppError(taken, 'not_found'), String(taken))
   assert.equal(shared.seen.at(-1)?.type, 'session.unshared')
-  script.release()
-  const end = await followUntil(alice, id, ({ type }) => type === 'turn.ended') // its prompt was taken when it might: it goes on
-  assert.ok(!shared.seen.some(({ type }) => type === 'turn.ended') && end.length > 0)
+  const end = (await followUntil(alice, id, ({ type }) => type === 'turn.ended')).at(-1) // nobody released it
+  assert.ok(end?.type === 'turn.ended' && end.stopReason === 'failed' && end.error?.code === 'forbidden', JSON.stringify(end))
+  assert.ok(!shared.seen.some(({ type }) => type === 'turn.ended'))
 
   await give()
   const { ended } = await following(bob, id)

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createPeerBounds, createPeerSessions } from '@qmtcode/agent'
-import type { LocalSessions, RunTurn } from '@qmtcode/agent'
+import { createPeerBounds, createPeerSessions, createTurnJudge } from '@qmtcode/agent'
+import type { LocalSessions, RunTurn, SessionsComponents, SharedSessions } from '@qmtcode/agent'
 import { createMeshNode } from '@qmtcode/mesh'
 import { loadPeerId } from '@qmtcode/mesh/identity'
 import type { MeshNode } from '@qmtcode/mesh'
@@ -42,23 +42,22 @@ export async function startMeshSessions(runTurn: RunTurn, options: MeshSessionsO
   const homes = { host: await home(), alice: await home(), bob: await home() }
   const idOf = async (name: keyof typeof homes): Promise<PeerId> => await loadPeerId(join(homes[name], 'key'))
   const ids = { alice: await idOf('alice'), bob: await idOf('bob') }
-  const host = opening.use(await startSessionsHost(runTurn, { node: { name: 'host', peerId: await idOf('host') } }))
+  const self = { name: 'host', peerId: await idOf('host') }
+  const assertMay: SessionsComponents['assertMay'] = async (...asked) =>
+    await createTurnJudge({ agents: host.agents, node: self }, { share: share(), about: running.node.about })(...asked)
+  const host = opening.use(await startSessionsHost(runTurn, { node: self, assertMay }))
+  const share = (): SharedSessions => ({ agents: ['*'], workspaces: [host.workspace], models: ['*'], sessions: 'shared' })
 
   const startHostNode = async (port: string): Promise<{ node: MeshNode; address: string }> => {
     const sessions = options.wrap?.(host.local(), ids) ?? host.local()
-    const self = { name: 'host', peerId: await idOf('host') }
     const bounds = createPeerBounds({ sessions, clock: systemClock, node: self }, options.limits)
     const node = await makeNode({ home: homes.host, name: 'host', port })
     for (const guest of ['alice', 'bob'] as const) await node.trust.admit(ids[guest], { role: 'client', name: guest })
     node.serve(sessionsContract, {
       handlersFor: (caller) =>
-        sessionsHandlers(
-          createPeerSessions(
-            { sessions, agents: host.agents, bounds, node: self },
-            { caller, share: { agents: ['*'], workspaces: [host.workspace], models: ['*'], sessions: 'shared' } },
-          ),
-        ),
+        sessionsHandlers(createPeerSessions({ sessions, agents: host.agents, bounds, node: self }, { caller, share: share() })),
     })
+    node.onStanding(() => void host.local().judgeAgain())
     const { listenAddresses } = await node.start()
     return { node, address: listenAddresses[0] ?? '' }
   }

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEventLog, createPermissions, createSessions, createTools, createWorkspaceFiles } from '@qmtcode/agent'
-import type { AgentCatalog, LocalSessions, RunTurn } from '@qmtcode/agent'
+import type { AgentCatalog, LocalSessions, RunTurn, SessionsComponents } from '@qmtcode/agent'
 import { silentLogger, systemClock } from '@qmtcode/protocol'
-import type { AgentSpec, PeerId, Sessions } from '@qmtcode/protocol'
+import type { AgentSpec, Sessions } from '@qmtcode/protocol'
 
 /** The product's sessions over a log in a directory of their own. */
 export interface SessionsHost extends AsyncDisposable {
@@ -22,7 +22,7 @@ const agents = { get: (id: string) => (id === coder.id ? coder : undefined), def
 
 export async function startSessionsHost(
   runTurn: RunTurn,
-  { node = { name: 'host' } }: { node?: { name: string; peerId?: PeerId } } = {},
+  { node = { name: 'host' }, assertMay }: Partial<Pick<SessionsComponents, 'node' | 'assertMay'>> = {},
 ): Promise<SessionsHost> {
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-host-'))
   const parts = { clock: systemClock, logger: silentLogger }
@@ -31,7 +31,7 @@ export async function startSessionsHost(
     await log.start()
     const tools = createTools({ env: process.env }, { qmtHome: join(workspace, '.qmt') })
     const files = createWorkspaceFiles({ tools, permissions: createPermissions(), env: process.env })
-    const sessions = createSessions({ ...parts, log, runTurn, files, agents, node }, { defaultWorkspace: workspace })
+    const sessions = createSessions({ ...parts, log, runTurn, files, agents, assertMay, node }, { defaultWorkspace: workspace })
     await sessions.start()
     return { log, sessions }
   }

@@ -5,8 +5,8 @@ import type { Clock, StopReason, Usage } from '@qmtcode/protocol'
 import { redact } from '../models/redact.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
-import { leastRights } from '../permissions/least-rights.ts'
 import { createGuestWords } from '../turn/guest-words.ts'
+import { createTurnRights } from '../turn/turn-rights.ts'
 import type { TurnContext, TurnOutcome } from '../turn/types.ts'
 import { addUsage, noUsage } from '../turn/usage.ts'
 import type { AgentSession } from './agent-session.ts'
@@ -77,9 +77,12 @@ function listen(hearing: Hearing, { session, workspace }: { session: AgentSessio
   const guestWords = createGuestWords(turn.isGuest)
   for (const event of turn.events) guestWords.observe(event)
   const granted = grantedBefore(turn.events, turn.author.peerId, workspace)
-  const permissions = leastRights(hearing.permissions, { allow: turn.allow, granted, forGuest }, guestWords.has)
+  const rights = createTurnRights(
+    { turn, permissions: hearing.permissions },
+    { allow: turn.allow, granted, forGuest, hasGuestWords: guestWords.has },
+  )
   const requests = createTurnRequests(
-    { turn, workspace, permissions, recorder, clock, pause: watch.pause, resume: watch.resume },
+    { turn, workspace, rights, recorder, clock, pause: watch.pause, resume: watch.resume },
     { forGuest, mode: turn.mode, guestShell },
   )
   session.listener = {
@@ -129,7 +132,7 @@ async function converse(
     tried: [],
     foreignSessionId: session.id,
   })
-  signal.throwIfAborted()
+  await turn.assertAllowed()
   session.knows = true
   const answer = session.race(session.agent.request('session/prompt', { sessionId: session.id, prompt }))
   const cancelled = Promise.withResolvers<never>()

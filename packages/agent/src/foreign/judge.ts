@@ -3,6 +3,7 @@ import type { DurableEvent, Json } from '@qmtcode/protocol'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { ToolPermission } from '../tools/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
+import type { Grant } from '../turn/turn-rights.ts'
 import type { CallUpdate } from './updates.ts'
 
 /** What a call of the agent's own would do, as far as it says; what it does not say counts as a command. */
@@ -11,6 +12,8 @@ export interface Claim {
   permission: ToolPermission
   paths: string[]
   command?: string
+  /** What it would do is not all in `command`: it has arguments beside it, a directory, an environment. */
+  isMore?: boolean
 }
 
 const MAX_PATHS = 100
@@ -27,7 +30,8 @@ export function claimOf(call: CallUpdate, name: string): Claim {
   const command = commandIn(call.rawInput)
   const isUnclear = paths.length === 0 || paths.length > MAX_PATHS
   const permission = command !== undefined ? 'shell' : permissionOf(call.kind ?? 'other', isUnclear)
-  return { name, permission, paths: paths.slice(0, MAX_PATHS), ...(command !== undefined && { command }) }
+  const isMore = permission === 'shell' && !isWhole(call.rawInput)
+  return { name, permission, paths: paths.slice(0, MAX_PATHS), ...(command !== undefined && { command }), ...(isMore && { isMore }) }
 }
 
 function permissionOf(kind: string, isUnclear: boolean): ToolPermission {
@@ -60,9 +64,9 @@ export async function judge(
   { workspace, permissions }: { workspace: Workspace; permissions: SessionPermissions },
   { forGuest, mode, guestShell }: JudgeOptions,
 ): Promise<PermissionDecision & { subjects: PermissionSubject[] }> {
-  const { name: tool, permission, command } = claim
+  const { name: tool, permission, command, isMore } = claim
   const resolved = await Promise.all(claim.paths.map((path) => workspace.resolve(path)))
-  const subjects: PermissionSubject[] = resolved.length === 0 || permission === 'shell' ? [{ tool, permission, command }] : []
+  const subjects: PermissionSubject[] = resolved.length === 0 || permission === 'shell' ? [{ tool, permission, command, isMore }] : []
   for (const path of resolved) subjects.push({ tool, permission: permission === 'shell' ? 'read' : permission, path })
   const deny = (reason: string) => ({ action: 'deny' as const, reason, needs: [], subjects })
   if (mode === 'plan' && permission !== 'read') return deny('plan mode: nothing is changed or run')
@@ -80,24 +84,32 @@ export async function judge(
 }
 
 /** What the log says was allowed for the session, to whoever `peerId` is: nobody lends it to another node. */
-export function grantedBefore(events: readonly DurableEvent[], peerId: string | undefined, workspace: Workspace): PermissionSubject[] {
+export function grantedBefore(events: readonly DurableEvent[], peerId: string | undefined, workspace: Workspace): Grant[] {
   const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
   return events.flatMap((event) => {
     if (event.type === 'permission.requested' && !event.reserved && event.author.peerId === peerId) asked.set(event.id, event)
-    const request = event.type === 'permission.answered' && event.answer === 'allow_session' ? asked.get(event.id) : undefined
+    if (event.type !== 'permission.answered' || event.answer !== 'allow_session') return []
+    const [request, { by }] = [asked.get(event.id), event]
     if (!request) return []
     const paths = pathsOfInput(request.input)
-    const command = commandIn(request.input)
+    const command = commandOfInput(request.input)
     const own = (request.needs ?? []).filter((need): need is ToolPermission => need !== 'outside' && isPermission(need))
     const permissions: ToolPermission[] = own.length > 0 ? own : ['read']
-    return permissions.flatMap((permission): PermissionSubject[] => {
+    return permissions.flatMap((permission): Grant[] => {
       const base = { tool: request.tool, permission, ...(permission === 'shell' && { command }) }
-      return paths.length === 0 || permission === 'shell' ? [base] : paths.map((path) => ({ ...base, path: workspace.locate(path) }))
+      if (paths.length === 0 || permission === 'shell') return [{ subject: base, by }]
+      return paths.map((path) => ({ subject: { ...base, path: workspace.locate(path) }, by }))
     })
   })
 }
 
 const isPermission = (word: string): boolean => ['read', 'edit', 'shell', 'web', 'mcp'].includes(word)
+
+/** As a question has it. Undefined where the command was not all that would be run. */
+function commandOfInput(input: Json): string | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input) || input['more'] === true) return undefined
+  return typeof input['command'] === 'string' ? input['command'] : undefined
+}
 
 function pathsOfInput(input: Json): string[] {
   if (typeof input !== 'object' || input === null || Array.isArray(input) || !Array.isArray(input['paths'])) return []
@@ -122,6 +134,16 @@ function commandIn(input: unknown): string | undefined {
   const found = values.find((value) => value !== undefined && value !== null && value !== '')
   if (found === undefined) return undefined
   return typeof found === 'string' ? found : Array.isArray(found) ? found.join(' ') : JSON.stringify(found)
+}
+
+/** Words about a command, and what bounds it, change nothing that it does. */
+const ABOUT_COMMAND: ReadonlySet<string> = new Set(['description', 'title', 'timeout', 'timeout_ms', 'timeout_seconds'])
+
+/** Whether the command is one text, and all that a call says it would run. */
+function isWhole(input: unknown): boolean {
+  if (typeof input !== 'object' || input === null) return false
+  const said = Object.entries(input).filter(([key]) => !ABOUT_COMMAND.has(key))
+  return said.length === 1 && COMMAND_KEYS.includes(said[0]?.[0] ?? '') && typeof said[0]?.[1] === 'string'
 }
 
 function plainPath(path: string): string {

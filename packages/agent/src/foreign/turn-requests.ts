@@ -11,10 +11,11 @@ import type {
 } from '@agentclientprotocol/sdk'
 import { toAppError } from '@qmtcode/protocol'
 import type { Clock, PermissionAnswer } from '@qmtcode/protocol'
-import type { PermissionSubject, SessionPermissions } from '../permissions/types.ts'
+import type { PermissionSubject } from '../permissions/types.ts'
 import type { ToolPermission } from '../tools/types.ts'
 import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
 import { writeAtomic } from '../tools/write-atomic.ts'
+import type { TurnRights } from '../turn/turn-rights.ts'
 import type { TurnContext } from '../turn/types.ts'
 import { diffsOf } from './call-text.ts'
 import { claimOf, judge } from './judge.ts'
@@ -29,7 +30,7 @@ const DENIED = -32_603
 export interface RequestComponents {
   turn: TurnContext
   workspace: Workspace
-  permissions: SessionPermissions
+  rights: TurnRights
   recorder: Recorder
   clock: Clock
   /** Called before a person is asked, and after: meanwhile the agent's silence is no fault of its own. */
@@ -39,25 +40,32 @@ export interface RequestComponents {
 
 /** What an agent asks its client in a turn: decided by our rules, and by whoever our rules say may decide. */
 export function createTurnRequests(components: RequestComponents, options: JudgeOptions) {
-  const { turn, workspace, permissions, recorder, clock } = components
+  const { turn, workspace, rights, recorder, clock } = components
   const allowed = new Set<string>() // files that an allowed call of this turn edits: its own write is not asked for again
 
   /** Why not, or nothing. */
   const permit = async (claim: Claim, told: { callId: string; title: string; diff?: string }): Promise<string | undefined> => {
-    const decision = await judge(claim, { workspace, permissions }, options)
+    const decision = await judge(claim, { workspace, permissions: await rights.now() }, options)
     if (decision.action === 'deny') return `not allowed: ${decision.reason}`
     if (decision.action === 'ask') {
-      const { paths, command, permission } = claim
-      const { answer, reason } = await asked(components, {
+      const { paths, command, permission, isMore } = claim
+      const { answer, reason, by } = await asked(components, {
         callId: told.callId,
         tool: claim.name,
-        input: { title: told.title, paths, ...(command !== undefined && { command }), ...(told.diff && { diff: told.diff }) },
+        input: {
+          title: told.title,
+          paths,
+          ...(command !== undefined && { command }),
+          ...(isMore && { more: true }),
+          ...(told.diff && { diff: told.diff }),
+        },
         summary: summaryOf(told.title, claim, decision.reason),
         needs: decision.needs,
         ...(decision.reserved && { reserved: true }),
       })
       if (answer === 'deny') return `not allowed: ${reason ?? 'the user said no'}`
-      if (answer === 'allow_session' && !decision.reserved) for (const subject of decision.subjects) permissions.grant(subject)
+      if (answer === 'allow_session' && !decision.reserved) for (const subject of decision.subjects) rights.add({ subject, by })
+      await turn.assertAllowed()
       if (await hasMoved(workspace, decision.subjects)) return `${permission}: a path changed while this was asked`
     }
     if (claim.permission === 'edit') for (const { path } of decision.subjects) if (path) allowed.add(path.real)
@@ -76,6 +84,7 @@ export function createTurnRequests(components: RequestComponents, options: Judge
   }
   /** The path as it may be used. */
   const file = async (given: string, own: { name: string; permission: ToolPermission }): Promise<ResolvedPath> => {
+    await turn.assertAllowed()
     const path = await workspace.resolve(given)
     if (own.permission === 'edit' && allowed.has(path.real)) return path
     const claim: Claim = { ...own, paths: [given] }

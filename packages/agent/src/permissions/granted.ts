@@ -1,15 +1,16 @@
 import type { DurableEvent } from '@qmtcode/protocol'
 import type { ToolSet } from '../tools/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
-import type { PermissionSubject } from './types.ts'
+import type { Grant } from '../turn/turn-rights.ts'
 
 /**
- * What the log says was answered with `allow_session`. What was reserved for the host's person was allowed once, whatever the answer. Paths are taken as they were written, without following symlinks:
- * a link that was changed since then points at nothing that was granted, and is asked for again.
+ * What the log says was answered with `allow_session`, and by whom. What was reserved for the host's person was allowed once, whatever the
+ * answer. Paths are taken as they were written, without following symlinks: a link that was changed since then points at
+ * nothing that was granted, and is asked for again.
  */
-export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, workspace: Workspace): PermissionSubject[] {
+export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, workspace: Workspace): Grant[] {
   const asked = new Map<string, Extract<DurableEvent, { type: 'permission.requested' }>>()
-  const granted: PermissionSubject[] = []
+  const granted: Grant[] = []
   for (const event of events) {
     if (event.type === 'permission.requested' && !event.reserved) asked.set(event.id, event)
     if (event.type !== 'permission.answered' || event.answer !== 'allow_session') continue
@@ -19,7 +20,7 @@ export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, works
     if (!tool || input?.success !== true) continue
     const target = tool.target?.(input.data)
     const path = target?.path === undefined ? undefined : workspace.locate(target.path)
-    granted.push({ tool: tool.name, permission: tool.permission, path, command: target?.command })
+    granted.push({ subject: { tool: tool.name, permission: tool.permission, path, command: target?.command }, by: event.by })
   }
   return granted
 }

@@ -22,10 +22,6 @@ export function leastRights(permissions: Permissions, session: Session, hasGuest
       const reason = [decision.reason, 'asked since words of another node are in this session'].filter((part) => part !== '').join('; ')
       return { ...decision, reason }
     },
-    grant(subject) {
-      own.grant(subject)
-      if (KEPT.includes(subject.permission)) least.grant(subject)
-    },
     hides: (subject) => (hasGuestWords() ? least : own).hides(subject),
   }
 }

@@ -135,6 +135,13 @@ const CASES: Case[] = [
   })),
   { title: 'allow_session for edit', granted: [edit()], subject: edit(inside('b')), action: 'allow' },
   {
+    title: 'allow_session for shell is none where more is run',
+    granted: [shell('make')],
+    subject: { ...shell('make'), isMore: true },
+    action: 'ask',
+  },
+  { title: 'allow_session for shell is none where no command is named', granted: [other('shell')], subject: other('shell'), action: 'ask' },
+  {
     title: 'allow_session for a command is not one for .git',
     granted: [shell('ls'), edit()],
     subject: edit(inside('.git/config')),
@@ -177,11 +184,10 @@ for (const { title, options, allow = [], granted = [], subject, action } of CASE
   })
 }
 
-test('an answer for the session counts at once', () => {
-  const session = createPermissions().forSession({ allow: [], granted: [] })
-  assert.deepEqual(session.decide(edit(outside('/x/a'))).needs, ['edit', 'outside'])
-  session.grant(edit(outside('/x/a')))
-  assert.equal(session.decide(edit(outside('/x/b'))).action, 'allow')
+test('an answer for the session counts', () => {
+  const after = (...granted: PermissionSubject[]) => createPermissions().forSession({ allow: [], granted })
+  assert.deepEqual(after().decide(edit(outside('/x/a'))).needs, ['edit', 'outside'])
+  assert.equal(after(edit(outside('/x/a'))).decide(edit(outside('/x/b'))).action, 'allow')
 })
 
 test('says why shell is asked for', () => {
@@ -216,8 +222,9 @@ test('on behalf of a peer nothing but an edit in the workspace is allowed by wha
   const unasked = permissions.forSession({ allow: [], granted: [], forGuest: true })
   const plain = unasked.decide({ tool: 'write_file', permission: 'edit', path: path('workspace', 'a.txt') })
   assert.deepEqual([plain.action, plain.reserved ?? false], ['ask', false])
-  guest.grant({ tool: 'write_file', permission: 'edit', path: path('workspace', 'a.txt') })
-  assert.equal(edit(path('workspace', 'x.env')).action, 'ask')
+  const granted = [{ tool: 'write_file', permission: 'edit' as const, path: path('workspace', 'a.txt') }]
+  const later = permissions.forSession({ allow: ['edit'], granted, forGuest: true })
+  assert.equal(later.decide({ tool: 'write_file', permission: 'edit', path: path('workspace', 'x.env') }).action, 'ask')
 })
 
 test('shell = "sandbox": a guest runs commands unasked in a sandbox that works, and nothing else more than before', () => {

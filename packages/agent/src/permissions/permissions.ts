@@ -24,7 +24,6 @@ export function createPermissions(options: PermissionOptions = {}): Permissions 
       const standing: Standing = forGuest ? { ...own, options: guestOptions(options), allow: guestAllow(allow) } : own
       return {
         decide: (subject) => decide(subject, standing),
-        grant: (subject) => grants.add(subject),
         hides: (subject) => hides(subject, standing),
       } satisfies SessionPermissions
     },
@@ -161,7 +160,7 @@ function createGrants(): Grants {
 }
 
 /** Undefined: an answer for the session does not cover it, such as a command that is not known. */
-function grantKey({ tool, permission, command }: PermissionSubject): string | undefined {
-  if (permission === 'shell') return command === undefined ? undefined : `shell ${command.trim()}`
+function grantKey({ tool, permission, command, isMore }: PermissionSubject): string | undefined {
+  if (permission === 'shell') return command === undefined || isMore ? undefined : `shell ${command.trim()}`
   return permission === 'mcp' ? `mcp ${tool}` : permission
 }

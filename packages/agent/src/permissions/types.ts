@@ -26,6 +26,8 @@ export interface PermissionSubject {
   /** Of a tool that works on a path. */
   path?: ResolvedPath
   command?: ToolTarget['command']
+  /** What it does is not all in `command`: an answer is for this once. */
+  isMore?: boolean
 }
 
 export interface PermissionDecision {
@@ -39,7 +41,7 @@ export interface PermissionDecision {
 }
 
 /** What is known of a session. */
-interface SessionRights {
+export interface SessionRights {
   /** Words of `--allow`. */
   allow: readonly string[]
   granted: readonly PermissionSubject[]
@@ -61,8 +63,6 @@ export interface Permissions {
 
 export interface SessionPermissions {
   decide(subject: PermissionSubject): PermissionDecision
-  /** A person allowed this for the rest of the session. */
-  grant(subject: PermissionSubject): void
   /** Whether a file met on the way (in a search) is kept back: private, or named by a rule that does not allow it. */
   hides(subject: PermissionSubject): boolean
 }

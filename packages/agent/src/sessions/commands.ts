@@ -48,11 +48,13 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
           })
         }
         await engine.append(session, [{ type: 'session.shared', peerId, node, rights: expandRights(rights), author }])
+        await session.turn?.judgeAgain() // fewer rights than before, perhaps
       }),
     unshare: (id, peerId) =>
       engine.command(id, async (session) => {
         const share = (await rowOf(log, session)).shares.find((one) => one.peerId === peerId)
         if (share) await engine.append(session, [{ type: 'session.unshared', peerId, node: share.node, author }])
+        await session.turn?.judgeAgain()
       }),
     close: (id) =>
       engine.command(id, async (session) => {

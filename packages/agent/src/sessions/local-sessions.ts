@@ -34,6 +34,9 @@ export function createSessions(components: SessionsComponents, options: Sessions
       const found = await recover(engine, components)
       if (found.interrupted > 0) components.logger.warn('turns were interrupted by a crash', found)
     },
+    judgeAgain: async () => {
+      await Promise.all(engine.hot.all().map(async ({ turn }) => await turn?.judgeAgain()))
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -76,7 +76,7 @@ export function createOpenQuestions(host: TurnHost, { turnId, write, signal, ear
         : 'nobody can answer in this session'
       const answered = await put(asked, nobody)
       if (answered.type !== 'permission.answered') throw new AppError('internal', `${answered.id} is no permission`)
-      return { answer: answered.answer, reason: answered.reason }
+      return { answer: answered.answer, by: answered.by, reason: answered.reason }
     },
     question: async (question) => {
       const asked: Asked = { type: 'question.asked', turnId, id: newId('ask'), ...question, author: host.prompt.author }

@@ -13,10 +13,12 @@ export interface RunningTurn {
   /** Whose prompt it is. */
   readonly author: Author
   /**
-   * `cancelled` by a person, or `interrupted` by the node's stop. The first one counts.
+   * `cancelled` by a person, `interrupted` by the node's stop, or what says that it may not run any more. The first one counts.
    * A stop does not end a turn that waits for an answer: it is left as it is, for the next start to reopen.
    */
   abort(reason: AppError): void
+  /** Ends the turn if its prompt may not run any more. Never rejects. */
+  judgeAgain(): Promise<void>
   readonly answer: OpenQuestions['answer']
   readonly kindOf: OpenQuestions['kindOf']
   /** Resolves after the last event is written; rejects when it could not be. */
@@ -32,6 +34,7 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
 
   const run = async (): Promise<void> => {
     const head = earlier.at(-1) ?? first(await host.append([{ type: 'turn.started', turnId, promptId }]))
+    await judgeAgain()
     const outcome = await untilEnd(controller.signal, host.graceMs, async () => {
       const { row, events, agent } = await host.load(head.seq)
       controller.signal.throwIfAborted()
@@ -53,6 +56,12 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
         publish: writer.publish,
         ask: questions.ask,
         question: questions.question,
+        assertAllowed,
+        mayAnswer: (by) =>
+          host.assertMay(by, 'answer').then(
+            () => true,
+            () => false,
+          ),
         signal: controller.signal,
       })
     })
@@ -68,7 +77,16 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
     }
     controller.abort(reason)
   }
-  return { promptId, author, abort, answer: questions.answer, kindOf: questions.kindOf, done: run() }
+  const assertAllowed = async (): Promise<void> => {
+    try {
+      await host.assertMay(author, 'prompt')
+    } catch (error) {
+      abort(toAppError(error))
+    }
+    controller.signal.throwIfAborted()
+  }
+  const judgeAgain = async (): Promise<void> => await assertAllowed().catch(() => {})
+  return { promptId, author, abort, judgeAgain, answer: questions.answer, kindOf: questions.kindOf, done: run() }
 }
 
 /** Nothing is written or published through it once it is closed, however long a tool clings to its turn. */
@@ -127,7 +145,10 @@ async function untilEnd(signal: AbortSignal, graceMs: number, work: () => Promis
 function endOf({ stopReason = 'failed', usage, error }: Partial<TurnOutcome>, signal: AbortSignal): TurnEnd {
   if (!signal.aborted || stopReason === 'completed') return { stopReason, usage, error, because: error?.message ?? 'the turn has ended' }
   const reason = toAppError(signal.reason)
-  return { stopReason: isAppError(reason, 'interrupted') ? 'interrupted' : 'cancelled', usage, because: reason.message }
+  const because = reason.message
+  if (isAppError(reason, 'interrupted')) return { stopReason: 'interrupted', usage, because }
+  if (isAppError(reason, 'cancelled')) return { stopReason: 'cancelled', usage, because }
+  return { stopReason: 'failed', usage, error: toWireError(reason), because }
 }
 
 function first(events: readonly DurableEvent[]): DurableEvent {

@@ -17,7 +17,7 @@ export function createTurnHost(
   session: HotSession,
   prompt: QueuedPrompt,
 ): TurnHost {
-  const { clock, runTurn, node } = components
+  const { clock, runTurn, node, log } = components
   return {
     sessionId: session.id,
     prompt,
@@ -25,6 +25,10 @@ export function createTurnHost(
     append: (events) => append(session, events),
     publish: (event) => session.feed.publish({ ...event, sessionId: session.id, at: clock.now() }),
     load: (seq) => loadTurn(components, session, seq),
+    assertMay: async (author, use) => {
+      const row = components.assertMay && (await log.session(session.id))
+      if (row) await components.assertMay?.(author, use, row)
+    },
     end: async (events, stopReason) => {
       const onEnd = (): void => {
         session.turn = undefined // before anybody hears of the end and acts on it

@@ -18,6 +18,8 @@ export interface TurnHost {
   publish: TurnContext['publish']
   /** What RunTurn is given: with the events up to `seq`, the turn's start. */
   load(seq: number): Promise<{ row: SessionRow; events: DurableEvent[]; agent: TurnContext['agent'] }>
+  /** Throws what keeps `author` from it now. */
+  assertMay(author: Author, use: 'prompt' | 'answer'): Promise<void>
   /** Writes the last events. */
   end(events: readonly DurableEventInit[], stopReason: TurnOutcome['stopReason']): Promise<void>
   /** Lets go of the turn without an end. */

@@ -14,6 +14,8 @@ export interface LocalSessions {
    * except behind an interrupted turn: those wait until it is resumed, given up (`cancel`), or followed by a new prompt.
    */
   start(): Promise<void>
+  /** Ends the turns that may not run any more. To be called when what peers may do here has changed. */
+  judgeAgain(): Promise<void>
   /** Ends running turns as `interrupted`, so that they can be resumed; then all followers, cleanly. Before the log's stop. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -51,6 +53,11 @@ export interface SessionsComponents {
   files?: WorkspaceFiles
   /** Asks agents of other makers for their models; `agent`: only that one. Absent: there are none. */
   agentModels?(query: { agent?: string; workspace: string }): Promise<AgentModels[]>
+  /**
+   * Throws what keeps an author from a prompt or an answer, now. Asked when a turn starts, before each call of its model and its tools,
+   * and when rights changed. Absent: there are no peers.
+   */
+  assertMay?(author: Author, use: 'prompt' | 'answer', row: SessionRow): Promise<void>
   /** How this node appears in SessionInfo; read at each use. */
   node: { readonly name: string; readonly peerId?: PeerId }
 }

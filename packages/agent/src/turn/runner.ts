@@ -3,7 +3,6 @@ import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Logger, ModelCallOptions, Usage } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { grantedIn } from '../permissions/granted.ts'
-import { leastRights } from '../permissions/least-rights.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Tool, ToolSet } from '../tools/types.ts'
 import { isAnswered } from './answered.ts'
@@ -17,6 +16,7 @@ import { createRepeatGuard } from './repeat-guard.ts'
 import { systemPrompt } from './system-prompt.ts'
 import { runToolCalls } from './tool-calls.ts'
 import type { CallComponents } from './tool-calls.ts'
+import { createTurnRights } from './turn-rights.ts'
 import type { ChosenRoute, Router, RunTurn, TurnContext, TurnOutcome } from './types.ts'
 import { unparsedCall } from './unparsed-call.ts'
 import { addUsage, noUsage, toUsage } from './usage.ts'
@@ -99,9 +99,17 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
   }
   const hasShell = guestShell === 'ask' || (guestShell === 'sandbox' && workspace.confinement.kind === 'sandbox')
   const offered = tools.all.filter((tool) => isOffered(tool, turn) && (!forGuest || isForGuests(tool, hasShell)))
-  const granted = grantedIn(askedFor(turn.author, events), tools, workspace)
-  const standing = { allow: turn.allow, granted, forGuest, confinement: workspace.confinement, freeInSandbox: guestShell === 'sandbox' }
-  const permissions = leastRights(components.permissions, standing, guestWords.has)
+  const rights = createTurnRights(
+    { turn, permissions: components.permissions },
+    {
+      allow: turn.allow,
+      granted: grantedIn(askedFor(turn.author, events), tools, workspace),
+      forGuest,
+      confinement: workspace.confinement,
+      freeInSandbox: guestShell === 'sandbox',
+      hasGuestWords: guestWords.has,
+    },
+  )
   const appendRoute = routeAppender(append, turn.turnId)
   const run: Run = {
     events,
@@ -118,7 +126,7 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
         await appendRoute(route)
       },
     },
-    calls: { turn, append, workspace, permissions, tools: offered, clock, log, node, guard: createRepeatGuard() },
+    calls: { turn, append, workspace, rights, tools: offered, clock, log, node, guard: createRepeatGuard() },
     cuts: 0,
     usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),
   }
@@ -131,6 +139,12 @@ async function withContext({ usage, used, route, step: { router, turn } }: Run):
   const size = await router.contextTokens?.(route)
   return size === undefined ? usage : { ...usage, context: { used, size } }
 }
+
+const isAllowed = (turn: TurnContext): Promise<boolean> =>
+  turn.assertAllowed().then(
+    () => true,
+    () => false, // the turn is aborted, and ends as the abort says
+  )
 
 const isOffered = (tool: Tool, { agent, mode }: TurnContext): boolean =>
   (agent.tools === undefined || agent.tools.includes(tool.name)) && (mode === 'build' || tool.permission === 'read')
@@ -154,7 +168,7 @@ const isMessageOf = ({ turnId }: TurnContext, event: DurableEvent): event is Ext
 
 /** One model call and its tools. An outcome ends the turn. */
 async function runStep(run: Run, turn: TurnContext): Promise<Omit<TurnOutcome, 'usage'> | undefined> {
-  if (turn.signal.aborted) return { stopReason: 'cancelled' }
+  if (!(await isAllowed(turn))) return { stopReason: 'cancelled' }
   const step = await runModelStep(run.step, callOptions(run))
   if (step.message.finish) {
     const used = toUsage(step.message.finish.usage)

@@ -8,6 +8,7 @@ import { NONE_BEGUN } from './begun-calls.ts'
 import type { BegunCall, BegunCalls } from './begun-calls.ts'
 import type { ModelCall } from './message-builder.ts'
 import type { RepeatGuard } from './repeat-guard.ts'
+import type { TurnRights } from './turn-rights.ts'
 import type { TurnContext } from './types.ts'
 
 const PARALLEL_READS = 8
@@ -17,7 +18,7 @@ export interface CallComponents {
   turn: TurnContext
   append(event: DurableEventInit): Promise<DurableEvent>
   workspace: Workspace
-  permissions: SessionPermissions
+  rights: TurnRights
   /** What the model was offered. */
   tools: readonly Tool[]
   clock: Clock
@@ -71,6 +72,7 @@ async function end(
   await append({ type: 'tool.ended', turnId: turn.turnId, callId, name, input, output, isError: result.isError ?? false, durationMs })
 }
 
+const NOT_RUN = 'not run: the turn was cancelled'
 const MAY_HAVE_RUN = 'interrupted: it may have run in part; look before you repeat it'
 
 type Prepared = { refused: ToolResult } | { tool: Tool; input: unknown; context: ToolContext }
@@ -79,7 +81,7 @@ const refuse = (output: string): Prepared => ({ refused: { output, isError: true
 
 /** Everything before the tool runs: does it exist, is its input one, may it. Throws only when the log cannot be written. */
 async function prepare(components: CallComponents, call: ModelCall, before?: BegunCall): Promise<Prepared> {
-  const { tools, workspace, permissions } = components
+  const { tools, workspace } = components
   const tool = tools.find(({ name }) => name === call.name)
   if (!tool)
     return refuse(
@@ -94,8 +96,8 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
   if (typeof path === 'string') return refuse(path)
   const base = { tool: tool.name, permission: tool.permission }
   const subject: PermissionSubject = { ...base, path: target?.path === undefined ? undefined : path, command: target?.command }
-  const refusal = await permit(components, { call, tool, subject, summary: tool.summary(parsed.data), request: before?.request })
-  if (refusal !== undefined) return refuse(refusal)
+  const permitted = await permit(components, { call, tool, subject, summary: tool.summary(parsed.data), request: before?.request })
+  if (typeof permitted === 'string') return refuse(permitted)
   // Somebody may have thought about it for an hour: what was allowed must still be what is there.
   const now = await resolveTarget(workspace, target)
   if (typeof now === 'string' || now.real !== path.real) return refuse(`${path.shown} changed while this was asked: call again`)
@@ -107,7 +109,7 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
     signal: components.turn.signal,
     ask: (question) => components.turn.question({ callId: call.id, ...question }),
     progress: (text) => components.turn.publish({ type: 'tool.progress', turnId: components.turn.turnId, callId: call.id, text }),
-    hides: (real) => permissions.hides({ ...base, path: workspace.locate(real) }),
+    hides: (real) => permitted.hides({ ...base, path: workspace.locate(real) }),
   }
   return { tool, input: parsed.data, context }
 }
@@ -115,6 +117,8 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
 /** A path, or why it is none. */
 async function resolveTarget(workspace: Workspace, target: ToolTarget | undefined): Promise<ResolvedPath | string> {
   try {
+    const root = await workspace.resolve('.')
+    if (root.real !== workspace.root) return `the workspace ${workspace.root} leads to ${root.real} now: nothing is done there`
     return await workspace.resolve(target?.path ?? '.')
   } catch (error) {
     return messageOf(error)
@@ -130,13 +134,15 @@ interface PermitQuestion {
   request?: BegunCall['request']
 }
 
-/** Why it may not run, for the model; nothing where it may. */
+/** The rights it runs with; or why it may not run, for the model. */
 async function permit(
-  { turn, permissions, log }: CallComponents,
+  { turn, rights, log }: CallComponents,
   { call, tool, subject, summary, request }: PermitQuestion,
-): Promise<string | undefined> {
+): Promise<SessionPermissions | string> {
+  const permissions = await rights.now().catch(() => undefined)
+  if (!permissions) return NOT_RUN
   const decision = permissions.decide(subject)
-  if (decision.action === 'allow' || (tool.asksUser && decision.action === 'ask')) return undefined
+  if (decision.action === 'allow' || (tool.asksUser && decision.action === 'ask')) return permissions
   const shown = describe(subject, summary, decision)
   if (decision.action === 'deny') return `not allowed: ${decision.reason}`
   // What a person was shown before the node's stop must be what their answer is for.
@@ -144,7 +150,7 @@ async function permit(
     return 'not allowed: what it acts on changed while this was asked: call again'
   }
   try {
-    const { answer, reason } = await turn.ask({
+    const { answer, reason, by } = await turn.ask({
       callId: call.id,
       tool: call.name,
       input: call.input,
@@ -152,11 +158,11 @@ async function permit(
       needs: decision.needs,
       ...(decision.reserved && { reserved: true }),
     })
-    if (answer === 'allow_session' && !decision.reserved) permissions.grant(subject)
-    return answer === 'deny' ? deniedText(decision, reason) : undefined
+    if (answer === 'allow_session' && !decision.reserved) rights.add({ subject, by })
+    return answer === 'deny' ? deniedText(decision, reason) : await rights.now()
   } catch (error) {
     if (!turn.signal.aborted) log.warn('a permission could not be asked for', { tool: call.name, error: messageOf(error) })
-    return turn.signal.aborted ? 'not run: the turn was cancelled' : `not allowed: it could not be asked for (${messageOf(error)})`
+    return turn.signal.aborted ? NOT_RUN : `not allowed: it could not be asked for (${messageOf(error)})`
   }
 }
 
@@ -181,7 +187,11 @@ async function execute(
   { turn, log }: CallComponents,
   { tool, input, context }: Exclude<Prepared, { refused: ToolResult }>,
 ): Promise<ToolResult> {
-  if (turn.signal.aborted) return { output: 'not run: the turn was cancelled', isError: true }
+  try {
+    await turn.assertAllowed() // whatever happened while calls beside it were asked for
+  } catch {
+    return { output: NOT_RUN, isError: true }
+  }
   try {
     return await tool.execute(input, context)
   } catch (error) {

@@ -146,6 +146,8 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
       publish: (event) => live.push(event),
       ask,
       question,
+      assertAllowed: () => Promise.resolve(),
+      mayAnswer: () => Promise.resolve(true),
       signal: controller.signal,
       ...change,
     })

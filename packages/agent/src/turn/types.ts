@@ -56,7 +56,7 @@ export interface TurnContext {
     summary: string
     needs?: string[]
     reserved?: boolean
-  }): Promise<{ answer: PermissionAnswer; reason?: string }>
+  }): Promise<{ answer: PermissionAnswer; by?: Author; reason?: string }>
   /** As `ask`, with a question of the model. A call that asked it before the node's stop waits on, and asks nothing anew. */
   question(question: {
     callId: string
@@ -65,6 +65,10 @@ export interface TurnContext {
     multiple: boolean
     freeText: boolean
   }): Promise<QuestionOutcome>
+  /** Before each call of a model or a tool: throws when the prompt may not run any more, and aborts the turn. */
+  assertAllowed(): Promise<void>
+  /** Whether an answer of this author counts now. */
+  mayAnswer(by: Author): Promise<boolean>
   signal: AbortSignal
 }
 

@@ -13,5 +13,10 @@ export function permissionQuestion(
   const once = { y: allow, yes: allow, n: deny, no: deny }
   const question = `allow ${printableLine(tool, 40)}?`
   if (reserved) return { id, prompt: `${question} y once · n no › `, take: byWord(once, 'y or n') }
-  return { id, prompt: `${question} y once · a in this session · n no › `, take: byWord({ ...once, a: always, always }, 'y, a or n') }
+  const what = tool === 'shell' ? 'this command' : 'always'
+  return {
+    id,
+    prompt: `${question} y once · a ${what} in this session · n no › `,
+    take: byWord({ ...once, a: always, always }, 'y, a or n'),
+  }
 }

@@ -51,7 +51,7 @@ export async function startLocalNode(components: LocalNodeComponents, options: O
   const reserved = watchReservedQuestions(log)
   const rows = starting.use(startRows({ config, clock, logger: logger.child('rows'), log: reserved.log, node, mesh: mesh?.node }))
   const sessions = starting.use(
-    createSessionSide({ config, env, cwd, agents, clock, logger, node, log: rows.log, router: models.router, board: mesh?.board }),
+    createSessionSide({ config, env, cwd, agents, clock, logger, node, log: rows.log, router: models.router, mesh }),
   )
   await mesh?.begin({ models, sessions, rows })
   await reserved.begin()

@@ -9,12 +9,13 @@ import {
   createSandbox,
   createSessions,
   createTools,
+  createTurnJudge,
   createTurnRunner,
   createWorkspaceFiles,
   isSharedAgent,
 } from '@qmtcode/agent'
 import type { AgentCatalog, EventLog, ForeignAgent, Router, RunTurn } from '@qmtcode/agent'
-import type { CallerPeer } from '@qmtcode/mesh'
+import type { CallerPeer, MeshNode } from '@qmtcode/mesh'
 import type { AgentSpec, Author, Board, Clock, Logger, PeerId, SessionId, Sessions } from '@qmtcode/protocol'
 import { accountName } from '../account.ts'
 import { defaultAgentId } from '../config/agents.ts'
@@ -48,11 +49,11 @@ export interface SessionSideComponents {
   log: EventLog
   router: Router
   /** Absent: the mesh is not enabled. */
-  board?: Board
+  mesh?: { board: Board; node: Pick<MeshNode, 'about' | 'onStanding'> }
 }
 
 export function createSessionSide(components: SessionSideComponents): SessionSide {
-  const { config, env, cwd, agents, clock, logger, node, log, router, board } = components
+  const { config, env, cwd, agents, clock, logger, node, log, router, mesh } = components
   const { share } = config.mesh
   const secrets = [config.file, config.mesh.identityFile, config.server.tlsKey].filter((file) => file !== undefined)
   const sandbox = createSandbox(
@@ -64,7 +65,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
       writable: config.permissions.sandboxWrite,
     },
   )
-  const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: board && createBoardTools(board) })
+  const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: mesh && createBoardTools(mesh.board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
   const ownTurn = createTurnRunner(
     { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
@@ -94,10 +95,25 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   }
   const files = createWorkspaceFiles({ tools, permissions, env })
   const catalog = catalogOf(config, agents)
+  const assertMay = createTurnJudge({ agents: catalog, node }, { share, about: mesh?.node.about })
   const sessions = createSessions(
-    { log, runTurn, files, agents: catalog, agentModels: foreign.models, discard, clock, logger: logger.child('sessions'), node },
+    {
+      log,
+      runTurn,
+      files,
+      agents: catalog,
+      agentModels: foreign.models,
+      assertMay,
+      discard,
+      clock,
+      logger: logger.child('sessions'),
+      node,
+    },
     { defaultWorkspace: cwd },
   )
+  mesh?.node.onStanding(() => {
+    sessions.judgeAgain().catch((error: unknown) => logger.error('running turns were not judged again', { error }))
+  })
   const bounds = createPeerBounds({ sessions, clock, node })
   const presenceGraceMs = config.mesh.streamReconnectGraceSecs * 1_000
   const started = Promise.withResolvers<void>()

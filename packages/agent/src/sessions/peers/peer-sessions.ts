@@ -1,19 +1,18 @@
 import { ACCESS, AppError, isAppError, isDurable, roleIncludes } from '@qmtcode/protocol'
 import type { SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
-import type { AgentCatalog, LocalSessions } from '../types.ts'
+import type { LocalSessions } from '../types.ts'
 import type { PeerBounds } from './bounds.ts'
+import { assertMay, notGiven } from './judge.ts'
+import type { JudgeComponents, Use } from './judge.ts'
 import { NEEDS, rightsOn } from './rights.ts'
-import type { Caller, Need } from './rights.ts'
+import type { Caller } from './rights.ts'
 import { checkModel, sharedAgentModels, sharedInit } from './share.ts'
 import type { SharedSessions } from './share.ts'
 
-export interface PeerSessionsComponents {
+export interface PeerSessionsComponents extends JudgeComponents {
   sessions: LocalSessions
-  agents: AgentCatalog
   /** Shared by the views of all peers. */
   bounds: PeerBounds
-  /** This node. */
-  node: { readonly name: string }
   /** Calls wait for it: peers may come before the log is read. */
   ready?: Promise<unknown>
   /** How long who follows counts as present after the link to it broke. Default: not at all. */
@@ -22,7 +21,7 @@ export interface PeerSessionsComponents {
 
 export interface PeerSessionsOptions {
   /** An admitted peer, by the name that this node knows it by. */
-  caller: Caller & { name: string; isAllowed?(): boolean }
+  caller: Caller & { name: string }
   share: SharedSessions
 }
 
@@ -30,28 +29,17 @@ export interface PeerSessionsOptions {
 export function createPeerSessions(components: PeerSessionsComponents, { caller, share }: PeerSessionsOptions): Sessions {
   const { sessions, bounds, node, ready, presenceGraceMs = 0 } = components
   const { records } = sessions
-  const may = (rights: ReadonlySet<Need>, need: Need): boolean => rights.has(need)
   const view = sessions.as(
     { peerId: caller.peerId, node: caller.name },
     {
-      shows: (row) => may(rightsOn(row, caller, share), 'row'),
+      shows: (row) => rightsOn(row, caller, share).has('row'),
       presenceHeldMs: () => (caller.isAllowed?.() === false ? 0 : presenceGraceMs), // who is banned is gone
     },
   )
 
-  async function rightsFor(id: SessionId): Promise<ReadonlySet<Need>> {
+  async function require(id: SessionId, use: Use, { model }: { model?: string } = {}): Promise<void> {
     await ready
-    const row = await records.row(id)
-    const rights = row ? rightsOn(row, caller, share) : new Set<Need>()
-    if (rights.size > 0) return rights
-    throw new AppError('not_found', `no session ${id} on ${node.name}, or none that is given to this node`, {
-      hint: `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as observe`,
-    })
-  }
-  async function require(id: SessionId, method: keyof typeof NEEDS): Promise<void> {
-    const need = NEEDS[method]
-    if (may(await rightsFor(id), need)) return
-    throw forbidden(id, method, need)
+    await assertMay(components, { caller, share }, { id, row: await records.row(id), use, model })
   }
   async function requireClient(): Promise<void> {
     await ready
@@ -59,12 +47,6 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
     throw new AppError('forbidden', `${node.name} gives this node the role ${caller.role()}, which may not create sessions`, {
       hint: `on ${node.name}: qmtcode peers role ${caller.peerId} client`,
     })
-  }
-  function forbidden(id: SessionId, method: string, need: Need): AppError {
-    const given = need === 'reply' ? 'prompt' : need
-    const to = need === 'owner' ? 'only its host may, and its creator as a client' : `it needs the right ${given}`
-    const hint = need === 'owner' ? undefined : `on ${node.name}: qmtcode sessions share ${id} --with ${caller.name} --as ${given}`
-    return new AppError('forbidden', `session ${id} on ${node.name}: ${method} is not allowed to this node; ${to}`, { hint })
   }
   /** The events tell when the right to them goes: those before it are the caller's, those after it are not. */
   async function* follow(id: SessionId, options: Parameters<Sessions['follow']>[1]): AsyncGenerator<SessionEvent> {
@@ -126,11 +108,13 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
       await asked(view.answer(id, answer))
     },
     cancel: async (id, promptId) => {
-      const rights = await rightsFor(id)
-      if (may(rights, NEEDS.cancel)) return await asked(view.cancel(id, promptId))
+      await require(id, 'get')
+      const row = await records.row(id)
+      const rights = row && rightsOn(row, caller, share)
+      if (rights?.has(NEEDS.cancel)) return await asked(view.cancel(id, promptId))
       const own = promptId ?? records.running(id)
       const isOwn = own === undefined || (await records.authorOf(id, own))?.peerId === caller.peerId
-      if (!may(rights, 'prompt') || !isOwn) throw forbidden(id, 'cancel', NEEDS.cancel)
+      if (!rights?.has('prompt') || !isOwn) throw notGiven(components, caller, { id, use: 'cancel' })
       if (own !== undefined) await asked(view.cancel(id, own))
     },
     resume: async (id) => {
@@ -138,7 +122,7 @@ export function createPeerSessions(components: PeerSessionsComponents, { caller,
       await asked(view.resume(id))
     },
     configure: async (id, change) => {
-      await require(id, 'configure')
+      await require(id, 'configure', change)
       checkModel(components, share, change.model)
       return await view.configure(id, change)
     },

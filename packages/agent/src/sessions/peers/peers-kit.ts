@@ -4,6 +4,7 @@ import type { RunTurn } from '../../turn/types.ts'
 import { startSessions } from '../sessions-kit.ts'
 import type { SessionsKit } from '../sessions-kit.ts'
 import { createPeerBounds } from './bounds.ts'
+import { createTurnJudge } from './judge.ts'
 import { createPeerSessions } from './peer-sessions.ts'
 import type { SharedSessions } from './share.ts'
 
@@ -19,34 +20,54 @@ export interface PeersKit extends AsyncDisposable {
   host: Sessions
   /** `role`: changed by `roles`. */
   peer(peerId: PeerId, share?: Partial<SharedSessions>): Sessions
-  roles: Map<PeerId, Role>
+  /** Undefined: not admitted, or banned. */
+  roles: Map<PeerId, Role | undefined>
+  /** `[mesh.share]`, to be changed; `share` of a peer stands over it. */
+  shared: SharedSessions
 }
 
 export async function startPeersKit(
   runTurn: RunTurn = async () => ({ stopReason: 'completed', usage: none }),
   limits: Parameters<typeof createPeerBounds>[1] = { peerPromptsAMinute: 1_000 },
 ): Promise<PeersKit> {
-  const kit = await startSessions(runTurn, { peerId: HOST })
-  const { workspace, agents } = kit
-  const roles = new Map<PeerId, Role>()
+  const roles = new Map<PeerId, Role | undefined>()
+  const roleOf = (peerId: PeerId): Role | undefined => (roles.has(peerId) ? roles.get(peerId) : 'client')
   const names = new Map([
     [ALICE, 'alice'],
     [BOB, 'bob'],
   ])
-  const bounds = createPeerBounds({ sessions: kit.sessions, clock: systemClock, node: { name: 'host', peerId: HOST } }, limits)
+  const shared: SharedSessions = { agents: ['coder'], workspaces: [], models: ['*'], sessions: 'shared' }
+  const node = { name: 'host', peerId: HOST }
+  const kit: SessionsKit = await startSessions(runTurn, {
+    peerId: HOST,
+    assertMay: async (...asked) =>
+      await createTurnJudge(
+        { agents: kit.agents, node },
+        { share: shared, about: (peerId) => ({ name: names.get(peerId) ?? 'carol', role: roleOf(peerId) }) },
+      )(...asked),
+  })
+  const { workspace, agents } = kit
+  shared.workspaces = [workspace]
+  const bounds = createPeerBounds({ sessions: kit.sessions, clock: systemClock, node }, limits)
   return {
     kit,
     workspace,
     roles,
+    shared,
     get host() {
       return kit.sessions.as({ peerId: HOST, node: 'host', user: 'root' })
     },
     peer: (peerId, share = {}) =>
       createPeerSessions(
-        { sessions: kit.sessions, agents, bounds, node: { name: 'host' } },
+        { sessions: kit.sessions, agents, bounds, node },
         {
-          caller: { peerId, name: names.get(peerId) ?? 'carol', role: () => roles.get(peerId) ?? 'client' },
-          share: { agents: ['coder'], workspaces: [workspace], models: ['*'], sessions: 'shared', ...share },
+          caller: {
+            peerId,
+            name: names.get(peerId) ?? 'carol',
+            role: () => roleOf(peerId) ?? 'observer',
+            isAllowed: () => roleOf(peerId) !== undefined,
+          },
+          share: { ...shared, ...share },
         },
       ),
     [Symbol.asyncDispose]: () => kit[Symbol.asyncDispose](),

@@ -19,6 +19,8 @@ export const NEEDS: Readonly<Record<Method | 'reply', Need>> = {
 export interface Caller {
   peerId: PeerId
   role(): Role
+  /** Whether it may call here at all, connected or not. Default: yes. */
+  isAllowed?(): boolean
 }
 
 /**
