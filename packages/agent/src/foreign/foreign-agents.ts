@@ -1,7 +1,7 @@
 import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
 import type { ToolSet } from '../tools/types.ts'
-import { isWithin } from '../tools/workspace.ts'
+import { isWithin } from '../tools/real-path.ts'
 import { isAnswered } from '../turn/answered.ts'
 import type { RunTurn, TurnContext } from '../turn/types.ts'
 import { noUsage } from '../turn/usage.ts'

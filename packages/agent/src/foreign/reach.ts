@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { delimiter, dirname, isAbsolute, join } from 'node:path'
-import { followAll, isWithin } from '../tools/workspace.ts'
+import { followAll, isWithin } from '../tools/real-path.ts'
 
 /** What lies where sessions write: nothing of it decides what this node starts. */
 export interface Reach {

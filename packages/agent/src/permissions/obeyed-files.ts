@@ -40,7 +40,7 @@ function find(path: string) {
  * A name as the most forgiving file system takes it: in any case, in any Unicode form, without characters that nobody sees (HFS+), without
  * dots and blanks at its end or a stream after a colon (NTFS).
  */
-function foldedName(name: string): string {
+export function foldedName(name: string): string {
   const visible = name.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
   const folded = visible.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC')
   return folded.replace(/(?<=.):.*$/, '').replace(/(?<=[^.\s])[.\s]+$/, '')

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { describeConfinement } from '../sandbox/describe.ts'
 import type { Confinement } from '../sandbox/types.ts'
-import { isWithin } from '../tools/workspace.ts'
+import { isWithin } from '../tools/real-path.ts'
 import { guestAllow, guestOptions, isReserved } from './guests.ts'
 import { PERMISSION_DEFAULTS } from './names.ts'
 import type { PermissionAction, PermissionName } from './names.ts'
@@ -93,8 +93,11 @@ function outsideAction(subject: PermissionSubject, { options, allow, grants }: S
 }
 
 /** A hook of git is a command for the next `git status`, whoever types it. */
-const obeyedBy = ({ permission, path }: PermissionSubject): Obeyed | undefined =>
-  permission === 'edit' && path !== undefined ? (path.obeyed ?? obeyedByName(path)) : undefined
+function obeyedBy({ permission, path }: PermissionSubject): Obeyed | undefined {
+  if (permission !== 'edit' || !path) return undefined
+  const byName = obeyedByName(path)
+  return byName?.runs === true && byName.isAround !== true ? byName : (path.obeyed ?? byName)
+}
 
 /** For the person where it would run here; for a guest also where it is words to an agent. A rule allows it that names such a file. */
 function wouldBeObeyed(subject: PermissionSubject, standing: Standing): boolean {

@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { isCopy, isWithin } from '../tools/workspace.ts'
+import { isWithin } from '../tools/real-path.ts'
+import { isCopy } from '../tools/workspace.ts'
 import type { ConfinedPlace } from './types.ts'
 
 /** What a sandboxed command sees of the file system; all paths are real. The rest of the system is read-only. */

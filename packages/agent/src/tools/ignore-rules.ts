@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { isWithin } from './workspace.ts'
+import { isWithin } from './real-path.ts'
 
 /** Ignore rules that stand above a directory, and hold below it. */
 export interface IgnoreRules {

@@ -1,8 +1,10 @@
-import { lstat, readlink, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
 import type { Obeyed } from '../permissions/obeyed-files.ts'
+import { createObeyedPlaces } from '../permissions/obeyed-places.ts'
 import type { Confinement, ConfinedPlace } from '../sandbox/types.ts'
+import { followAll, isWithin } from './real-path.ts'
 
 /**
  * Where a real path lies. `private`: qmtcode's own files and the memory of processes, closed to tools always.
@@ -44,6 +46,8 @@ export interface WorkspaceOptions {
   closed?: readonly string[]
   /** What `~` means. */
   home?: string
+  /** `PATH`: a file there is a program. */
+  path?: string
   /** Default: commands run as the user who runs qmtcode. */
   confine?(place: Omit<ConfinedPlace, 'forGuest'>): Promise<Confinement | undefined>
 }
@@ -61,6 +65,7 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
   const qmtHome = await followAll(resolve(options.qmtHome))
   const closed = await Promise.all((options.closed ?? []).map(async (file) => await followAll(resolve(file))))
 
+  const places = createObeyedPlaces(root, { home: options.home, path: options.path })
   const absolute = (path: string): string => resolve(root, expandHome(path, options.home))
   const placeOf = (real: string): Place => {
     if (isWithin(outputDir, real)) return 'output'
@@ -77,7 +82,10 @@ export async function openWorkspace(directory: string, options: WorkspaceOptions
     confinement: (await options.confine?.({ root, outputDir })) ?? UNCONFINED,
     resolve: async (path) => {
       if (path.includes('\0')) throw new AppError('bad_request', 'a path cannot hold a NUL character')
-      return describe(path, await followAll(absolute(path)))
+      const lexical = absolute(path)
+      const real = await followAll(lexical)
+      const obeyed = await places.at(lexical, real)
+      return { ...describe(path, real), ...(obeyed && { obeyed }) }
     },
     locate: (path) => describe(path, absolute(path)),
   }
@@ -99,35 +107,9 @@ export function isCopy(file: string, path: string): boolean {
 }
 const COPY_MARK = /^[^a-z0-9]/
 
-/** Whether `path` is `directory` or below it; both absolute and normal. */
-export function isWithin(directory: string, path: string): boolean {
-  if (path === directory) return true
-  return path.startsWith(directory.endsWith(sep) ? directory : directory + sep)
-}
-
 function expandHome(path: string, home: string | undefined): string {
   if (home === undefined || (path !== '~' && !path.startsWith('~/'))) return path
   return join(home, path.slice(1))
-}
-
-const MAX_LINKS = 40 // as the kernel
-
-/** `realpath` for a path whose end may not exist: a dangling link counts as where it points, so that nothing is created through it unseen. */
-export async function followAll(path: string, links = 0): Promise<string> {
-  if (links > MAX_LINKS) throw new AppError('bad_request', `${path}: too many symbolic links`)
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error
-  }
-  const parent = dirname(path)
-  if (parent === path) return path
-  const realParent = await followAll(parent, links + 1)
-  const here = join(realParent, path.slice(parent.length).replace(sep, ''))
-  const entry = await lstat(here).catch(() => undefined)
-  if (entry?.isSymbolicLink() !== true) return here
-  const target = await readlink(here)
-  return await followAll(isAbsolute(target) ? target : join(realParent, target), links + 1)
 }
 
 export const codeOf = (error: unknown): string | undefined =>

@@ -100,7 +100,8 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
   if (typeof permitted === 'string') return refuse(permitted)
   // Somebody may have thought about it for an hour: what was allowed must still be what is there.
   const now = await resolveTarget(workspace, target)
-  if (typeof now === 'string' || now.real !== path.real) return refuse(`${path.shown} changed while this was asked: call again`)
+  if (typeof now === 'string' || now.real !== path.real || now.obeyed?.by !== path.obeyed?.by)
+    return refuse(`${path.shown} changed while this was asked: call again`)
   const context: ToolContext = {
     callId: call.id,
     agent: components.turn.agent.id,

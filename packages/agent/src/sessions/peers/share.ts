@@ -5,7 +5,7 @@ import type { AgentModels, AgentModelsQuery, AgentSpec, PeerId, SessionInit, Ses
 import { isShared } from '../../models/host/shared-offers.ts'
 import { matchesPattern } from '../../models/model-id.ts'
 import { GUEST_ALLOWS } from '../../permissions/guests.ts'
-import { isWithin } from '../../tools/workspace.ts'
+import { isWithin } from '../../tools/real-path.ts'
 import type { AgentCatalog } from '../types.ts'
 
 /** `[mesh.share]`, as far as it is about sessions. */
