@@ -21,7 +21,7 @@ describe('relay', { skip: labSkip('tcpdump') }, () => {
     const rack = `[providers.rack]\nkind = "openai-compatible"\nbase_url = "${llm.url}"\napi_key = "none"\n[agent]\nmodel = "rack/scripted"\n`
     await a.machine.writeConfig(configOf(a, ground, { peers: peerTable(b) }))
     await b.machine.writeConfig(`${configOf(b, ground, { peers: peerTable(a) })}${rack}`)
-    const capture = join(ground.relay.machine.home, 'wire.pcap')
+    const capture = join(ground.relay.machine.workspace, 'wire.pcap')
     const dump = ground.relay.host.spawn('tcpdump', ['-U', '-i', 'any', '-w', capture, 'tcp', 'port', '9000'], { stdio: 'ignore' })
     const node = a.machine.start(['--headless', '--mesh'])
     b.machine.start(['--headless', '--mesh'])
