@@ -10,10 +10,14 @@ export interface Obeyed {
   isAround?: boolean
 }
 
+/** As all file systems take it, but for case. */
+const PLAIN = /^[\w-]+(?:\.[\w-]+)*$|^(?:\.[\w-]+)+$/
 /** Texts that people copy from; no program loads them. */
 const EXAMPLE = /^\.env(?:\..+)?\.(?:example|sample|template|dist)$/
 
 const PATTERNS = OBEYED_NAMES.map((listed) => ({ listed, pattern: patternOf(listed.names) }))
+/** Most names are none of them: one look says so. */
+const ANY = patternOf(OBEYED_NAMES.map(({ names }) => names).join(' '))
 
 /** Who runs or obeys the file of this name, if anybody does. `shown`: relative within the workspace, else absolute. */
 export function obeyedByName({ real, shown, place }: { real: string; shown: string; place: string }): Obeyed | undefined {
@@ -33,6 +37,7 @@ function find(path: string) {
   const parts = path.split(/[/\\]+/).map(foldedName)
   if (EXAMPLE.test(parts.at(-1) ?? '')) parts.pop()
   const folded = parts.join('/')
+  if (!ANY.test(folded)) return undefined
   return PATTERNS.find(({ pattern }) => pattern.test(folded))?.listed
 }
 
@@ -41,6 +46,7 @@ function find(path: string) {
  * dots and blanks at its end or a stream after a colon (NTFS).
  */
 export function foldedName(name: string): string {
+  if (PLAIN.test(name)) return name.toLowerCase()
   const visible = name.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
   const folded = visible.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC')
   return folded.replace(/(?<=.):.*$/, '').replace(/(?<=[^.\s])[.\s]+$/, '')

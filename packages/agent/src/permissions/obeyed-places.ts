@@ -40,7 +40,7 @@ export function createObeyedPlaces(root: string, { home, path = '' }: ObeyedPlac
  * Whether a directory above is, or becomes by this file, what git takes for a repository, whatever it is called: its `config` and `hooks`
  * then run.
  */
-async function isInRepository(real: string): Promise<boolean> {
+export async function isInRepository(real: string): Promise<boolean> {
   for (let child = real, at = dirname(real); at !== child; child = at, at = dirname(at)) {
     const name = foldedName(child.slice(at.length).replace(/^[/\\]/, ''))
     const has = async (part: string): Promise<boolean> => name === part.toLowerCase() || (await isThere(join(at, part)))

@@ -1,6 +1,10 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
+import { obeyedName } from '../permissions/obeyed-files.ts'
+import { isInRepository } from '../permissions/obeyed-places.ts'
 import { isWithin } from '../tools/real-path.ts'
+import { scanObeyed } from './obeyed-scan.ts'
+import type { FoundObeyed } from './obeyed-scan.ts'
 import { isCopy } from '../tools/workspace.ts'
 import type { ConfinedPlace } from './types.ts'
 
@@ -13,8 +17,10 @@ export interface SandboxPlan {
   writable: string[]
   /** Directories between a writable one and a closed one: they cannot be renamed, so a closed one keeps its path. */
   held: string[]
-  /** Read-only in the workspace. */
+  /** Read-only in the workspace: what other programs run or obey. */
   fixed: string[]
+  /** All of that which was there, in a plan for a peer. */
+  obeyed: FoundObeyed[]
   closedDirectories: string[]
   closedFiles: string[]
   outputDir: string
@@ -55,8 +61,8 @@ const SYSTEM_CLOSED = (
 /** All that a guest sees of the system, at its root: programs, and what they load. */
 const GUEST_READABLE = new Set('usr bin sbin lib lib32 lib64 libx32 etc opt nix snap proc dev sys'.split(' '))
 
-/** Their settings and hooks are commands, for whoever uses the repository next. */
-const REPOSITORIES = ['.git', '.hg', '.jj']
+/** Each is a mount: with many more of them a command starts late. */
+const MAX_FIXED = 1_000
 
 /** A plan, or why a sandbox would protect nothing there. */
 export async function planFor(place: ConfinedPlace, options: PlanOptions): Promise<SandboxPlan | string> {
@@ -67,6 +73,10 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
   const closed = topmost([...(await withCopies(await allReal(options.closed))), ...(await allReal(SYSTEM_CLOSED))])
   if (closed.some((path) => isWithin(path, root))) return 'the workspace lies among the files of qmtcode'
   const { forGuest } = place
+  const obeyed = forGuest ? await obeyedIn(root, options.env['HOME']) : []
+  if (typeof obeyed === 'string') return obeyed
+  const fixed = await fixedOf(root, obeyed)
+  if (fixed.length > MAX_FIXED) return `the workspace has more than ${MAX_FIXED} files that other programs run or obey`
   const writable = [root, ...(forGuest ? [] : await allReal(options.writable))]
   const hidden = await allReal([...PRIVATE, ...homes, options.temporary, ...(forGuest ? await othersOfRoot() : [])])
   const empty = hidden.filter((path) => path !== '/' && !isWithin(root, path)).toSorted((one, other) => one.length - other.length)
@@ -81,7 +91,8 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
     outputDir: place.outputDir,
     scratch: join((await realOf(options.temporary)) ?? options.temporary, 'qmtcode-sandbox'),
     cwd: root,
-    fixed: forGuest ? await existing(REPOSITORIES.map((name) => join(root, name))) : [],
+    fixed,
+    obeyed,
     network: !forGuest,
   }
 }
@@ -132,10 +143,19 @@ async function withCopies(paths: readonly string[]): Promise<string[]> {
 const topmost = (paths: readonly string[]): string[] =>
   paths.filter((path) => !paths.some((other) => other !== path && isWithin(other, path)))
 
-/** Not links: what those lead to is either not in the workspace, or guarded by its own name. */
-async function existing(paths: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(paths.map(async (path) => ((await realOf(path)) === path ? [path] : [])))
-  return found.flat()
+/** What a command of a peer must not change there, or why nothing there may be changed. */
+async function obeyedIn(root: string, home: string | undefined): Promise<FoundObeyed[] | string> {
+  const around = obeyedName(root)
+  if (around) return `the workspace lies where ${around.by} ${around.runs ? 'runs' : 'obeys'} what is written`
+  if (await isInRepository(join(root, 'file'))) return 'the workspace lies inside a repository of git, where git runs what is written'
+  const { found, isWhole } = await scanObeyed(root, { ...(home !== undefined && { home }) })
+  return isWhole ? found : 'the workspace has more files than can be looked at before each command'
+}
+
+/** Those nearest to the top, and what links among them lead to. Not the workspace itself. */
+async function fixedOf(root: string, obeyed: readonly FoundObeyed[]): Promise<string[]> {
+  const real = await allReal(obeyed.map(({ path }) => path))
+  return real.filter((path) => path !== root && isWithin(root, path))
 }
 
 /** Those that exist, once each. */

@@ -5,9 +5,12 @@ import { AppError } from '@qmtcode/protocol'
 import type { Environment } from '../tools/environment.ts'
 import { toolEnvironment } from '../tools/environment.ts'
 import { bubblewrap } from './bubblewrap.ts'
+import { holdBackNew } from './hold-back.ts'
+import { createOneAtATime } from './one-at-a-time.ts'
+import type { FoundObeyed } from './obeyed-scan.ts'
 import { planFor } from './plan.ts'
 import { seatbelt } from './seatbelt.ts'
-import type { CommandLine, ConfinedPlace, Confinement, Sandbox, SandboxMode, SandboxProgram } from './types.ts'
+import type { CommandLine, ConfinedCommand, ConfinedPlace, Confinement, Sandbox, SandboxMode, SandboxProgram } from './types.ts'
 
 export interface SandboxOptions {
   /** Default: `auto`. */
@@ -20,6 +23,10 @@ export interface SandboxOptions {
   writable?: readonly string[]
 }
 
+interface PlannedCommand extends CommandLine {
+  obeyed: readonly FoundObeyed[]
+}
+
 const PROGRAMS: Partial<Record<NodeJS.Platform, SandboxProgram>> = { linux: bubblewrap, darwin: seatbelt }
 const PROBE_TIMEOUT_MS = 5_000
 
@@ -28,6 +35,7 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
   const { mode = 'auto', closed, readable = [], writable = [] } = options
   const none = (why: string): Confinement => ({ kind: 'none', why, isRequired: mode === 'required' })
   const working = new Set<string>()
+  const guests = createOneAtATime()
   const planOptions = { env, homes: homesOf(env), temporary: tmpdir(), closed, readable, writable }
   return {
     confine: async (place) => {
@@ -37,10 +45,21 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
       const path = program.paths.find((candidate) => existsSync(candidate))
       if (path === undefined) return none(`${program.name} is not installed`)
       if (place.forGuest && !program.holdsGuests) return none(`${program.name} does not hold commands of peers`)
-      const wrap = async (command: CommandLine): Promise<CommandLine> => {
+      const wrap = async (command: CommandLine): Promise<PlannedCommand> => {
         const plan = await planFor(place, planOptions) // for each command: what is there now counts
         if (typeof plan === 'string') throw new AppError('forbidden', `not run: ${plan}, so the sandbox does not hold it`)
-        return await program.wrap(path, plan, command)
+        return { ...(await program.wrap(path, plan, command)), obeyed: plan.obeyed }
+      }
+      const wrapForGuest = async (command: CommandLine, signal?: AbortSignal): Promise<ConfinedCommand> => {
+        const leave = await guests.enter(place.root, signal)
+        try {
+          const { obeyed, ...wrapped } = await wrap(command)
+          const options = { before: obeyed, ...(env['HOME'] !== undefined && { home: env['HOME'] }) }
+          return { ...wrapped, settle: async () => await holdBackNew(place.root, options).finally(leave) }
+        } catch (error) {
+          leave()
+          throw error
+        }
       }
       const plan = await planFor(place, planOptions)
       if (typeof plan === 'string') return none(plan)
@@ -48,7 +67,7 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
       const failure = working.has(key) ? undefined : await failureOf(await wrap(probe(plan.closedDirectories, toolEnvironment(env))))
       if (failure !== undefined) return none(`${program.name} does not work here (${failure})`)
       working.add(key)
-      return { kind: 'sandbox', wrap, network: plan.network }
+      return { kind: 'sandbox', wrap: place.forGuest ? wrapForGuest : wrap, network: plan.network }
     },
   }
 }

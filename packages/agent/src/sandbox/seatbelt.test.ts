@@ -9,6 +9,7 @@ const plan: SandboxPlan = {
   writable: ['/Users/me/work'],
   held: ['/Users/me/work/a'],
   fixed: [],
+  obeyed: [],
   closedDirectories: ['/Users/me/work/a/qmt'],
   closedFiles: ['/Users/me/work/key'],
   outputDir: '/Users/me/work/a/qmt/output/1',

@@ -7,6 +7,14 @@ export interface CommandLine {
   env: Readonly<Record<string, string>>
 }
 
+export interface ConfinedCommand extends CommandLine {
+  /**
+   * To be called once it has ended, with all that it started, or was not started: the next command may wait for it. What it left is then in
+   * order. Returns a line for each thing that was not.
+   */
+  settle?(): Promise<string[]>
+}
+
 /** `[permissions] sandbox`. `auto`: where this machine has one. */
 export const SANDBOX_MODES = ['auto', 'required', 'off'] as const
 export type SandboxMode = (typeof SANDBOX_MODES)[number]
@@ -16,7 +24,7 @@ export type Confinement =
   | {
       kind: 'sandbox'
       /** The same command inside the sandbox. Throws forbidden where it would not hold it any more, as when the workspace has moved. */
-      wrap(command: CommandLine): Promise<CommandLine>
+      wrap(command: CommandLine, signal?: AbortSignal): Promise<ConfinedCommand>
       network: boolean
     }
   | {
@@ -32,7 +40,7 @@ export interface ConfinedPlace {
   root: string
   /** Whole outputs of this session's tools: read, not written. */
   outputDir: string
-  /** For a peer: no network, and the repository is only read, since programs obey what is written there. */
+  /** For a peer: no network, and what other programs run or obey is only read. */
   forGuest: boolean
 }
 

@@ -42,17 +42,37 @@ export function createShellTool(env: Environment): Tool {
     target: ({ command }) => ({ command }),
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
       // One pipe for both keeps the order of output and errors.
-      const child = await start({ file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }, context.workspace)
-      return await runCommand(child, Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000, context)
+      const line = { file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }
+      const timeoutMs = Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000
+      return await runConfined(
+        line,
+        context,
+        async (confined) => await runCommand(startIn(context.workspace, confined), timeoutMs, context),
+      )
     },
   })
 }
 
 /** The one place where a tool starts what a model wrote: in the sandbox, where there is one. */
-async function start(command: CommandLine, { root, confinement }: Workspace): Promise<ChildProcess> {
-  const { file, args, env } = confinement.kind === 'sandbox' ? await confinement.wrap(command) : command
-  return spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+async function runConfined(
+  command: CommandLine,
+  { workspace: { confinement }, signal }: ToolContext,
+  run: (command: CommandLine) => Promise<ToolResult>,
+): Promise<ToolResult> {
+  if (confinement.kind !== 'sandbox') return await run(command)
+  const confined = await confinement.wrap(command, signal)
+  const left: string[] = []
+  let result: ToolResult
+  try {
+    result = await run(confined)
+  } finally {
+    left.push(...((await confined.settle?.()) ?? []))
+  }
+  return { ...result, output: [result.output, ...left.map((line) => `[${line}]`)].join('\n') }
 }
+
+const startIn = ({ root }: Workspace, { file, args, env }: CommandLine): ChildProcess =>
+  spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
 
 type End =
   | { kind: 'exit'; code: number | null; signal: NodeJS.Signals | null }
