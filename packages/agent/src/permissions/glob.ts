@@ -23,6 +23,22 @@ export function textMatches(pattern: string, text: string): boolean {
   return /^\**$/.test(pattern.slice(p))
 }
 
+/** Whether some text would match once each `unknown` of `text` is replaced by any text. In the product of both lengths. */
+export function couldMatch(pattern: string, text: string, unknown: string): boolean {
+  let after = Array.from({ length: text.length + 1 }, (_, at) => text.slice(at).replaceAll(unknown, '') === '')
+  for (const token of pattern.split('').toReversed()) {
+    const here: boolean[] = []
+    for (let at = text.length; at >= 0; at -= 1) {
+      const isUnknown = text[at] === unknown
+      const isOne = at < text.length && (token === '?' || token === text[at]) && after[at + 1] === true
+      const isAny = (token === '*' || isUnknown) && (after[at] === true || here[at + 1] === true)
+      here[at] = isOne || isAny
+    }
+    after = here
+  }
+  return after[0] === true
+}
+
 const compiled = new Map<string, RegExp>()
 const MAX_COMPILED = 1_000
 

@@ -8,7 +8,8 @@ import type { PermissionAction, PermissionName } from './names.ts'
 import { obeyedByName, obeyedName } from './obeyed-files.ts'
 import type { Obeyed } from './obeyed-files.ts'
 import { findRule, isAbsoluteRule } from './rules.ts'
-import type { PermissionDecision, PermissionOptions, PermissionRule, Permissions, PermissionSubject, SessionPermissions } from './types.ts'
+import type { RulesFor } from './rules.ts'
+import type { PermissionDecision, PermissionOptions, Permissions, PermissionSubject, SessionPermissions } from './types.ts'
 
 /**
  * Decides over tool calls by `[permissions]`. Over the table's values stand the session's `allow` list and a person's `allow_session`;
@@ -58,8 +59,8 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   const denied = actions.find(([, action]) => action === 'deny')
   if (denied) return { action: 'deny', reason: `[permissions] deny this (${denied[0]})`, needs: [] }
   const needs = actions.filter(([, action]) => action === 'ask').map(([name]) => name)
-  if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs }
-  const reserved = standing.forGuest && (isReserved(needs) || ruleFor(subject, standing) !== undefined)
+  if (needs.length === 0) return { action: 'allow', reason: 'allowed', needs, ...allowedAs(subject, standing) }
+  const reserved = standing.forGuest && (isReserved(needs) || rulesFor(subject, standing).rule !== undefined)
   return { action: 'ask', reason: reasonToAsk(needs, subject, standing), needs, ...(reserved && { reserved }) }
 }
 
@@ -68,17 +69,31 @@ function missingSandbox({ permission }: PermissionSubject, { confinement }: Stan
   return `[permissions] sandbox = "required", and there is no sandbox here, because ${confinement.why}`
 }
 
-const ruleFor = (subject: PermissionSubject, { options }: Standing): PermissionRule | undefined =>
-  findRule(options.rules ?? [], subject, options.home)
+const rulesFor = (subject: PermissionSubject, { options }: Standing): RulesFor => findRule(options.rules ?? [], subject, options.home)
 
 function ownAction(subject: PermissionSubject, standing: Standing): PermissionAction {
   const { options, allow, forGuest, isFree } = standing
-  const allowed = allow.includes(subject.permission) || allow.includes(subject.tool)
-  const rule = ruleFor(subject, standing)
+  const { permission } = subject
+  const { rule, mayBeRestricted } = rulesFor(subject, standing)
   if (rule && forGuest) return rule.action
-  if (isFree && subject.permission === 'shell') return options.shell === 'deny' ? 'deny' : 'allow'
-  const action = rule?.action ?? (allowed ? 'allow' : (options[subject.permission] ?? PERMISSION_DEFAULTS[subject.permission]))
-  return action === 'ask' && (allowed || isGranted(subject, standing)) ? 'allow' : action
+  const [allowed, granted] = [allow.includes(permission) || allow.includes(subject.tool), isGranted(subject, standing)]
+  const unruled = isFree && permission === 'shell' ? freeAction(options) : tableAction(permission, options, allowed)
+  const action = rule?.action ?? unruled
+  if (action === 'deny') return 'deny'
+  if (mayBeRestricted && (forGuest || !granted)) return 'ask'
+  return allowed || granted ? 'allow' : action
+}
+
+const freeAction = ({ shell }: PermissionOptions): PermissionAction => (shell === 'deny' ? 'deny' : 'allow')
+
+const tableAction = (permission: PermissionName, options: PermissionOptions, allowed: boolean): PermissionAction =>
+  allowed ? 'allow' : (options[permission] ?? PERMISSION_DEFAULTS[permission])
+
+/** What only a rule allows runs as the words that the rule was matched with. */
+function allowedAs(subject: PermissionSubject, standing: Standing): Pick<PermissionDecision, 'words'> {
+  const { allow, options } = standing
+  const words = rulesFor(subject, standing).rule?.words
+  return words === undefined || options.shell === 'allow' || allow.includes('shell') || allow.includes(subject.tool) ? {} : { words }
 }
 
 /** An answer for the session does not hold for commands that nothing confines. */
@@ -86,7 +101,7 @@ const isGranted = (subject: PermissionSubject, { grants, confinement }: Standing
   !(subject.permission === 'shell' && confinement?.kind === 'none') && grants.has(subject)
 
 function outsideAction(subject: PermissionSubject, { options, allow, grants }: Standing): PermissionAction {
-  const rule = findRule((options.rules ?? []).filter(isAbsoluteRule), subject, options.home)
+  const { rule } = findRule((options.rules ?? []).filter(isAbsoluteRule), subject, options.home)
   const allowed = allow.includes('outside')
   const action = rule?.action ?? (allowed ? 'allow' : (options.outside ?? PERMISSION_DEFAULTS.outside))
   return action === 'ask' && (allowed || grants.hasOutside(subject)) ? 'allow' : action
@@ -104,7 +119,7 @@ function wouldBeObeyed(subject: PermissionSubject, standing: Standing): boolean 
   const obeyed = obeyedBy(subject)
   if (!obeyed) return false
   if (standing.forGuest) return true
-  const rule = ruleFor(subject, standing)
+  const { rule } = rulesFor(subject, standing)
   const isNamed = rule?.action === 'allow' && rule.match !== undefined && obeyedName(rule.match) !== undefined
   return obeyed.runs && obeyed.isAround !== true && !isNamed
 }
@@ -116,19 +131,21 @@ function shellAction(standing: Standing): PermissionAction {
   return action === 'ask' && isGranted({ tool: 'shell', permission: 'shell' }, standing) ? 'allow' : action
 }
 
-function hides(subject: PermissionSubject, { options, grants }: Standing): boolean {
+function hides(subject: PermissionSubject, standing: Standing): boolean {
   if (subject.path?.place === 'private') return true
-  const rule = findRule(options.rules ?? [], subject, options.home)
+  const { rule } = rulesFor(subject, standing)
   if (rule?.match === undefined || rule.action === 'allow') return false
-  return rule.action === 'deny' || !grants.has(subject)
+  return rule.action === 'deny' || !standing.grants.has(subject)
 }
 
-function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject, { confinement }: Standing): string {
+function reasonToAsk(needs: readonly PermissionName[], subject: PermissionSubject, standing: Standing): string {
+  const { confinement } = standing
   const reasons: string[] = []
   if (needs.includes('outside')) reasons.push('outside the workspace')
   const obeyed = obeyedBy(subject)
   if (obeyed && needs.includes('shell')) reasons.push(`${obeyed.by} ${obeyed.runs ? 'runs' : 'obeys'} what is written there`)
   else if (needs.includes('shell')) reasons.push(describeConfinement(confinement))
+  if (rulesFor(subject, standing).mayBeRestricted) reasons.push('not all of what it runs can be read, and a rule may be about it')
   return reasons.join('; ')
 }
 

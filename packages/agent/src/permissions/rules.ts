@@ -1,12 +1,29 @@
 import { homedir } from 'node:os'
+import { allowedWords, restrictsCommand } from './command-rules.ts'
 import { pathMatches, textMatches } from './glob.ts'
 import type { PermissionRule, PermissionSubject } from './types.ts'
 
-/** The last rule that matches. */
-export function findRule(rules: readonly PermissionRule[], subject: PermissionSubject, home = homedir()): PermissionRule | undefined {
-  return rules.findLast(
-    (rule) => namesTool(rule.tool, subject) && (rule.match === undefined || matches(rule, rule.match, { subject, home })),
-  )
+/** A rule for a call. */
+interface FoundRule extends Pick<PermissionRule, 'action' | 'match'> {
+  /** What it allows is exactly this command. */
+  words?: readonly string[]
+}
+
+export interface RulesFor {
+  /** The last that matches. */
+  rule?: FoundRule
+  /** One after it restricts commands, and nobody knows before it runs whether this one is such a command. */
+  mayBeRestricted: boolean
+}
+
+export function findRule(rules: readonly PermissionRule[], subject: PermissionSubject, home = homedir()): RulesFor {
+  let mayBeRestricted = false
+  for (const rule of rules.toReversed()) {
+    const found = namesTool(rule.tool, subject) && matchOf(rule, { subject, home })
+    if (found === 'maybe') mayBeRestricted = true
+    else if (found) return { rule: found, mayBeRestricted }
+  }
+  return { mayBeRestricted }
 }
 
 /** Whether a rule speaks of paths outside the workspace by their own name, and so stands for `outside` as well. */
@@ -16,23 +33,28 @@ export const isAbsoluteRule = ({ match }: PermissionRule): boolean =>
 const namesTool = (pattern: string, { tool, permission }: PermissionSubject): boolean =>
   textMatches(pattern, tool) || textMatches(pattern, permission)
 
-function matches(rule: PermissionRule, match: string, { subject, home }: { subject: PermissionSubject; home: string }): boolean {
-  if (subject.command !== undefined) return commandMatches(rule, match, subject.command)
-  if (!subject.path) return false
-  const pattern = match.startsWith('~/') ? home + match.slice(1) : match
-  const { real, shown } = subject.path
-  return pathMatches(pattern, pattern.startsWith('/') ? real : shown)
+function matchOf(rule: PermissionRule, call: { subject: PermissionSubject; home: string }): FoundRule | 'maybe' | undefined {
+  const { match, action } = rule
+  const { path, command } = call.subject
+  if (match === undefined) return { action }
+  if (command !== undefined) return commandMatch(rule, match, call.subject)
+  if (!path) return undefined
+  const pattern = match.startsWith('~/') ? call.home + match.slice(1) : match
+  return pathMatches(pattern, pattern.startsWith('/') ? path.real : path.shown) ? { action, match } : undefined
 }
 
-const JOINED = /[;&|<>`\n]|\$\(/
-
 /**
- * What allows is read strictly, what restricts is read widely: `git status*` allows no `git status; rm -rf .`,
+ * What allows is read strictly, what restricts is read widely: `git status *` allows no `git status; rm -rf .`,
  * while `rm *` also forbids the second command of a list. A pattern for every tool is meant for paths, and allows no command.
  */
-function commandMatches({ action, tool }: PermissionRule, match: string, command: string): boolean {
-  const whole = command.trim()
-  if (action === 'allow' && match === '*') return true
-  if (action === 'allow') return tool !== '*' && (match === whole || (!JOINED.test(whole) && textMatches(match, whole)))
-  return textMatches(match, whole) || whole.split(/&&|\|\||[;&|\n()`]/).some((part) => textMatches(match, part.trim()))
+function commandMatch(rule: PermissionRule, match: string, subject: PermissionSubject): FoundRule | 'maybe' | undefined {
+  const { action, tool } = rule
+  const { command = '', isMore = false } = subject
+  if (action === 'allow') {
+    const words = tool === '*' || isMore ? undefined : allowedWords(match, command)
+    return words && { action, match, words }
+  }
+  const found = restrictsCommand(match, command)
+  if (found === 'yes') return { action, match }
+  return found === 'maybe' || isMore ? 'maybe' : undefined
 }

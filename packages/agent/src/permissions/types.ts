@@ -38,6 +38,8 @@ export interface PermissionDecision {
   needs: PermissionName[]
   /** Asked on behalf of a peer, and not the peer's to allow. */
   reserved?: boolean
+  /** A rule allows the command as these words, program first: it runs without a shell. */
+  words?: readonly string[]
 }
 
 /** What is known of a session. */

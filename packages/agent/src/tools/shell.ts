@@ -41,17 +41,19 @@ export function createShellTool(env: Environment): Tool {
     summary: ({ command }) => command,
     target: ({ command }) => ({ command }),
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
-      // One pipe for both keeps the order of output and errors.
-      const line = { file: shell, args: ['-c', `exec 2>&1\n${command}`], env: toolEnvironment(env) }
+      const [file = '', ...args] = context.words ?? [shell, '-c', inOrder(command)]
       const timeoutMs = Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000
       return await runConfined(
-        line,
+        { file, args, env: toolEnvironment(env) },
         context,
         async (confined) => await runCommand(startIn(context.workspace, confined), timeoutMs, context),
       )
     },
   })
 }
+
+/** One pipe for both keeps the order of output and errors. */
+const inOrder = (command: string): string => `exec 2>&1\n${command}`
 
 /** The one place where a tool starts what a model wrote: in the sandbox, where there is one. */
 async function runConfined(
@@ -92,7 +94,7 @@ async function runCommand(child: ChildProcess, timeoutMs: number, context: ToolC
   await reading
   progress.end()
   const text = stripVTControlCharacters(await output.end()).trimEnd()
-  const notes = [left ? '[processes left in the background were ended]' : '', describeEnd(end, timeoutMs)]
+  const notes = [left ? '[processes left in the background were ended]' : '', describeEnd(end, timeoutMs, context.words !== undefined)]
   return { output: [text, ...notes].filter((line) => line !== '').join('\n'), isError: end.kind !== 'exit' || end.code !== 0 }
 }
 
@@ -129,7 +131,9 @@ async function readAll(stream: ChildProcess['stdout'], output: BoundedOutput, pr
   await output.write(decoder.end())
 }
 
-function describeEnd(end: End, timeoutMs: number): string {
+const DIRECT = '; a rule of [permissions] allows this command without a shell, so its first word has to be a program'
+
+function describeEnd(end: End, timeoutMs: number, isDirect: boolean): string {
   switch (end.kind) {
     case 'exit':
       return end.signal === null ? `[exit code ${end.code}]` : `[ended by ${end.signal}]`
@@ -138,6 +142,6 @@ function describeEnd(end: End, timeoutMs: number): string {
     case 'cancelled':
       return '[killed: the turn was cancelled]'
     case 'error':
-      return `[not started: ${end.error.message}]`
+      return `[not started: ${end.error.message}${isDirect ? DIRECT : ''}]`
   }
 }

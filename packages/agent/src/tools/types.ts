@@ -28,6 +28,8 @@ export interface ToolContext {
   workspace: Workspace
   /** The target's path as it was permitted, or the workspace. Tools open this one and never resolve again. */
   path: ResolvedPath
+  /** The command is allowed as these words, and not as a script. */
+  words?: readonly string[]
   signal: AbortSignal
   /** Shown live, at most once; the result does not depend on it. */
   progress(text: string): void

@@ -110,7 +110,8 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
     signal: components.turn.signal,
     ask: (question) => components.turn.question({ callId: call.id, ...question }),
     progress: (text) => components.turn.publish({ type: 'tool.progress', turnId: components.turn.turnId, callId: call.id, text }),
-    hides: (real) => permitted.hides({ ...base, path: workspace.locate(real) }),
+    words: permitted.words,
+    hides: (real) => permitted.rights.hides({ ...base, path: workspace.locate(real) }),
   }
   return { tool, input: parsed.data, context }
 }
@@ -135,15 +136,20 @@ interface PermitQuestion {
   request?: BegunCall['request']
 }
 
+interface Permitted {
+  rights: SessionPermissions
+  words?: readonly string[]
+}
+
 /** The rights it runs with; or why it may not run, for the model. */
 async function permit(
   { turn, rights, log }: CallComponents,
   { call, tool, subject, summary, request }: PermitQuestion,
-): Promise<SessionPermissions | string> {
+): Promise<Permitted | string> {
   const permissions = await rights.now().catch(() => undefined)
   if (!permissions) return NOT_RUN
   const decision = permissions.decide(subject)
-  if (decision.action === 'allow' || (tool.asksUser && decision.action === 'ask')) return permissions
+  if (decision.action === 'allow' || (tool.asksUser && decision.action === 'ask')) return { rights: permissions, words: decision.words }
   const shown = describe(subject, summary, decision)
   if (decision.action === 'deny') return `not allowed: ${decision.reason}`
   // What a person was shown before the node's stop must be what their answer is for.
@@ -160,7 +166,7 @@ async function permit(
       ...(decision.reserved && { reserved: true }),
     })
     if (answer === 'allow_session' && !decision.reserved) rights.add({ subject, by })
-    return answer === 'deny' ? deniedText(decision, reason) : await rights.now()
+    return answer === 'deny' ? deniedText(decision, reason) : { rights: await rights.now() }
   } catch (error) {
     if (!turn.signal.aborted) log.warn('a permission could not be asked for', { tool: call.name, error: messageOf(error) })
     return turn.signal.aborted ? NOT_RUN : `not allowed: it could not be asked for (${messageOf(error)})`

@@ -15,7 +15,7 @@ const action = z.enum(PERMISSION_ACTIONS)
 
 const ruleSchema = z.strictObject({
   tool: text().describe('Tool, or kind of tool: `read`, `edit`, `shell`, `web`, `mcp`, `outside`; `*` is any.'),
-  match: text().optional().describe('Path, command or URL it is for; `*` stands for anything. Default: all.'),
+  match: text().optional().describe('Path or command it is for; [how it matches](#rules-about-commands). Default: all.'),
   action: action.describe('`allow`, `ask` or `deny`.'),
 })
 
