@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import type { DurableEvent, Json } from '@qmtcode/protocol'
 import { createPermissions } from '../permissions/permissions.ts'
 import type { Workspace } from '../tools/workspace.ts'
-import { claimOf, grantedBefore, judge } from './judge.ts'
+import { claimOf } from './claim.ts'
+import { grantedBefore, judge } from './judge.ts'
 import type { CallUpdate } from './updates.ts'
 
 const place = (given: string) => ({ given, real: `/w/${given}`, shown: given, place: 'workspace' as const })

@@ -1,55 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import type { DurableEvent, Json } from '@qmtcode/protocol'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { ToolPermission } from '../tools/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
 import type { Grant } from '../turn/turn-rights.ts'
-import type { CallUpdate } from './updates.ts'
-
-/** What a call of the agent's own would do, as far as it says; what it does not say counts as a command. */
-export interface Claim {
-  name: string
-  permission: ToolPermission
-  paths: string[]
-  command?: string
-  /** What it would do is not all in `command`: it has arguments beside it, a directory, an environment. */
-  isMore?: boolean
-}
-
-const MAX_PATHS = 100
-const MAX_DEPTH = 4
-const PATH_KEY = /(?:^|_)(?:path|file|filename|dir|directory|source|destination|cwd|uri)s?$|(?:Path|File|Dir|Uri)s?$/
-const COMMAND_KEYS = ['command', 'cmd', 'script']
-
-export function claimOf(call: CallUpdate, name: string): Claim {
-  const told = [
-    ...(call.locations ?? []).map(({ path }) => path),
-    ...(call.content ?? []).flatMap((item) => (item.type === 'diff' ? [item.path] : [])),
-  ]
-  const paths = [...new Set([...told, ...pathsIn(call.rawInput, 0)].map(plainPath))]
-  const command = commandIn(call.rawInput)
-  const isUnclear = paths.length === 0 || paths.length > MAX_PATHS
-  const permission = command !== undefined ? 'shell' : permissionOf(call.kind ?? 'other', isUnclear)
-  const isMore = permission === 'shell' && !isWhole(call.rawInput)
-  return { name, permission, paths: paths.slice(0, MAX_PATHS), ...(command !== undefined && { command }), ...(isMore && { isMore }) }
-}
-
-function permissionOf(kind: string, isUnclear: boolean): ToolPermission {
-  switch (kind) {
-    case 'search':
-      return 'read'
-    case 'read':
-      return isUnclear ? 'shell' : 'read'
-    case 'edit':
-    case 'delete':
-    case 'move':
-      return isUnclear ? 'shell' : 'edit'
-    case 'fetch':
-      return 'web'
-    default:
-      return 'shell'
-  }
-}
+import { MAX_PATHS } from './claim.ts'
+import type { Claim } from './claim.ts'
 
 export interface JudgeOptions {
   forGuest: boolean
@@ -114,43 +69,4 @@ function commandOfInput(input: Json): string | undefined {
 function pathsOfInput(input: Json): string[] {
   if (typeof input !== 'object' || input === null || Array.isArray(input) || !Array.isArray(input['paths'])) return []
   return input['paths'].filter((path): path is string => typeof path === 'string').slice(0, MAX_PATHS)
-}
-
-function pathsIn(value: unknown, depth: number): string[] {
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return []
-  if (Array.isArray(value)) return value.slice(0, MAX_PATHS + 1).flatMap((item) => pathsIn(item, depth + 1))
-  return Object.entries(value).flatMap(([key, item]: [string, unknown]) => {
-    if (!PATH_KEY.test(key)) return pathsIn(item, depth + 1)
-    if (typeof item === 'string') return item === '' ? [] : [item]
-    if (Array.isArray(item))
-      return item.slice(0, MAX_PATHS + 1).flatMap((one: unknown) => (typeof one === 'string' ? [one] : pathsIn(one, depth + 1)))
-    return pathsIn(item, depth + 1)
-  })
-}
-
-function commandIn(input: unknown): string | undefined {
-  if (typeof input !== 'object' || input === null) return undefined
-  const values: unknown[] = COMMAND_KEYS.map((key) => (input as Record<string, unknown>)[key])
-  const found = values.find((value) => value !== undefined && value !== null && value !== '')
-  if (found === undefined) return undefined
-  return typeof found === 'string' ? found : Array.isArray(found) ? found.join(' ') : JSON.stringify(found)
-}
-
-/** Words about a command, and what bounds it, change nothing that it does. */
-const ABOUT_COMMAND: ReadonlySet<string> = new Set(['description', 'title', 'timeout', 'timeout_ms', 'timeout_seconds'])
-
-/** Whether the command is one text, and all that a call says it would run. */
-function isWhole(input: unknown): boolean {
-  if (typeof input !== 'object' || input === null) return false
-  const said = Object.entries(input).filter(([key]) => !ABOUT_COMMAND.has(key))
-  return said.length === 1 && COMMAND_KEYS.includes(said[0]?.[0] ?? '') && typeof said[0]?.[1] === 'string'
-}
-
-function plainPath(path: string): string {
-  if (!path.startsWith('file:')) return path
-  try {
-    return fileURLToPath(path)
-  } catch {
-    return path
-  }
 }
