@@ -57,6 +57,12 @@ const SOAKS: Soak[] = [
     file: 'packages/mesh/src/member-attacks.test.ts',
     env: { QMT_MADE_UP_NODES: '10000' },
   },
+  {
+    name: 'attacks',
+    what: '1,000 meshes in which an admin signs whatever it can',
+    file: 'packages/mesh/src/trust/authority-property.test.ts',
+    env: { QMT_MESHES: '1000' },
+  },
   { name: 'attacks', what: 'floods of connections for a minute', file: 'e2e/attacks/flood.test.ts', env: { QMT_FLOOD_MS: '60000' } },
   { name: 'attacks', what: '50 strangers knock at a chat', file: 'e2e/attacks/knocks.test.ts', env: { QMT_KNOCKS: '50' } },
   { name: 'attacks', what: 'the same over QUIC', file: 'e2e/attacks/flood-quic.test.ts', env: { QMT_FLOOD_MS: '60000' } },

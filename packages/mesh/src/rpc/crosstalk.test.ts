@@ -2,23 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAppError } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
+import { seeded } from '../testing/seeded.ts'
 import { overMemory, overSockets, rigHandlers, startRig } from './rpc-rig.ts'
 import type { Connect, RigClient } from './rpc-rig.ts'
 
 const SEED = Number(process.env['QMT_SEED'] ?? 20_261_122)
 const WORKERS = 24
 const CALLS = 480
-
-/** mulberry32: small, seeded, good enough to choose where to cut. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
 
 /** Reads a tagged download, to its end or to a cut: by leaving the loop, or by the signal. */
 async function download(rig: RigClient, tag: string, random: (below: number) => number): Promise<void> {
@@ -66,7 +56,7 @@ for (const [name, over] of transports) {
   test(`${CALLS} calls over ${name}, most cut in the middle: no item reaches another call, nothing is left (seed ${SEED})`, async () => {
     const seen = { aborted: [] as unknown[], running: 0 }
     await using r = await startRig(over, rigHandlers(seen), { maxStreams: 16 })
-    const random = randomOf(SEED)
+    const random = seeded(SEED)
     let left = CALLS
     const work = async (): Promise<void> => {
       while (left > 0) {

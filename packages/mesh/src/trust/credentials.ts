@@ -1,7 +1,7 @@
 import { AppError, toAppError } from '@qmtcode/protocol'
 import type { Clock, Logger, PeerId } from '@qmtcode/protocol'
 import type { Hello } from '../handshake/hello.ts'
-import { endOf, openChain, readChain } from './grant.ts'
+import { openChain, readChain } from './grant.ts'
 import type { Chain } from './grant.ts'
 import type { KnownPeersContent } from './known-peers-file.ts'
 import { openRotations, shownRotations } from './rotation.ts'
@@ -28,18 +28,16 @@ export function createCredentials(components: CredentialsComponents, { self }: {
   const { clock, log, trust, content, onMoved } = components
   const { grants } = trust
 
-  /** Keeps the longest of the chains that `peerId` shows, if one is of a mesh of ours. `earlier`: ids that it proved to have been. */
+  /** Keeps what counts of the chains that `peerId` shows of meshes of ours. `earlier`: ids that it proved to have been. */
   async function accept(peerId: PeerId, chains: readonly Chain[], earlier: readonly PeerId[]): Promise<void> {
     for (const chain of chains) {
-      const kept = grants.chainOf(peerId)
-      if (kept && kept.join() === chain.join()) continue
       const [first] = readChain(chain)
-      if (!first || !grants.isPinned(first.root) || grants.isBanned(peerId)) continue
+      if (!first || !grants.isPinned(first.root)) continue
+      if (grants.chainIn(first.root, peerId)?.chain.join() === chain.join()) continue
       const opened = await openChain(chain)
       const bearer = opened.at(-1)?.to
       if (bearer !== peerId && !earlier.some((id) => id === bearer)) throw new AppError('bad_request', 'a grant of another peer')
-      if (kept && grants.grantOf(peerId) && endOf(readChain(kept)) >= endOf(opened)) continue
-      await trust.update(() => grants.keep(peerId, chain))
+      if (grants.prevails(peerId, opened)) await trust.update(() => grants.keep(peerId, chain))
     }
   }
   async function follow(peerId: PeerId, tokens: readonly string[]): Promise<PeerId[]> {

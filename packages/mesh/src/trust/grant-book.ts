@@ -1,35 +1,60 @@
+import { roleIncludes } from '@qmtcode/protocol'
 import type { Clock, PeerId, Role } from '@qmtcode/protocol'
-import { endOf, isCurrent, readChain } from './grant.ts'
-import type { Chain, Grant } from './grant.ts'
-import type { KnownPeersContent } from './known-peers-file.ts'
+import type { Aliases } from './aliases.ts'
 import { createBanList } from './ban-list.ts'
+import type { BanList } from './ban-list.ts'
+import { MAX_MESHES, endOf, splitChains } from './grant.ts'
+import type { Chain, Grants } from './grant.ts'
+import { createJudge } from './judge.ts'
+import type { Judge, PersonalWord } from './judge.ts'
+import type { KnownPeersContent } from './known-peers-file.ts'
 import type { BanStatement, MeshBan } from './mesh-ban.ts'
+import { createShares } from './shares.ts'
+import type { Owner } from './shares.ts'
 
-/** What the meshes of this node say of peers: whom they grant what, and whom they ban. Holds only what was verified. */
+/** What the meshes of this node say of peers: whom they grant what, and whom they ban. Holds only what was verified; what of it counts is judged at each use. */
 export interface GrantBook {
   /** The roots whose grants count here: this node's own, and those that it joined. */
   isPinned(root: PeerId): boolean
   pinRoot(root: PeerId): void
   /** What `peerId` may do here by a mesh; its own decisions are not looked at. */
   grantOf(peerId: PeerId): MeshGrant | undefined
-  chainOf(peerId: PeerId): Chain | undefined
+  /** The chains of a peer, one a mesh, whether they count or not. */
+  chainsOf(peerId: PeerId): readonly HeldChain[]
+  /** The chain of a peer in a mesh, under whatever keys; this node's own. */
+  chainIn(root: PeerId, peerId: PeerId): HeldChain | undefined
+  /** Whether a chain counts now. */
+  counts(grants: Grants): boolean
+  /** Whether a verified chain of `peerId`, or of this node, counts, and takes the place of the one that is held in its mesh. */
+  prevails(peerId: PeerId, shown: Grants): boolean
   keep(peerId: PeerId, chain: Chain): void
+  /** A peer has a new key: what was held of the old one is the new one's. */
+  move(before: PeerId, after: PeerId): void
   drop(peerId: PeerId): void
-  /** This node's own grants, the current ones, by their mesh. */
-  own(): { root: PeerId; chain: Chain; grants: Grant[] }[]
+  /** This node's own grants, those that count, by their mesh. */
+  own(): ({ root: PeerId } & HeldChain)[]
   keepOwn(root: PeerId, chain: Chain): void
   dropOwn(root: PeerId): void
+  /** In a mesh of this node. */
   isBanned(peerId: PeerId): boolean
+  isBannedIn(root: PeerId, peerId: PeerId): boolean
+  /** Whether bans by `by` count now, which stands in the mesh by `above`. */
+  mayBan(by: PeerId, above: Grants): boolean
   /** Bans and what lifts them, the newest of each signer on each peer, in the order they came. `order` begins above 0. */
   bansAfter(order: number): { ban: MeshBan; order: number }[]
-  isBannedIn(root: PeerId, peerId: PeerId): boolean
+  /** Whether they count or not. */
   bansOn(root: PeerId, peerId: PeerId): BanStatement[]
   /** What `by` said last of `peerId` in the mesh of `root`. */
-  lastBan(root: PeerId, peerId: PeerId, by: PeerId): BanStatement | undefined
-  /** False: it is known, or older than what is known, or there are too many of its signer's. */
+  lastBan(root: PeerId, peerId: PeerId, by: PeerId): MeshBan | undefined
+  /** False: it is known, or older than what is known, or there is no room for it. */
   addBan(ban: MeshBan): boolean
   /** Roots, bearers and banned ones. */
   peers(): PeerId[]
+}
+
+interface HeldChain {
+  chain: Chain
+  grants: Grants
 }
 
 export interface MeshGrant {
@@ -41,61 +66,147 @@ export interface MeshGrant {
 }
 
 const MAX_GRANTS = 5_000
+const MAX_GRANTS_BY_AN_ADMIN = 1_000
 
-export function createGrantBook(components: { clock: Clock; content: KnownPeersContent }, { self }: { self: PeerId }): GrantBook {
-  const { clock, content } = components
-  // Every stream that anybody opens asks who its peer is: read once.
-  const held = new Map<PeerId, { chain: Chain; grants: Grant[] }>()
-  for (const [peerId, chain] of Object.entries(content.grants)) held.set(peerId as PeerId, { chain, grants: readChain(chain) })
+export interface GrantBookComponents {
+  clock: Clock
+  content: KnownPeersContent
+  aliases: Aliases
+  personal(peerId: PeerId): PersonalWord
+}
+
+export function createGrantBook(components: GrantBookComponents, { self }: { self: PeerId }): GrantBook {
+  const { clock, content, aliases, personal } = components
+  const { latest } = aliases
+  const held = createHeldChains(content, aliases)
   const bans = createBanList(content)
-
   const isPinned = (root: PeerId): boolean => root === self || content.roots.includes(root)
-  const { isBannedIn } = bans
-  /** A ban of one that granted takes what it granted with it. */
-  const holds = (grants: readonly Grant[]): boolean =>
-    grants.every(({ root, to }) => isPinned(root) && !isBannedIn(root, to)) && isCurrent(grants, clock.now())
-  const grantOf = (peerId: PeerId): MeshGrant | undefined => {
-    if (content.roots.includes(peerId)) return { role: 'admin', root: peerId, labels: [] }
-    const grants = held.get(peerId)?.grants
-    const last = grants?.at(-1)
-    if (!grants || !last || !holds(grants)) return undefined
-    return { role: last.role, root: last.root, labels: last.labels ?? [], until: endOf(grants) }
-  }
-  const drop = (peerId: PeerId): void => {
-    held.delete(peerId)
-    delete content.grants[peerId]
-  }
+  const own = (): HeldChain[] => Object.values(content.own).flatMap(splitChains)
+  const chainIn = (root: PeerId, peerId: PeerId): HeldChain | undefined =>
+    (latest(peerId) === self ? own() : held.of(latest(peerId))).find(({ grants }) => latest(grants[0].root) === latest(root))
+  const judge = createJudge({
+    clock,
+    aliases,
+    isPinned,
+    personal,
+    heldIn: (root, bearer) => chainIn(root, bearer)?.grants,
+    wordsOn: bans.wordsOn,
+  })
+  const isBanned = (peerId: PeerId): boolean =>
+    wordsOnAll(bans, aliases.all(peerId)).some(({ root }) => isPinned(root) && judge.isBannedIn(root, peerId))
 
   return {
     isPinned,
     pinRoot(root) {
       if (!isPinned(root)) content.roots.push(root)
     },
-    grantOf,
-    chainOf: (peerId) => held.get(peerId)?.chain,
-    keep(peerId, chain) {
-      drop(peerId)
-      for (const oldest of held.keys()) if (held.size >= MAX_GRANTS) drop(oldest)
-      held.set(peerId, { chain, grants: readChain(chain) })
-      content.grants[peerId] = [...chain]
+    grantOf(peerId) {
+      if (content.roots.includes(peerId)) return { role: 'admin', root: peerId, labels: [] }
+      return bestOf(held.of(peerId), judge)
     },
-    drop,
-    own: () =>
-      Object.values(content.own)
-        .map((chain) => ({ chain, grants: readChain(chain) }))
-        .flatMap(({ chain, grants }) => (grants[0] && holds(grants) ? [{ root: grants[0].root, chain, grants }] : [])),
+    chainsOf: held.of,
+    chainIn,
+    counts: (grants) => judge.roleBy(grants) !== undefined,
+    prevails(peerId, shown) {
+      const known = chainIn(shown[0].root, peerId)
+      return judge.roleBy(shown) !== undefined && (!known || judge.prevails(shown, known.grants))
+    },
+    keep(peerId, chain) {
+      for (const shown of splitChains(chain)) held.keep(peerId, shown)
+    },
+    move: held.move,
+    drop: held.drop,
+    own: () => own().flatMap((mine) => (judge.roleBy(mine.grants) === undefined ? [] : [{ root: mine.grants[0].root, ...mine }])),
     keepOwn(root, chain) {
       content.own[root] = [...chain]
     },
     dropOwn(root) {
       delete content.own[root]
     },
-    isBanned: (peerId) => bans.rootsOf(peerId).some((root) => isPinned(root) && isBannedIn(root, peerId)),
+    isBanned,
+    isBannedIn: judge.isBannedIn,
+    mayBan: judge.mayBan,
     bansAfter: bans.after,
-    isBannedIn,
     bansOn: bans.on,
-    lastBan: (root, peerId, by) => bans.on(root, peerId).find((ban) => ban.by === by),
+    lastBan: bans.wordOf,
     addBan: bans.add,
-    peers: () => [...new Set([...content.roots, ...held.keys(), ...bans.peers()])].filter((peerId) => peerId !== self),
+    peers: () => [...new Set([...content.roots, ...held.peers(), ...bans.peers().filter(isBanned)])].filter((peerId) => peerId !== self),
   }
+}
+
+const wordsOnAll = (bans: BanList, ids: readonly PeerId[]): BanStatement[] => ids.flatMap((id) => bans.wordsOn(id))
+
+/** Meshes do not outweigh each other: the greatest of what they give counts. */
+function bestOf(chains: readonly HeldChain[], judge: Judge): MeshGrant | undefined {
+  let best: MeshGrant | undefined
+  for (const { grants } of chains) {
+    const role = judge.roleBy(grants)
+    const last = grants.at(-1) ?? grants[0]
+    if (role === undefined || (best && roleIncludes(best.role, role))) continue
+    best = { role, root: last.root, labels: last.labels ?? [], until: endOf(grants) }
+  }
+  return best
+}
+
+/** The chains that peers showed, read once: every stream that anybody opens asks who its peer is. Keeps `content.grants` in line. */
+function createHeldChains(content: Pick<KnownPeersContent, 'grants'>, { latest }: Aliases) {
+  const byPeer = new Map<PeerId, HeldChain[]>()
+  const bearers = new Map<HeldChain, PeerId>()
+  const shares = createShares<HeldChain>({ max: MAX_GRANTS, maxPerSigner: MAX_GRANTS_BY_AN_ADMIN })
+  const of = (peerId: PeerId): readonly HeldChain[] => byPeer.get(peerId) ?? []
+
+  function write(peerId: PeerId, chains: HeldChain[]): void {
+    if (chains.length > 0) {
+      byPeer.set(peerId, chains)
+      content.grants[peerId] = chains.flatMap(({ chain }) => chain)
+    } else {
+      byPeer.delete(peerId)
+      delete content.grants[peerId]
+    }
+  }
+  function remove(gone: HeldChain): void {
+    const peerId = bearers.get(gone)
+    if (peerId === undefined) return
+    bearers.delete(gone)
+    shares.remove(gone)
+    write(
+      peerId,
+      of(peerId).filter((chain) => chain !== gone),
+    )
+  }
+  function keep(peerId: PeerId, shown: HeldChain): void {
+    const root = latest(shown.grants[0].root)
+    for (const known of of(peerId)) if (latest(known.grants[0].root) === root) remove(known)
+    const [oldestMesh] = of(peerId)
+    if (oldestMesh && of(peerId).length >= MAX_MESHES) remove(oldestMesh)
+    const owner = ownerOf(shown.grants)
+    const [oldest] = shares.givesWay(owner)?.things ?? []
+    if (oldest) remove(oldest)
+    const kept = { chain: shown.chain, grants: shown.grants }
+    bearers.set(kept, peerId)
+    shares.add(kept, owner)
+    write(peerId, [...of(peerId), kept])
+  }
+  const drop = (peerId: PeerId): void => {
+    for (const chain of of(peerId)) remove(chain)
+  }
+  for (const [peerId, chains] of Object.entries(content.grants)) for (const chain of splitChains(chains)) keep(peerId as PeerId, chain)
+
+  return {
+    of,
+    keep,
+    drop,
+    peers: () => byPeer.keys(),
+    move(before: PeerId, after: PeerId): void {
+      const isNew = ({ grants }: HeldChain): boolean => !of(after).some((known) => latest(known.grants[0].root) === latest(grants[0].root))
+      const moving = of(before).filter(isNew)
+      drop(before)
+      for (const chain of moving) keep(after, chain)
+    },
+  }
+}
+
+function ownerOf(grants: Grants): Owner {
+  const last = grants.at(-1) ?? grants[0]
+  return { isRoot: grants.length === 1, branch: `${last.root} ${grants.length === 1 ? last.root : grants[0].to}`, signer: last.by }
 }

@@ -31,9 +31,20 @@ const grantSchema = z.object({
 })
 export interface Grant extends z.infer<typeof grantSchema> {}
 
+/** What a chain says, from the root's grant to the bearer's. */
+export type Grants = readonly [Grant, ...Grant[]]
+
 /** From the root's grant to the bearer's, signed. */
 export type Chain = readonly Token[]
 export const chainSchema = z.array(z.string().max(1_200)).min(1).max(MAX_DEPTH)
+
+/** Meshes whose grants of one peer are kept; a hello shows as many. */
+export const MAX_MESHES = 4
+/** A peer's chains, one a mesh, one after the other. */
+export const chainsSchema = z
+  .array(z.string().max(1_200))
+  .min(1)
+  .max(MAX_DEPTH * MAX_MESHES)
 
 export interface GrantTerms {
   to: PeerId
@@ -41,6 +52,8 @@ export interface GrantTerms {
   labels?: readonly string[]
   /** Of the grant that is renewed. */
   id?: string
+  /** When the bearer's last grant began: this one is later, so that it takes its place. */
+  after?: number
 }
 
 /** The chain of the peer that `key` grants `terms`: its own, `parent`, and one more. An empty parent: `self` is the root. Throws forbidden. */
@@ -57,6 +70,7 @@ export async function issueGrant(
       granter.role === 'admin' ? 'a grant of the last depth grants no more' : 'only an admin of a mesh grants in it',
     )
   }
+  const from = Math.max(now, (terms.after ?? -1) + 1)
   const grant: Grant = {
     v: 1,
     id: terms.id ?? newId('gr'),
@@ -65,8 +79,8 @@ export async function issueGrant(
     to: terms.to,
     role: terms.role,
     depth: above.length + 1,
-    from: now,
-    until: Math.min(now + GRANT_MS, ...above.map(({ until }) => until)),
+    from,
+    until: Math.min(from + GRANT_MS, ...above.map(({ until }) => until)),
     ...(terms.labels && terms.labels.length > 0 && { labels: [...terms.labels] }),
   }
   return [...parent, await signToken('grant', grant, key)]
@@ -75,8 +89,18 @@ export async function issueGrant(
 /** What a chain says, nothing verified. Throws bad_request. */
 export const readChain = (chain: Chain): Grant[] => chain.map((token) => readToken(token, grantSchema, 'grant'))
 
+/** Chains that stand one after the other, each with what it says. Throws bad_request. */
+export function splitChains(tokens: Chain): { chain: Chain; grants: Grants }[] {
+  const said = readChain(tokens)
+  const starts = said.flatMap(({ depth }, at) => (depth === 1 || at === 0 ? [at] : []))
+  return starts.flatMap((start, nth) => {
+    const [first, ...rest] = said.slice(start, starts[nth + 1])
+    return first ? [{ chain: tokens.slice(start, start + 1 + rest.length), grants: [first, ...rest] as const }] : []
+  })
+}
+
 /** Verified offline: every link is signed by the one before, none gives more than it has. Its time is not looked at. Throws bad_request or forbidden. */
-export async function openChain(chain: Chain): Promise<[Grant, ...Grant[]]> {
+export async function openChain(chain: Chain): Promise<Grants> {
   const [first, ...rest] = readChain(chain)
   if (!first || chain.length > MAX_DEPTH) throw new AppError('bad_request', 'a chain of grants has one to three')
   requireFits(first, undefined, 1)

@@ -1,5 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError } from '@qmtcode/protocol'
+import { AppError, lesserRole } from '@qmtcode/protocol'
 import type { Clock, PeerId } from '@qmtcode/protocol'
 import { MAX_DEPTH, issueGrant } from './grant.ts'
 import type { Chain, Grant, GrantTerms } from './grant.ts'
@@ -9,7 +9,7 @@ import type { TrustBook } from './trust-book.ts'
 export interface Issuer {
   /** The mesh that this node may invite into: the first that it is an admin of, else its own. Throws forbidden for a `root` that it is no admin under. */
   place(root?: PeerId): { root: PeerId; chain: Chain }
-  /** Throws forbidden. Keeps nothing. */
+  /** Gives no more than this node's person gives the bearer. Throws forbidden. Keeps nothing. */
   issue(terms: GrantTerms, root: PeerId): Promise<Chain>
 }
 
@@ -30,6 +30,10 @@ export function createIssuer({ clock, key, trust }: IssuerComponents, { self }: 
   }
   return {
     place,
-    issue: async (terms, root) => await issueGrant(terms, { key, self, parent: place(root).chain }, clock.now()),
+    async issue(terms, root) {
+      const role = lesserRole(trust.personal(terms.to).atMost ?? terms.role, terms.role)
+      const after = trust.grants.chainIn(root, terms.to)?.grants.at(-1)?.from
+      return await issueGrant({ ...terms, role, after }, { key, self, parent: place(root).chain }, clock.now())
+    },
   }
 }

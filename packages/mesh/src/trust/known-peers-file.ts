@@ -4,7 +4,7 @@ import { AppError, peerIdSchema, roleSchema, toAppError } from '@qmtcode/protoco
 import { z } from 'zod'
 import { errnoOf } from '../identity/identity-file.ts'
 import { replaceFile } from '../identity/replace-file.ts'
-import { chainSchema, readChain } from './grant.ts'
+import { chainSchema, chainsSchema, readChain } from './grant.ts'
 import { storedInviteSchema } from './invite-book.ts'
 import { meshBanSchema, readBan } from './mesh-ban.ts'
 import { earlierSelves } from './rotation.ts'
@@ -38,8 +38,8 @@ const fileSchema = z.object({
   roots: z.array(peerIdSchema).default([]),
   /** This node's grants, by the mesh's root. */
   own: z.record(peerIdSchema, chainSchema).default({}),
-  /** Others' grants, verified. */
-  grants: z.record(peerIdSchema, chainSchema).default({}),
+  /** Others' grants, verified: a chain a mesh, one after the other. */
+  grants: z.record(peerIdSchema, chainsSchema).default({}),
   /** Bans that travel, verified. */
   bans: z.array(meshBanSchema).default([]),
   /** Those that this node made. */

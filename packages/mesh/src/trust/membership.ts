@@ -6,8 +6,8 @@ import { createBanning } from './banning.ts'
 import type { Banning } from './banning.ts'
 import { createCredentials } from './credentials.ts'
 import type { Credentials } from './credentials.ts'
-import { openChain } from './grant.ts'
-import type { Chain } from './grant.ts'
+import { isCurrent, openChain } from './grant.ts'
+import type { Chain, Grants } from './grant.ts'
 import type { InviteLink } from './invite-link.ts'
 import { createInviting } from './inviting.ts'
 import type { Inviting } from './inviting.ts'
@@ -77,12 +77,12 @@ export function createMembership(components: MembershipComponents, options: { se
       }
     },
     async joined(link, granted, { name, use }) {
-      await requireJoined(link, granted, options)
-      const above = granted.slice(0, -1)
+      const opened = await requireJoined(link, granted, { ...options, now: components.clock.now() })
       await trust.update(() => {
         trust.grants.pinRoot(link.root)
         trust.grants.keepOwn(link.root, granted)
-        if (above.length > 0) trust.grants.keep(link.inviter, above)
+        const [first, ...rest] = opened.slice(0, -1)
+        if (first && trust.grants.prevails(link.inviter, [first, ...rest])) trust.grants.keep(link.inviter, granted.slice(0, -1))
         trust.introduce(link.inviter, { name, use: use ? true : undefined, addresses: link.addresses })
       })
       tellOwn()
@@ -92,9 +92,16 @@ export function createMembership(components: MembershipComponents, options: { se
   }
 }
 
-async function requireJoined({ root, inviter }: InviteLink, granted: Chain, { self }: { self: PeerId }): Promise<void> {
+async function requireJoined({ root, inviter }: InviteLink, granted: Chain, { self, now }: { self: PeerId; now: number }): Promise<Grants> {
   const opened = await openChain(granted)
   const last = opened.at(-1)
-  if (opened[0].root === root && last?.to === self && last.by === inviter) return
-  throw new AppError('bad_request', 'the grant that came for the invite is not for this node, or not of its mesh')
+  if (opened[0].root !== root || last?.to !== self || last.by !== inviter) {
+    throw new AppError('bad_request', 'the grant that came for the invite is not for this node, or not of its mesh')
+  }
+  if (!isCurrent(opened, now)) {
+    throw new AppError('forbidden', 'the grant that came for the invite does not count now: it has ended, or begins later than now', {
+      hint: 'compare the clocks of both machines; then ask for a new invite there: qmtcode invite',
+    })
+  }
+  return opened
 }

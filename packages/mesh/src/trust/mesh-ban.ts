@@ -2,7 +2,7 @@ import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { AppError, peerIdSchema } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { chainSchema, openChain } from './grant.ts'
-import type { Chain } from './grant.ts'
+import type { Chain, Grants } from './grant.ts'
 import { readToken, requireSigned, signToken } from './signed.ts'
 
 const statementSchema = z.object({
@@ -29,18 +29,23 @@ export async function signBan(ban: Omit<BanStatement, 'v'>, chain: Chain, key: E
 
 export const readBan = ({ token }: MeshBan): BanStatement => readToken(token, statementSchema, 'ban')
 
-/** Throws bad_request for what is altered, forbidden where the signer is neither the root nor an ancestor of the banned one. */
-export async function openBan(ban: MeshBan): Promise<BanStatement> {
+export interface OpenedBan extends BanStatement {
+  /** The chain down to the signer, as the ban brings it. Absent: the root signed. */
+  above?: Grants
+}
+
+/** Verifies who signed, not whether that counts. Throws bad_request for what is altered, forbidden where the signer is neither the root nor an ancestor of the banned one. */
+export async function openBan(ban: MeshBan): Promise<OpenedBan> {
   const statement = readBan(ban)
   await requireSigned('ban', ban.token, statement.by)
   if (statement.peer === statement.root) throw new AppError('forbidden', 'nobody bans the root of a mesh')
-  if (statement.by !== statement.root) await requireAncestor(statement, ban.chain)
-  return statement
+  return statement.by === statement.root ? statement : { ...statement, above: await chainTo(statement, ban.chain) }
 }
 
-async function requireAncestor({ root, peer, by }: BanStatement, chain: Chain): Promise<void> {
-  const grants = await openChain(chain)
-  const isItsChain = grants[0].root === root && grants.at(-1)?.to === peer
-  if (isItsChain && grants.some((grant) => grant.by === by)) return
+async function chainTo({ root, peer, by }: BanStatement, chain: Chain): Promise<Grants> {
+  const [first, ...rest] = await openChain(chain)
+  const isItsChain = first.root === root && (rest.at(-1) ?? first).to === peer
+  const at = [first, ...rest].findIndex(({ to }) => to === by)
+  if (isItsChain && at >= 0 && at < rest.length) return [first, ...rest.slice(0, at)]
   throw new AppError('forbidden', `a ban of ${peer} by ${by}, which is no ancestor of its grant`)
 }

@@ -15,7 +15,7 @@ export interface Standing {
 
 /**
  * The one rule of who is what. A ban outweighs the configuration; a peer of the configuration (by id or by pin) is admitted;
- * then a person's decision; then what a mesh of this node bans or grants; then `trust = "open"`.
+ * then a person's decision; then what a mesh of this node grants, where that mesh does not ban it; then bans; then `trust = "open"`.
  * What a person had said of a peer before a ban bounds what a grant gives it after the ban is lifted.
  * A person may take the use of a configured peer away, not give it.
  */
@@ -29,14 +29,14 @@ export function standingOf(
   if (configured) {
     return {
       state: 'admitted',
-      role: configured.role ?? entry?.role ?? (isBanned ? undefined : granted) ?? 'observer',
+      role: configured.role ?? entry?.role ?? granted ?? 'observer',
       use: configured.use && entry?.use !== false,
       open: false,
     }
   }
   if (entry?.trust === 'admitted') return { state: 'admitted', role: entry.role ?? 'observer', use: entry.use ?? false, open: false }
-  if (isBanned) return { state: 'banned', use: false, open: false }
   if (granted) return { state: 'admitted', role: entry?.role ?? granted, use: entry?.use ?? false, open: false }
+  if (isBanned) return { state: 'banned', use: false, open: false }
   return open
     ? { state: 'unknown', role: 'observer', use: entry?.use ?? false, open }
     : { state: 'unknown', use: entry?.use ?? false, open }

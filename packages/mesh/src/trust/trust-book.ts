@@ -2,8 +2,10 @@ import { AppError, lesserRole, nodeNameSchema, roleSchema } from '@qmtcode/proto
 import type { Clock, KnownPeer, PeerId, Role, Trust } from '@qmtcode/protocol'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { ConfiguredPeer } from '../node-types.ts'
+import { createAliases } from './aliases.ts'
 import { createGrantBook } from './grant-book.ts'
 import type { GrantBook } from './grant-book.ts'
+import type { PersonalWord } from './judge.ts'
 import type { KnownPeerEntry, KnownPeersFile } from './known-peers-file.ts'
 import { createKnocks } from './knocks.ts'
 import type { Knock } from './knocks.ts'
@@ -29,6 +31,8 @@ export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' |
   /** A peer has a new id: its decisions and pins are the new one's, the old one is banned. False: nothing is known of the old one, or it has moved already. */
   move(before: PeerId, after: PeerId): Promise<boolean>
   standing(peerId: PeerId): Standing
+  /** What this node's person says of a peer; signed words are not looked at. */
+  personal(peerId: PeerId): PersonalWord
   /** Configured name, else the one a person gave, else the advertised and pinned one, else the short id. */
   nameOf(peerId: PeerId): string
   /** Ids with a decision, a pin or a place in the configuration. */
@@ -60,7 +64,15 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
   const { clock, file } = components
   const { content } = file
   const pins = createPins(content, options)
-  const grants = createGrantBook({ clock, content }, options)
+  const aliases = createAliases(content, options)
+  const personal = (peerId: PeerId): PersonalWord => {
+    const entry = entryOf(peerId)
+    return {
+      isBanned: entry?.trust === 'banned' && entry.movedTo === undefined,
+      atMost: pins.configuredAs(peerId)?.role ?? entry?.role ?? entry?.atMost,
+    }
+  }
+  const grants = createGrantBook({ clock, content, aliases, personal }, options)
   const knocks = createKnocks({ clock })
   const listeners: Parameters<TrustBook['onChange']>[0][] = []
   let dirty = false
@@ -131,7 +143,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
   /** Whoever was unknown before and is known now was nobody's: what it was is what an unknown peer is. */
   function tellChanges(before: Map<PeerId, Standing>): void {
     reviewed = snapshot()
-    for (const peerId of reviewed.keys())
+    for (const peerId of new Set([...before.keys(), ...reviewed.keys()]))
       tell(peerId, before.get(peerId) ?? standingOf(undefined, undefined, { isBanned: false, open: options.open }))
   }
 
@@ -164,17 +176,20 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     async move(old, now) {
       if (old === options.self || now === options.self || !known().includes(old)) return false
       const entry = entryOf(old)
-      if (entry?.movedTo !== undefined) return false
+      if (entry?.movedTo !== undefined || entryOf(now)?.movedTo !== undefined) return false
       const before = snapshot()
       if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
       pins.move(old, now)
       if (grants.isPinned(old)) grants.pinRoot(now)
       content.peers[old] = { addresses: [], trust: 'banned', movedTo: now }
+      aliases.moved(old, now)
+      grants.move(old, now)
       tellChanges(before)
       await save()
       return true
     },
     standing,
+    personal,
     nameOf,
     known,
     addressesOf: (peerId) => entryOf(peerId)?.addresses ?? [],
