@@ -16,6 +16,8 @@ export const modelOfferSchema = z.object({
   inFlight: z.int().nonnegative().default(0),
   /** How much its context holds, where its server tells. */
   contextTokens: z.int().positive().optional(),
+  /** Whether its server answers. Absent: it does, or nobody can tell without calling. */
+  state: z.enum(['up', 'down']).optional(),
 })
 export interface ModelOffer extends z.infer<typeof modelOfferSchema> {}
 

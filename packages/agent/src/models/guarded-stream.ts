@@ -103,7 +103,7 @@ function finishOf(part: Extract<ModelPart, { type: 'finish' }>, source: GuardedS
 }
 
 /** Pings and the stream's own announcements are none. */
-function isToken(part: ModelPart): boolean {
+export function isToken(part: ModelPart): boolean {
   return part.type !== 'ping' && part.type !== 'stream-start' && part.type !== 'response-metadata'
 }
 

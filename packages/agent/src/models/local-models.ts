@@ -17,6 +17,8 @@ import { createSlots } from './slots.ts'
 export interface LocalModels extends Models {
   /** Why `provider/model` cannot be called here, as far as it shows without calling: no such provider, no key. */
   problem(model: string): AppError | undefined
+  /** Why `provider/model` cannot be served now, as its server tells when it is asked; undefined where it can, or where nobody can tell without calling. */
+  unready(model: string): Promise<AppError | undefined>
   /**
    * Whether its provider is this node's own: by the file, by its key, or because its server lists the model. A name alone is none:
    * it stands for a port of this machine, where anything may listen.
@@ -34,18 +36,19 @@ export interface LocalModelsOptions extends StreamTimeouts {
 export function createLocalModels(components: { providers: Providers; clock?: Clock }, options: LocalModelsOptions = {}): LocalModels {
   const { providers, clock = systemClock } = components
   const slots = createSlots(options.slots ?? 8)
-  const modelsOf = createProviderOffers(clock, options.offers)
+  const servers = createProviderOffers(clock, options.offers)
   const refused = createRefusedFiles()
 
   const offersOf = async (provider: Provider): Promise<ModelOffer[]> => {
-    const names = provider.problem() ? [] : await modelsOf(provider)
-    return names
+    const { models, down } = provider.problem() ? { models: [] } : await servers.stateOf(provider)
+    return models
       .map((model) => ({ id: `${provider.name}/${model}`, model }))
       .filter(({ id }) => modelIdSchema.safeParse(id).success)
       .map(({ id, model }) => {
         const contextTokens = provider.contextTokens?.(model)
         const load = { slots: slots.load().slots, inFlight: slots.inFlight(id) }
-        return { id, provider: provider.name, model, ...load, ...(contextTokens !== undefined && { contextTokens }) }
+        const told = { ...(contextTokens !== undefined && { contextTokens }), ...(down && { state: 'down' as const }) }
+        return { id, provider: provider.name, model, ...load, ...told }
       })
   }
 
@@ -63,7 +66,11 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
         release = slots.take(request.model)
         return callProvider({ provider, id: request.model, model, options: { ...request.options, abortSignal: signal }, refused })
       },
-      toError: (error) => (error instanceof AppError ? error : toProviderError(error, called())),
+      toError: (error) => {
+        const found = error instanceof AppError ? error : toProviderError(error, called())
+        if (tellsOfServer(found)) servers.doubt(providers.get(parseModelId(request.model).provider))
+        return found
+      },
       endedEarly: () => endedEarly(called()),
       close: () => release?.(),
     }
@@ -83,12 +90,25 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
     },
     stream: (request, { signal } = {}) => guarded(sourceOf(request), { ...options, signal }),
     problem,
+    async unready(id) {
+      const own = problem(id)
+      if (own) return own
+      const { provider: name, model } = parseModelId(id)
+      const provider = providers.get(name)
+      const { models, down } = await servers.stateOf(provider)
+      if (down || models.includes('*') || models.includes(model) || models.length === 0) return down
+      return new AppError('model_unavailable', `${provider.title} does not list ${id}`)
+    },
     async isServed(id) {
       const { provider: name, model } = parseModelId(id)
       if (providers.list().some((own) => own.name === name)) return true
       if (problem(id)) return false
-      return (await modelsOf(providers.get(name))).includes(model)
+      return (await servers.stateOf(providers.get(name))).models.includes(model)
     },
     load: slots.load,
   }
 }
+
+/** It may be down, or have another list by now. */
+const tellsOfServer = ({ code, details }: AppError): boolean =>
+  code === 'model_unavailable' || code === 'timeout' || (code === 'provider_error' && (details?.status ?? 500) >= 500)

@@ -8,7 +8,9 @@ const NAMED_MODELS = 10
 /** The model of a peer for an agent that names none: its only one. builtin/demo counts only when named. */
 export async function modelOfPeer(peers: Peers, { peerId, name }: PeerPlace): Promise<string> {
   const offers = await peers.models(peerId).offers()
-  const ids = offers.filter((offer) => !offer.id.includes('*') && offer.provider !== BUILTIN_PROVIDER).map(({ id }) => id)
+  const ids = offers
+    .filter(({ id, provider, state }) => !id.includes('*') && provider !== BUILTIN_PROVIDER && state !== 'down')
+    .map(({ id }) => id)
   const [only] = ids
   if (only !== undefined && ids.length === 1) return only
   const listed = offers.slice(0, NAMED_MODELS).map(({ id }) => id)

@@ -16,6 +16,8 @@ interface KitPeer {
   /** What its models throw before the first part. */
   error: Error
   parts: ModelPart[]
+  /** Thrown behind `parts`. */
+  end: Error
 }
 
 export const SELF = '12D3KooWSe1fSe1fSe1fSe1fSe1fSe1fSe1fSe1fSe1fSe1fSe1' as PeerId
@@ -82,6 +84,8 @@ export function createPeersKit(): PeersKit {
         calls.push({ peer: name, request })
         if (peer?.error) throw peer.error
         yield* peer?.parts ?? [FINISH]
+        if (peer?.end) throw peer.end
+        if (peer?.parts && peer.parts.at(-1)?.type !== 'finish') yield FINISH
       },
     }
   }

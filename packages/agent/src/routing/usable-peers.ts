@@ -22,6 +22,21 @@ export async function peersOffering(peers: Peers | undefined, model: string): Pr
     .map(({ peerId, name }) => ({ peerId, name }))
 }
 
+/** Its first record, or the one for the role that it gave this node, has not come. */
+const isUntold = (peer: PeerInfo): boolean => isUsable(peer) && (peer.hasRecord === false || peer.models.length === 0)
+
+/** Resolves when every peer that is linked, or just being dialled, has told what it offers, or after `waitMs`. */
+export async function recordsOf(peers: Peers, waitMs: number): Promise<void> {
+  const signal = AbortSignal.timeout(waitMs)
+  const isComing = (peer: PeerInfo): boolean => !peer.self && peer.use && (peer.state === 'connecting' || isUntold(peer))
+  const events = peers.follow({ signal })[Symbol.asyncIterator]()
+  try {
+    while ((await peers.list()).some(isComing)) if ((await events.next()).done === true) return
+  } finally {
+    events.return?.().catch(() => {})
+  }
+}
+
 /** `node:provider/model` of everything that usable peers offer, patterns left out. */
 export async function usablePeerModels(peers: Peers | undefined): Promise<string[]> {
   const all = (await peers?.list()) ?? []

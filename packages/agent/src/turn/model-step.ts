@@ -57,7 +57,8 @@ async function callModel(components: StepComponents, options: ModelCallOptions):
   try {
     const { agent, model, sessionId, signal, guest } = turn
     const origin = guest === undefined ? undefined : [guest]
-    const opened = await untilAborted(router.open({ agent, model, options, sessionId, origin, signal, onLink: turn.publish }), signal)
+    const routed = { agent, model, options, sessionId, origin, signal, onRoute, onLink: turn.publish }
+    const opened = await untilAborted(router.open(routed), signal)
     parts = opened.parts
     await onRoute(opened.route)
   } catch (cause) {

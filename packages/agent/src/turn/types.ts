@@ -108,6 +108,8 @@ export interface RoutedCall {
   /** Peer ids the request has passed; for calls made on behalf of a peer. */
   origin?: string[]
   signal: AbortSignal
+  /** Told of a new route, before its first part: the settled one failed before anything of its answer came. */
+  onRoute?(route: ChosenRoute): Promise<void>
   /** Told when the link to where the call runs breaks, and when it is back and the answer goes on. */
   onLink?(event: Extract<LiveEventInit, { type: 'link.lost' | 'link.restored' }>): void
 }

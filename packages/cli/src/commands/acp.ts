@@ -47,7 +47,7 @@ async function servedBy(lasting: LastingNode, written: string | undefined, signa
     agents: () => Promise.resolve([]),
     models: async () => {
       const offers = await lasting.use((node) => meshOf(node).peers.models(peerId).offers({ signal }))
-      return offers.filter(isNamed).map(({ id }) => id)
+      return offers.filter(isServed).map(({ id }) => id)
     },
   }
 }
@@ -55,11 +55,11 @@ async function servedBy(lasting: LastingNode, written: string | undefined, signa
 async function modelNames(node: NodeHandle, signal: AbortSignal): Promise<string[]> {
   const own = (await node.status()).node
   const { rows } = await offersOfAll(node, signal)
-  return rows.filter(isNamed).map(({ id, node: name }) => (name === own ? id.slice(own.length + 1) : id))
+  return rows.filter(isServed).map(({ id, node: name }) => (name === own ? id.slice(own.length + 1) : id))
 }
 
 /** A provider that takes any name cannot list them. */
-const isNamed = ({ model }: Pick<ModelOffer, 'model'>): boolean => model !== '*'
+const isServed = ({ model, state }: Pick<ModelOffer, 'model' | 'state'>): boolean => model !== '*' && state !== 'down'
 
 /** What an editor shows as the agent's log: only what a person should look at. */
 function logTo({ err }: CommandContext): Logger {

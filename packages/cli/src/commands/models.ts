@@ -15,6 +15,10 @@ interface ModelRow {
   model: string
   slots: number
   inFlight: number
+  /** `down`: its server does not answer now. */
+  state: 'up' | 'down'
+  /** How much its context holds, where its server tells. */
+  contextTokens?: number
   /** Only in sessions with this agent of another maker, which brings it. */
   agent?: string
 }
@@ -91,6 +95,7 @@ const rowsOf = (node: string, { agent, models }: AgentModels): ModelRow[] =>
     model: id.slice(agent.length + 1),
     slots: 0, // nothing calls it but its agent
     inFlight: 0,
+    state: 'up',
     agent,
   }))
 
@@ -138,6 +143,8 @@ const rowOf = (node: string, offer: ModelOffer): ModelRow => ({
   model: offer.model,
   slots: offer.slots,
   inFlight: offer.inFlight,
+  state: offer.state ?? 'up',
+  contextTokens: offer.contextTokens,
 })
 
 const modelColumns = [
@@ -147,6 +154,8 @@ const modelColumns = [
     value: (row: ModelRow) => (row.agent === undefined ? `${row.inFlight}/${row.slots}` : '-'),
     align: 'right' as const,
   },
+  { title: 'CONTEXT', value: (row: ModelRow) => row.contextTokens?.toLocaleString('en-US') ?? '', align: 'right' as const },
+  { title: 'STATE', value: (row: ModelRow) => row.state },
 ]
 
 const agentColumn = { title: 'ONLY WITH', value: (row: ModelRow) => (row.agent === undefined ? '' : `--agent ${printableLine(row.agent)}`) }

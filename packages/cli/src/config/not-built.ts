@@ -11,15 +11,10 @@ interface NotBuilt {
 }
 
 const isOn = (value: unknown): boolean => value === true
-const isOneOf =
-  (...names: string[]) =>
-  (value: unknown): boolean =>
-    typeof value === 'string' && names.includes(value)
 const hasItems = (value: unknown): boolean => !Array.isArray(value) || value.length > 0
 
 /** The one list: what an issue builds, it deletes here. */
 const NOT_BUILT: NotBuilt[] = [
-  { path: 'mesh.auto_fallback', values: isOn },
   { path: 'mesh.share.mcp', values: isOn },
   { path: 'mesh.share.delegate', values: isOn },
   { path: 'mesh.share.slots' },
@@ -27,7 +22,6 @@ const NOT_BUILT: NotBuilt[] = [
   { path: 'mesh.share.tokens_per_day' },
   { path: 'remote_agents' },
   ...['agent', 'planner', 'delegates.*'].flatMap((agent) => [
-    { path: `${agent}.peer`, values: isOneOf('any') },
     { path: `${agent}.mcp`, values: hasItems },
     { path: `${agent}.limits.max_tokens` },
     { path: `${agent}.limits.max_cost_usd` },

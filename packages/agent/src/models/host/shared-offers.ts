@@ -16,8 +16,8 @@ export function sharedOffers(offers: readonly ModelOffer[], share: readonly stri
     return named.map((pattern) => ({ ...offer, id: pattern, model: parseModelId(pattern).model }))
   })
   // Rebuilt field by field: an offer travels, and only these fields may.
-  return shared.map(({ id, provider, model, slots, inFlight, contextTokens }) => {
-    const offer = { id, provider, model, slots, inFlight }
-    return contextTokens === undefined ? offer : { ...offer, contextTokens }
+  return shared.map(({ id, provider, model, slots, inFlight, contextTokens, state }) => {
+    const told = { ...(contextTokens !== undefined && { contextTokens }), ...(state !== undefined && { state }) }
+    return { id, provider, model, slots, inFlight, ...told }
   })
 }

@@ -72,7 +72,12 @@ export const meshSchema = z.strictObject({
   discovery: oneOrMany(z.enum(['mdns', 'kademlia', 'none']))
     .default('mdns')
     .describe('How peers beside the configured ones are found: one way, or a list.'),
-  auto_fallback: z.boolean().default(false).describe('Looks for a model that this node lacks on usable peers.'),
+  auto_fallback: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Calls that cannot be served where they should go, for want of the model, the peer or an answer, go to usable peers that offer the model, then here.',
+    ),
   request_timeout_secs: seconds().default(300).describe('Bound of a unary call; streams have `[mesh.timeouts]`.'),
   stream_reconnect_grace_secs: seconds(0)
     .default(120)
