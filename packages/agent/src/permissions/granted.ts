@@ -20,7 +20,8 @@ export function grantedIn(events: readonly DurableEvent[], tools: ToolSet, works
     if (!tool || input?.success !== true) continue
     const target = tool.target?.(input.data)
     const path = target?.path === undefined ? undefined : workspace.locate(target.path)
-    granted.push({ subject: { tool: tool.name, permission: tool.permission, path, command: target?.command }, by: event.by })
+    const { name, permission, alsoReads } = tool
+    granted.push({ subject: { tool: name, permission, alsoReads, path, command: target?.command }, by: event.by })
   }
   return granted
 }

@@ -54,6 +54,7 @@ function decide(subject: PermissionSubject, standing: Standing): PermissionDecis
   const missing = missingSandbox(subject, standing)
   if (missing !== undefined) return { action: 'deny', reason: missing, needs: [] }
   const actions: [PermissionName, PermissionAction][] = [[permission, ownAction(subject, standing)]]
+  if (subject.alsoReads) actions.push(['read', ownAction({ ...subject, tool: 'read_file', permission: 'read' }, standing)])
   if (path?.place === 'outside') actions.push(['outside', outsideAction(subject, standing)])
   if (wouldBeObeyed(subject, standing)) actions.push(['shell', shellAction(standing)])
   const denied = actions.find(([, action]) => action === 'deny')
@@ -166,6 +167,7 @@ function createGrants(): Grants {
     add(subject) {
       const key = grantKey(subject)
       if (key !== undefined) kept.add(key)
+      if (subject.alsoReads) kept.add('read')
       const { path } = subject
       if (path?.place !== 'outside') return
       const directory = dirname(path.real)

@@ -19,7 +19,7 @@ export interface RulesFor {
 export function findRule(rules: readonly PermissionRule[], subject: PermissionSubject, home = homedir()): RulesFor {
   let mayBeRestricted = false
   for (const rule of rules.toReversed()) {
-    const found = namesTool(rule.tool, subject) && matchOf(rule, { subject, home })
+    const found = namesTool(rule, subject) && matchOf(rule, { subject, home })
     if (found === 'maybe') mayBeRestricted = true
     else if (found) return { rule: found, mayBeRestricted }
   }
@@ -30,8 +30,16 @@ export function findRule(rules: readonly PermissionRule[], subject: PermissionSu
 export const isAbsoluteRule = ({ match }: PermissionRule): boolean =>
   match !== undefined && (match.startsWith('/') || match.startsWith('~/'))
 
-const namesTool = (pattern: string, { tool, permission }: PermissionSubject): boolean =>
-  textMatches(pattern, tool) || textMatches(pattern, permission)
+/** A rule that keeps a file from one tool keeps it from every tool that does the same to it. */
+function namesTool({ tool: pattern, match, action }: PermissionRule, { tool, permission }: PermissionSubject): boolean {
+  if (textMatches(pattern, tool) || textMatches(pattern, permission)) return true
+  return match !== undefined && action !== 'allow' && (DOES[permission] ?? []).some((name) => textMatches(pattern, name))
+}
+
+const DOES: Partial<Record<PermissionSubject['permission'], readonly string[]>> = {
+  read: ['read_file', 'search_text'],
+  edit: ['edit', 'write_file'],
+}
 
 function matchOf(rule: PermissionRule, call: { subject: PermissionSubject; home: string }): FoundRule | 'maybe' | undefined {
   const { match, action } = rule

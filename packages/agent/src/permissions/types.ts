@@ -26,6 +26,8 @@ export interface PermissionSubject {
   /** Of a tool that works on a path. */
   path?: ResolvedPath
   command?: ToolTarget['command']
+  /** The result shows what is in the file: it needs `read` as well. */
+  alsoReads?: boolean
   /** What it does is not all in `command`: an answer is for this once. */
   isMore?: boolean
 }

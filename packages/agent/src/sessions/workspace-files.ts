@@ -22,7 +22,7 @@ export interface WorkspaceFiles {
 export interface FilePlace {
   sessionId: SessionId
   workspace: string
-  /** A peer asks: what `[permissions]` do not allow to be read without a question is as if it were not there. */
+  /** A peer asks: what `[permissions]` do not allow to be read without a question is as if it were not there. For the own person it is what they deny. */
   isGuest: boolean
 }
 
@@ -42,9 +42,12 @@ export function createWorkspaceFiles({ tools, permissions, env }: WorkspaceFiles
   let walks = 0
   const enter = async ({ workspace: directory, sessionId, isGuest }: FilePlace) => {
     const workspace = await tools.openWorkspace(directory, sessionId)
-    const guest = isGuest ? permissions.forSession({ allow: [], granted: [], forGuest: true }) : undefined
-    const isOpen = (path: ResolvedPath): boolean =>
-      path.place === 'workspace' && (guest?.decide({ tool: 'read_file', permission: 'read', path }).action ?? 'allow') === 'allow'
+    const rights = permissions.forSession({ allow: [], granted: [], forGuest: isGuest })
+    const isOpen = (path: ResolvedPath): boolean => {
+      if (path.place !== 'workspace') return false
+      const { action } = rights.decide({ tool: 'read_file', permission: 'read', path })
+      return action === 'allow' || (action === 'ask' && !isGuest) // who names a file here has been asked
+    }
     return { workspace, isOpen }
   }
   const walk = async (workspace: Workspace, from: ResolvedPath, isOpen: (path: ResolvedPath) => boolean): Promise<Walked> => {
@@ -71,7 +74,7 @@ export function createWorkspaceFiles({ tools, permissions, env }: WorkspaceFiles
     read: async (place, path) => {
       const { workspace, isOpen } = await enter(place)
       const file = await resolveWithin(workspace, path)
-      if (!isOpen(file)) throw new AppError('forbidden', `${path} is closed to this node by the permissions of the host`)
+      if (!isOpen(file)) throw new AppError('forbidden', `[permissions] of the host do not let ${path} be read`)
       const bytes = await readBounded(file.real, path)
       return { path: file.shown, mediaType: mediaTypeOf(bytes), data: toBase64(bytes) }
     },

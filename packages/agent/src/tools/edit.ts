@@ -24,6 +24,7 @@ export const editTool = defineTool({
   description: 'Replace text in a file. old_string must be exact, white space included, and match once: give lines around it where needed.',
   inputSchema,
   permission: 'edit',
+  alsoReads: true,
   summary: ({ path }) => `edit ${path}`,
   target: ({ path }) => ({ path }),
   async execute(input, { path }) {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { fileType, looksBinary } from './file-type.ts'
 import { MAX_OUTPUT_CHARS, MAX_OUTPUT_LINES } from './output.ts'
@@ -27,13 +27,13 @@ export const readFileTool = defineTool({
   permission: 'read',
   summary: ({ path }) => `read ${path}`,
   target: ({ path }) => ({ path }),
-  async execute({ offset = 1, limit = MAX_OUTPUT_LINES }, { path, signal }) {
+  async execute({ offset = 1, limit = MAX_OUTPUT_LINES }, { path, signal, hides }) {
     let file: FileHandle
     try {
       // O_NONBLOCK: a pipe without a writer must not hang the open.
       file = await open(path.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     } catch (error) {
-      return await notOpened(path, error)
+      return await notOpened(path, error, hides)
     }
     try {
       const info = await file.stat()
@@ -104,11 +104,12 @@ function describe({ lines, total, full }: LinesRead, offset: number, size: numbe
   return `${lines.join('\n')}\n[lines ${offset}–${last} of ${all}${full ? ', as many as fit' : ''}${more}]`
 }
 
-async function notOpened(path: ResolvedPath, error: unknown): Promise<ToolResult> {
+async function notOpened(path: ResolvedPath, error: unknown, hides: (real: string) => boolean): Promise<ToolResult> {
   if (codeOf(error) !== 'ENOENT') return failure(`${path.shown} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   if (path.place !== 'workspace') return failure(`${path.shown} does not exist`)
   const names = await readdir(dirname(path.real)).catch(() => [])
   const near = names
+    .filter((name) => !hides(join(dirname(path.real), name)))
     .map((name) => ({ name, score: similarity(name, basename(path.real)) }))
     .filter(({ score }) => score > 0.5)
     .sort((a, b) => b.score - a.score)

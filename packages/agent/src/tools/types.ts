@@ -45,6 +45,8 @@ export interface Tool<Input = unknown> {
   description: string
   inputSchema: z.ZodType<Input>
   permission: ToolPermission
+  /** It changes a file and shows what is in it, or tells by its failure: it needs `read` as well. */
+  alsoReads?: boolean
   /** Its work is to ask people: nobody is asked whether it may. A rule that denies holds. */
   asksUser?: boolean
   /** Only for this node's own person: not in turns on behalf of peers. */

@@ -113,7 +113,13 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
   const appendRoute = routeAppender(append, turn.turnId)
   const run: Run = {
     events,
-    system: await systemPrompt(turn, { workspace, tools: offered, now: clock.now() }),
+    // Where the turn may not go on, its first step says so.
+    system: await systemPrompt(turn, {
+      workspace,
+      tools: offered,
+      now: clock.now(),
+      permissions: await rights.now().catch(() => undefined),
+    }),
     offered: offered.map(functionTool),
     step: {
       router,

@@ -1,5 +1,7 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { mayShow } from '../permissions/reading.ts'
+import type { SessionPermissions } from '../permissions/types.ts'
 import { describeConfinement } from '../sandbox/describe.ts'
 import type { Tool } from '../tools/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
@@ -10,15 +12,15 @@ const MAX_INSTRUCTION_BYTES = 32_768
 /** Small on purpose: models know how to code, they do not know where they are and what is wanted here. */
 export async function systemPrompt(
   turn: TurnContext,
-  facts: { workspace: Workspace; tools: readonly Tool[]; now: number },
+  facts: { workspace: Workspace; tools: readonly Tool[]; now: number; permissions?: SessionPermissions },
 ): Promise<string> {
-  const { workspace, tools, now } = facts
+  const { workspace, tools, now, permissions } = facts
   const parts = [
     IDENTITY,
     turn.mode === 'plan' ? PLAN : WORK,
     environment(turn, { workspace, tools, now }),
     turn.agent.system ?? '',
-    await instructionsOf(workspace),
+    permissions ? await instructionsOf(workspace, permissions) : '',
   ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
@@ -46,11 +48,11 @@ function environment(turn: TurnContext, { workspace, tools, now }: { workspace: 
   ].join('\n')
 }
 
-/** The workspace's AGENTS.md, if it is a file of the workspace itself. */
-async function instructionsOf(workspace: Workspace): Promise<string> {
+/** The workspace's AGENTS.md, if it is a file of the workspace itself, and its reading is allowed. */
+async function instructionsOf(workspace: Workspace, permissions: SessionPermissions): Promise<string> {
   try {
     const path = await workspace.resolve('AGENTS.md')
-    if (path.place !== 'workspace') return ''
+    if (path.place !== 'workspace' || !mayShow(permissions, path) || !mayShow(permissions, workspace.locate('AGENTS.md'))) return ''
     const file = await open(path.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       if (!(await file.stat()).isFile()) return ''

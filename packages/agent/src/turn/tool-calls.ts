@@ -1,6 +1,7 @@
 import { isAppError, toAppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Json, Logger } from '@qmtcode/protocol'
 import { z } from 'zod'
+import { mayShow } from '../permissions/reading.ts'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { Tool, ToolContext, ToolResult, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
@@ -75,7 +76,15 @@ async function end(
 const NOT_RUN = 'not run: the turn was cancelled'
 const MAY_HAVE_RUN = 'interrupted: it may have run in part; look before you repeat it'
 
-type Prepared = { refused: ToolResult } | { tool: Tool; input: unknown; context: ToolContext }
+type Prepared =
+  | { refused: ToolResult }
+  | {
+      tool: Tool
+      input: unknown
+      context: ToolContext
+      /** What it says about its file may be shown. */
+      isShown: boolean
+    }
 
 const refuse = (output: string): Prepared => ({ refused: { output, isError: true } })
 
@@ -94,7 +103,7 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
   const target = tool.target?.(parsed.data)
   const path = await resolveTarget(workspace, target)
   if (typeof path === 'string') return refuse(path)
-  const base = { tool: tool.name, permission: tool.permission }
+  const base = { tool: tool.name, permission: tool.permission, alsoReads: tool.alsoReads }
   const subject: PermissionSubject = { ...base, path: target?.path === undefined ? undefined : path, command: target?.command }
   const permitted = await permit(components, { call, tool, subject, summary: tool.summary(parsed.data), request: before?.request })
   if (typeof permitted === 'string') return refuse(permitted)
@@ -113,7 +122,8 @@ async function prepare(components: CallComponents, call: ModelCall, before?: Beg
     words: permitted.words,
     hides: (real) => permitted.rights.hides({ ...base, path: workspace.locate(real) }),
   }
-  return { tool, input: parsed.data, context }
+  const isAsked = subject.path === undefined || tool.permission === 'read' || tool.alsoReads === true
+  return { tool, input: parsed.data, context, isShown: isAsked || mayShow(permitted.rights, path) }
 }
 
 /** A path, or why it is none. */
@@ -190,21 +200,29 @@ function describe({ path }: PermissionSubject, summary: string, { reason }: Perm
   return reason === '' ? shown : `${shown} (${reason})`
 }
 
-async function execute(
-  { turn, log }: CallComponents,
-  { tool, input, context }: Exclude<Prepared, { refused: ToolResult }>,
-): Promise<ToolResult> {
+async function execute({ turn, log }: CallComponents, ready: Exclude<Prepared, { refused: ToolResult }>): Promise<ToolResult> {
+  const { tool, input, context, isShown } = ready
   try {
     await turn.assertAllowed() // whatever happened while calls beside it were asked for
   } catch {
     return { output: NOT_RUN, isError: true }
   }
   try {
-    return await tool.execute(input, context)
+    const result = await tool.execute(input, context)
+    return isShown ? result : unshown(ready, result.isError)
   } catch (error) {
     if (turn.signal.aborted) return { output: 'stopped: the turn was cancelled', isError: true }
     if (!isAppError(error)) log.debug('a tool threw', { tool: tool.name, error: messageOf(error) })
-    return { output: `${tool.name} failed: ${messageOf(error)}`, isError: true }
+    return isShown ? { output: `${tool.name} failed: ${messageOf(error)}`, isError: true } : unshown(ready, true)
+  }
+}
+
+/** Whatever a tool says about a file that may not be read: a line of it may be in there. */
+function unshown({ tool, context }: Exclude<Prepared, { refused: ToolResult }>, isError = false): ToolResult {
+  const outcome = isError ? 'failed' : 'is done'
+  return {
+    output: `${tool.name} ${outcome}; what it says is not shown, since [permissions] keep ${context.path.shown} from being read`,
+    isError,
   }
 }
 
