@@ -1,7 +1,8 @@
+import { stat } from 'node:fs/promises'
 import type { DurableEvent, Json } from '@qmtcode/protocol'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { ToolPermission } from '../tools/types.ts'
-import type { Workspace } from '../tools/workspace.ts'
+import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
 import type { Grant } from '../turn/turn-rights.ts'
 import { MAX_PATHS } from './claim.ts'
 import type { Claim } from './claim.ts'
@@ -19,8 +20,11 @@ export async function judge(
   { workspace, permissions }: { workspace: Workspace; permissions: SessionPermissions },
   { forGuest, mode, guestShell }: JudgeOptions,
 ): Promise<PermissionDecision & { subjects: PermissionSubject[] }> {
-  const { name: tool, permission, command, isMore } = claim
+  const { name: tool, command, isMore } = claim
   const resolved = await Promise.all(claim.paths.map((path) => workspace.resolve(path)))
+  // A search of an agent's own leaves out nothing.
+  const isUnseen = claim.permission === 'read' && permissions.keepsBack() && (await holdsDirectory(resolved))
+  const permission = isUnseen ? 'shell' : claim.permission
   const subjects: PermissionSubject[] = resolved.length === 0 || permission === 'shell' ? [{ tool, permission, command, isMore }] : []
   for (const path of resolved) subjects.push({ tool, permission: permission === 'shell' ? 'read' : permission, path })
   const deny = (reason: string) => ({ action: 'deny' as const, reason, needs: [], subjects })
@@ -36,6 +40,11 @@ export async function judge(
   const needs = [...new Set(asked.flatMap((decision) => decision.needs))]
   const reason = [...new Set(asked.map((decision) => decision.reason))].filter((text) => text !== '').join('; ')
   return { action: 'ask', reason, needs, subjects, ...(asked.some(({ reserved }) => reserved) && { reserved: true }) }
+}
+
+async function holdsDirectory(paths: readonly ResolvedPath[]): Promise<boolean> {
+  const found = await Promise.all(paths.map(async ({ real }) => await stat(real).catch(() => undefined)))
+  return found.some((one) => one?.isDirectory())
 }
 
 /** What the log says was allowed for the session, to whoever `peerId` is: nobody lends it to another node. */

@@ -23,5 +23,6 @@ export function leastRights(permissions: Permissions, session: Session, hasGuest
       return { ...decision, reason }
     },
     hides: (subject) => (hasGuestWords() ? least : own).hides(subject),
+    keepsBack: own.keepsBack,
   }
 }

@@ -7,7 +7,7 @@ import { PERMISSION_DEFAULTS } from './names.ts'
 import type { PermissionAction, PermissionName } from './names.ts'
 import { obeyedByName, obeyedName } from './obeyed-files.ts'
 import type { Obeyed } from './obeyed-files.ts'
-import { findRule, isAbsoluteRule } from './rules.ts'
+import { findRule, isAbsoluteRule, keepsFromReading } from './rules.ts'
 import type { RulesFor } from './rules.ts'
 import type { PermissionDecision, PermissionOptions, Permissions, PermissionSubject, SessionPermissions } from './types.ts'
 
@@ -26,6 +26,7 @@ export function createPermissions(options: PermissionOptions = {}): Permissions 
       return {
         decide: (subject) => decide(subject, standing),
         hides: (subject) => hides(subject, standing),
+        keepsBack: () => (options.rules ?? []).some(keepsFromReading),
       } satisfies SessionPermissions
     },
   }

@@ -36,6 +36,9 @@ function namesTool({ tool: pattern, match, action }: PermissionRule, { tool, per
   return match !== undefined && action !== 'allow' && (DOES[permission] ?? []).some((name) => textMatches(pattern, name))
 }
 
+export const keepsFromReading = (rule: PermissionRule): boolean =>
+  rule.match !== undefined && rule.action !== 'allow' && namesTool(rule, { tool: 'read_file', permission: 'read' })
+
 const DOES: Partial<Record<PermissionSubject['permission'], readonly string[]>> = {
   read: ['read_file', 'search_text'],
   edit: ['edit', 'write_file'],

@@ -69,4 +69,6 @@ export interface SessionPermissions {
   decide(subject: PermissionSubject): PermissionDecision
   /** Whether a file met on the way (in a search) is kept back: private, or named by a rule that does not allow it. */
   hides(subject: PermissionSubject): boolean
+  /** Whether some rule keeps files from being read, so that reading a whole directory is not for every program. */
+  keepsBack(): boolean
 }
