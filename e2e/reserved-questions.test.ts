@@ -26,7 +26,7 @@ test(
     await elsewhere.shows(/question for you, from laptop: .*echo allowed/)
 
     await using here = openTerminal(pair.host, ['attach', id])
-    await here.shows(/allow shell\?/)
+    await here.shows(/allow shell\? y once/)
     here.type('y\r')
     await elsewhere.shows(/no longer asked: .*echo allowed/)
     await pair.hostNode.line(/no longer asked: /)

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Machine } from './qmt.ts'
 import { createScreen } from './screen.ts'
@@ -18,6 +19,10 @@ export interface Terminal extends AsyncDisposable {
   type(keys: string): void
   /** Waits until the screen, from the last typed line on, matches. */
   shows(pattern: RegExp): Promise<void>
+  /** Sends a signal to qmtcode. */
+  signal(name: NodeJS.Signals): void
+  /** The window is closed: the terminal hangs up on qmtcode. */
+  close(): void
   /** The exit code. */
   ended(): Promise<number>
 }
@@ -71,6 +76,8 @@ export function openTerminal(machine: Machine, args: readonly string[], size = {
       child.stdin.write(keys)
     },
     shows: (pattern) => until(() => pattern.test(screen.text(mark)), String(pattern)),
+    signal: (name) => process.kill(childOf(child.pid), name),
+    close: () => child.kill('SIGKILL'),
     ended: async () => {
       await until(() => exitCode !== undefined, 'its end')
       return exitCode ?? -1
@@ -80,4 +87,10 @@ export function openTerminal(machine: Machine, args: readonly string[], size = {
       await closed
     },
   }
+}
+
+/** `exec` makes qmtcode the one child of `script`. */
+function childOf(pid: number | undefined): number {
+  const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')
+  return Number(first)
 }

@@ -106,7 +106,7 @@ export async function createMachine(
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...running].map((started) => started.kill('SIGKILL')))
-      await rm(root, { recursive: true, force: true })
+      await rm(root, { recursive: true, force: true, maxRetries: 5 }) // a child of what was killed may still write
     },
   }
   return machine

@@ -25,6 +25,9 @@ import { errorLines } from './output/errors.ts'
 import { styleFor } from './output/style.ts'
 import { createWriter } from './output/writer.ts'
 
+/** As a shell reports a program that SIGHUP ended. */
+const HUNG_UP = 129
+
 /** Runs one command line to its end, all output written; returns the exit code. `argv` is without the program. */
 export async function runCli(argv: readonly string[], components: Components): Promise<number> {
   const out = createWriter(components.stdout)
@@ -34,8 +37,10 @@ export async function runCli(argv: readonly string[], components: Components): P
   const interrupts = createInterrupts(components)
   try {
     const { globals, invocation } = parseArguments(argv, { version: components.version, width: out.width })
-    return await execute(createContext(globals), invocation)
+    const code = await execute(createContext(globals), invocation)
+    return interrupts.isHungUp ? HUNG_UP : code
   } catch (error) {
+    if (interrupts.isHungUp) return HUNG_UP
     if (interrupts.signal.aborted) return 130
     for (const line of errorLines(error, errStyle)) err.line(line)
     return exitCodeOf(error)

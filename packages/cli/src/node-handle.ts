@@ -135,7 +135,8 @@ interface NodeIdentity {
 
 export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
 export type InputStream = NodeJS.ReadableStream & { isTTY?: boolean; destroy?(): unknown }
-export type Interrupt = 'SIGINT' | 'SIGTERM'
+/** SIGHUP: the terminal is gone. */
+export type Interrupt = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /** All that the command line touches; a test gives streams of its own and a handle made of small ports. */
 export interface Components {

@@ -1,11 +1,23 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import process from 'node:process'
 import { AppError, systemClock } from '@qmtcode/protocol'
 import { openAttachedFile } from './chat/attached-file.ts'
 import { qmtHomeOf } from './config/file-paths.ts'
-import type { Components } from './node-handle.ts'
+import type { Environment } from './config/environment.ts'
+import type { Components, Interrupt } from './node-handle.ts'
 import { takeEnvironment } from './own-environment.ts'
 import { VERSION } from './version.ts'
+
+/**
+ * `nohup` asks to outlive the terminal. It does so by ignoring SIGHUP, which Node undoes at its start, so its name in \`_\`, where shells put
+ * the program they start, has to tell.
+ */
+function listenForInterrupts(listener: (interrupt: Interrupt) => void, env: Environment): () => void {
+  const outlives = basename(env['_'] ?? '') === 'nohup'
+  const onHangUp = outlives ? () => {} : listener
+  process.on('SIGINT', listener).on('SIGTERM', listener).on('SIGHUP', onHangUp)
+  return () => process.off('SIGINT', listener).off('SIGTERM', listener).off('SIGHUP', onHangUp)
+}
 
 /** What only some commands need is read when they ask for it: libraries are most of the time of a short command. */
 export function systemComponents(): Components {
@@ -55,9 +67,6 @@ export function systemComponents(): Components {
     env,
     cwd,
     clock: systemClock,
-    onInterrupt: (listener) => {
-      process.on('SIGINT', listener).on('SIGTERM', listener)
-      return () => process.off('SIGINT', listener).off('SIGTERM', listener)
-    },
+    onInterrupt: (listener) => listenForInterrupts(listener, env),
   }
 }

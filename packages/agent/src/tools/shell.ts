@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
@@ -10,11 +9,11 @@ import type { Environment } from './environment.ts'
 import { toolEnvironment } from './environment.ts'
 import { createBoundedOutput } from './output.ts'
 import type { BoundedOutput } from './output.ts'
+import { spawnGuarded } from './orphan-guard.ts'
 import { endGroup, isGroupAlive } from './process-group.ts'
 import { createProgress } from './progress.ts'
 import { defineTool } from './types.ts'
 import type { Tool, ToolContext, ToolResult } from './types.ts'
-import type { Workspace } from './workspace.ts'
 
 const DEFAULT_TIMEOUT_S = 120
 const MAX_TIMEOUT_S = 600
@@ -43,11 +42,10 @@ export function createShellTool(env: Environment): Tool {
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
       const [file = '', ...args] = context.words ?? [shell, '-c', inOrder(command)]
       const timeoutMs = Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000
-      return await runConfined(
-        { file, args, env: toolEnvironment(env) },
-        context,
-        async (confined) => await runCommand(startIn(context.workspace, confined), timeoutMs, context),
-      )
+      return await runConfined({ file, args, env: toolEnvironment(env) }, context, async (confined) => {
+        using group = spawnGuarded(confined.file, confined.args, { cwd: context.workspace.root, env: confined.env })
+        return await runCommand(group.child, timeoutMs, context)
+      })
     },
   })
 }
@@ -72,9 +70,6 @@ async function runConfined(
   }
   return { ...result, output: [result.output, ...left.map((line) => `[${line}]`)].join('\n') }
 }
-
-const startIn = ({ root }: Workspace, { file, args, env }: CommandLine): ChildProcess =>
-  spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
 
 type End =
   | { kind: 'exit'; code: number | null; signal: NodeJS.Signals | null }

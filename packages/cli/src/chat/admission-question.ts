@@ -36,7 +36,7 @@ export function createAdmissions({ trust, questions, print }: AdmissionComponent
       id: idOf(peerId),
       isPatient: true,
       text: `let ${printableLine(name, 40)} (${peerId}, from ${printableLine(address, 60)}) use the models of this node?`,
-      prompt: 'type admit or no › ',
+      prompt: { asked: '', keys: 'type admit or no' },
       take: byWord({ admit: () => admit(peerId), no: refuse, n: refuse, '': refuse }, 'admit or no'),
     }
   }

@@ -48,6 +48,7 @@ test('a permission is asked for and answered, and what was being typed comes bac
     return await prompt(...given)
   }
   chat.type('do it\r')
+  await chat.seen(/do it\r?\n/)
   chat.type('half a tho')
   await chat.seen(/o$/)
   proceed()
@@ -259,6 +260,7 @@ test('a stranger who knocks is asked about, and only the whole word lets it in',
   const another = (end: string) => ({ ...knock, peerId: `${PEER_B.slice(0, -1)}${end}` as PeerId, name: `knock-${end}` })
   for (const end of 'abc') node.meshEvent(another(end)) // one question at a time, the others in `peers`
   await chat.seen(/let knock-a [^]*knock-c/)
+  await chat.seen(/let knock-a [^]*type admit or no ›/)
   chat.type('\r')
   await chat.seen(/not admitted; to do it later:\sqmtcode peers admit/)
   assert.equal(node.changes.length, 1)
@@ -307,6 +309,7 @@ test('commands: model, agent, new, sessions, nodes, and an unknown one', async (
   await chat.seen(/re first/)
   await chat.seen(/tokens/)
   chat.type('/new\r')
+  await chat.seen(/a new session begins/)
   chat.type('second\r')
   await chat.seen(/re second/)
   assert.deepEqual(node.sessions.inits, [

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
@@ -15,9 +16,13 @@ import type { Conversation } from './conversation.ts'
 import { createEventPrinter } from './event-printer.ts'
 import { createLineQueue } from './line-queue.ts'
 import type { LineQueue } from './line-queue.ts'
+import { createPlainTerminal } from './plain-terminal.ts'
 import { createQuestions } from './questions.ts'
 import type { Questions } from './questions.ts'
+import type { TypedLine } from './pasted-text.ts'
+import { shellLineRefusal } from './shell-line.ts'
 import { slash } from './slash.ts'
+import type { SlashContext } from './slash.ts'
 import { createChatTerminal } from './terminal.ts'
 import type { ChatTerminal } from './terminal.ts'
 
@@ -35,6 +40,9 @@ export async function chat(context: CommandContext, init: ChatInit = {}): Promis
     return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
   })
 }
+
+/** How long a host may take to hear that its turn is not wanted any more. */
+const CANCEL_GRACE_MS = 2_000
 
 export interface ChatSubject {
   /** Of the host. */
@@ -55,18 +63,25 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   const { peerId: self } = await node.status()
   const { promise: ended, resolve: end } = Promise.withResolvers<number>()
   const stop = new AbortController()
-  const terminal = createChatTerminal(
+  const openTerminal = components.env['TERM'] === 'dumb' ? createPlainTerminal : createChatTerminal
+  const terminal = openTerminal(
     { input: components.stdin, output: components.stdout },
     {
       onLine: (line) => {
         takeLine(line, chat)
         questions.rest()
       },
+      onPaste: (shown) => {
+        const isKept = questions.keepPaste(shown)
+        if (isKept) terminal.print(style.dim('what you pasted is kept for your next prompt'))
+        return isKept
+      },
       onInterrupt: () => {
         cancelKey.press()
         questions.rest() // it may have emptied the line
       },
       onEnd: () => end(0),
+      onGone: () => hangUp(),
       complete: (line) =>
         completePath(line, {
           sessions: subject.sessions,
@@ -77,7 +92,7 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   )
   const onError = (error: unknown) => terminal.print(errorLines(error, style).join('\n'))
   const prompt = (): string => `${style.dim(workText(conversation))}${style.bold('› ')}`
-  const questions = createQuestions(terminal, { prompt, paint: style.yellow })
+  const questions = createQuestions(terminal, { prompt, paint: style.yellow, hasInputLine: true })
   const showEvent = createEventPrinter({
     terminal,
     questions,
@@ -107,7 +122,16 @@ export async function converse(context: CommandContext, node: NodeHandle, subjec
   const lines = createLineQueue(onError)
   const chat = { context, node, sessions: subject.sessions, conversation, questions, terminal, cancelKey, lines, quit: () => end(0) }
 
-  using _ = context.interrupts.handle((signal) => (signal === 'SIGINT' ? cancelKey.press() : end(130)))
+  /** A window that is closed ends what was asked for in it; Ctrl-D leaves it running. */
+  const hangUp = (): void => {
+    Promise.race([conversation.cancelOurs(), delay(CANCEL_GRACE_MS)])
+      .catch(() => {}) // nobody is there to read why
+      .finally(() => end(0))
+  }
+  using _ = context.interrupts.handle((signal) => {
+    if (signal === 'SIGINT') return cancelKey.press()
+    return signal === 'SIGHUP' ? hangUp() : end(130)
+  })
   terminal.setPrompt(prompt())
   if (subject.attached) conversation.attach(subject.attached)
   const watching = watchPeers(node, stop.signal, (line, event) => {
@@ -152,18 +176,28 @@ interface Chat {
 }
 
 /** A line is the answer to the question that is shown as it is typed, a command, or a prompt. */
-function takeLine(line: string, chat: Chat): void {
-  const { context, node, sessions, conversation, questions, terminal, lines, quit } = chat
+function takeLine(line: TypedLine, chat: Chat): void {
+  const { questions, lines } = chat
   chat.cancelKey.disarm()
   if (questions.pending()) {
     const answer = questions.answer(line)
     if (answer) lines.add(answer)
-  } else if (line.startsWith('/')) {
-    lines.add(() => slash(line, { context, node, sessions, conversation, print: terminal.print, quit }))
-  } else if (line.trim() !== '') {
-    lines.add(async () => {
-      const position = await conversation.prompt(line)
-      if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}: /queue lists, /withdraw takes back`))
-    })
+    return
   }
+  if (line.text.trim() === '') return
+  lines.add(isCommand(line) ? () => slash(line.text, commandsOf(chat)) : () => prompt(line.text, chat))
+}
+
+/** What is pasted is a prompt, whatever it begins with. */
+const isCommand = ({ text, isPasted }: TypedLine): boolean => text.startsWith('/') && !isPasted
+
+function commandsOf({ context, node, sessions, conversation, terminal, quit }: Chat): SlashContext {
+  return { context, node, sessions, conversation, print: terminal.print, quit }
+}
+
+async function prompt(text: string, { context, conversation, terminal }: Chat): Promise<void> {
+  const refusal = shellLineRefusal(text)
+  if (refusal !== undefined) return terminal.print(context.outStyle.yellow(refusal))
+  const position = await conversation.prompt(text)
+  if (position > 0) terminal.print(context.outStyle.dim(`queued, position ${position}: /queue lists, /withdraw takes back`))
 }

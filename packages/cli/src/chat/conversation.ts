@@ -26,6 +26,8 @@ export interface Conversation {
   prompt(text: string): Promise<number>
   answer(answer: SessionAnswer): Promise<void>
   cancel(): Promise<void>
+  /** Ends what was prompted here and has not ended: what runs, and what waits. */
+  cancelOurs(): Promise<void>
   /** Of the session, and of those that are begun after it. */
   choose(change: { model?: string; mode?: 'build' | 'plan' }): Promise<void>
   /** The next prompt begins a new session; what runs in the old one goes on. */
@@ -133,6 +135,10 @@ export function createConversation(sessions: Sessions, first: SessionInit, liste
     },
     cancel: async () => {
       if (current) await sessions.cancel(current.id)
+    },
+    cancelOurs: async () => {
+      const id = current?.id
+      if (id !== undefined) await Promise.all([...waiting].map((promptId) => sessions.cancel(id, promptId)))
     },
     choose: async (change) => {
       if (current) await sessions.configure(current.id, change)

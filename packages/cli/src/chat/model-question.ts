@@ -8,7 +8,8 @@ export function modelQuestion(asked: Asked, answer: (given: SessionAnswer) => Pr
   const { id } = asked
   return {
     id,
-    prompt: `${howToAnswer(asked)} › `,
+    prompt: { asked: '', keys: howToAnswer(asked) },
+    takesPaste: asked.freeText,
     take: (line) => {
       if (line.trim() === '/skip') return () => answer({ id, answer: 'deny' })
       const reply = readReply(asked, line)

@@ -11,11 +11,11 @@ test('a question that is for the host’s person alone has no "for the session"'
   const given: PermissionAnswer[] = []
   const answer = async ({ answer: one }: { answer: PermissionAnswer }) => void given.push(one)
   const reserved = permissionQuestion(asked({ reserved: true }), answer)
-  assert.equal(reserved.prompt, 'allow shell? y once · n no › ')
+  assert.deepEqual(reserved.prompt, { asked: 'allow shell? ', keys: 'y once · n no' })
   for (const word of ['a', 'always', 'A ']) assert.equal(reserved.take(word), 'y or n')
   const own = permissionQuestion(asked({}), answer)
-  assert.match(own.prompt, /a this command in this session/)
-  assert.match(permissionQuestion(asked({ tool: 'edit' }), answer).prompt, /a always in this session/)
+  assert.match(own.prompt.keys, /a this command in this session/)
+  assert.match(permissionQuestion(asked({ tool: 'edit' }), answer).prompt.keys, /a always in this session/)
   for (const question of [own, reserved]) {
     const act = question.take('y')
     assert.ok(typeof act === 'function')

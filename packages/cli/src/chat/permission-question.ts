@@ -11,12 +11,12 @@ export function permissionQuestion(
   const give = (given: PermissionAnswer) => () => answer({ id, answer: given })
   const [allow, always, deny] = [give('allow'), give('allow_session'), give('deny')]
   const once = { y: allow, yes: allow, n: deny, no: deny }
-  const question = `allow ${printableLine(tool, 40)}?`
-  if (reserved) return { id, prompt: `${question} y once · n no › `, take: byWord(once, 'y or n') }
+  const asked = `allow ${printableLine(tool, 40)}? `
+  if (reserved) return { id, prompt: { asked, keys: 'y once · n no' }, take: byWord(once, 'y or n') }
   const what = tool === 'shell' ? 'this command' : 'always'
   return {
     id,
-    prompt: `${question} y once · a ${what} in this session · n no › `,
+    prompt: { asked, keys: `y once · a ${what} in this session · n no` },
     take: byWord({ ...once, a: always, always }, 'y, a or n'),
   }
 }

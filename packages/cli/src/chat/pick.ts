@@ -8,7 +8,7 @@ export async function pick<Row>(context: CommandContext, rows: readonly Row[], d
   const { components, out, outStyle, interrupts } = context
   const columns = [{ title: '', value: (row: Row) => String(rows.indexOf(row) + 1), align: 'right' as const }, ...described]
   for (const line of renderTable(columns, rows, { width: out.width, head: outStyle.dim })) out.line(line)
-  using input = createInterface({ input: components.stdin, output: components.stdout, terminal: true })
+  using input = createInterface({ input: components.stdin, output: components.stdout, terminal: components.env['TERM'] !== 'dumb' })
   const closed = new AbortController()
   input.on('close', () => closed.abort())
   const signal = AbortSignal.any([interrupts.signal, closed.signal])

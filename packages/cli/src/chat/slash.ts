@@ -13,7 +13,7 @@ import type { Conversation } from './conversation.ts'
 import { personName, queueText, waitingPrompts, withdraw } from './waiting-prompts.ts'
 import type { WaitingPrompt } from './waiting-prompts.ts'
 
-export interface SlashComponents {
+export interface SlashContext {
   context: CommandContext
   node: NodeHandle
   /** Those that the chat is about: of this node, or of another. */
@@ -35,7 +35,9 @@ const HELP = `  /model [provider/model]  the model from now on; node:provider/mo
   /queue                   prompts that wait
   /withdraw <n>            takes one of them back
   /quit                    the end, as Ctrl-D
-  Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.`
+  Ctrl-C cancels what runs, again it quits. A line typed meanwhile waits its turn.
+  Alt-Enter, or a backslash before Enter: another line. What you paste is one text, sent with Enter.
+  Ctrl-D leaves, and what runs goes on where the node lives on; a window that is closed ends it.`
 
 const COMMANDS = [
   '/help',
@@ -54,7 +56,7 @@ const COMMANDS = [
 ]
 
 /** A line that begins with `/`. Throws bad_request for a command it does not know. */
-export async function slash(line: string, components: SlashComponents): Promise<void> {
+export async function slash(line: string, components: SlashContext): Promise<void> {
   const { conversation, print } = components
   const [command = '', value] = line.trim().split(/\s+/, 2)
   switch (command) {
@@ -90,7 +92,7 @@ export async function slash(line: string, components: SlashComponents): Promise<
   }
 }
 
-async function model(value: string | undefined, { conversation, node, sessions: port, print }: SlashComponents): Promise<void> {
+async function model(value: string | undefined, { conversation, node, sessions: port, print }: SlashContext): Promise<void> {
   if (value !== undefined) {
     const { agent } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
     if (parseModelRef(value) === undefined && !(await bringsModels(node, agent)))
@@ -112,7 +114,7 @@ async function model(value: string | undefined, { conversation, node, sessions: 
 const bringsModels = async (node: NodeHandle, agent: string | undefined): Promise<boolean> =>
   agent !== undefined && !(await node.agents()).some(({ id, capabilities }) => id === agent && !capabilities.includes('acp'))
 
-async function mode(value: string | undefined, { conversation, sessions: port, print }: SlashComponents): Promise<void> {
+async function mode(value: string | undefined, { conversation, sessions: port, print }: SlashContext): Promise<void> {
   if (value === undefined) {
     const { mode: now = 'build' } = conversation.id === undefined ? conversation.init : await port.get(conversation.id)
     return print(`mode: ${now}`)
@@ -125,7 +127,7 @@ async function mode(value: string | undefined, { conversation, sessions: port, p
   print(`mode: ${value}`)
 }
 
-async function title(value: string, { conversation, sessions: port, print }: SlashComponents): Promise<void> {
+async function title(value: string, { conversation, sessions: port, print }: SlashContext): Promise<void> {
   const { id } = conversation
   if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
   if (value === '') return print(`title: ${printableLine((await port.get(id)).title, 200)}`)
@@ -159,7 +161,7 @@ function broughtText({ agent, models, current, problem }: AgentModels, chosen: s
   return [now, ...models.map(({ id, name }) => `  /model ${printableLine(id, 300)}  ${printableLine(name, 200)}`)].join('\n')
 }
 
-async function agent(value: string | undefined, { conversation, node, print }: SlashComponents): Promise<void> {
+async function agent(value: string | undefined, { conversation, node, print }: SlashContext): Promise<void> {
   const agents = await node.agents()
   const ids = agents.map((candidate) => candidate.id)
   if (value === undefined)
@@ -169,13 +171,13 @@ async function agent(value: string | undefined, { conversation, node, print }: S
   print(`agent: ${value}, in a new session`)
 }
 
-async function sessions({ context, sessions: port, print }: SlashComponents): Promise<void> {
+async function sessions({ context, sessions: port, print }: SlashContext): Promise<void> {
   const rows = await newest(port, 20)
   if (rows.length === 0) return print('no sessions yet')
   print(renderTable(sessionColumns(context.components.clock.now()), rows, { width: context.out.width }).join('\n'))
 }
 
-async function open(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+async function open(value: string | undefined, { sessions: port, conversation, print }: SlashContext): Promise<void> {
   if (value === undefined) throw new AppError('bad_request', '/open needs a session', { hint: '/sessions lists them' })
   const session = await meant(value, port)
   const earlier = recentSeq(session)
@@ -203,7 +205,7 @@ async function meant(written: string, port: Sessions): Promise<SessionInfo> {
   })
 }
 
-async function fork(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+async function fork(value: string | undefined, { sessions: port, conversation, print }: SlashContext): Promise<void> {
   const { id } = conversation
   if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
   const { id: forked, seq } = await port.fork(id, { at: value === undefined ? undefined : await seqOf(port, id, value) })
@@ -214,20 +216,20 @@ async function fork(value: string | undefined, { sessions: port, conversation, p
 /** What `/queue` showed last, by conversation: the numbers that the person sees. */
 const shown = new WeakMap<Conversation, readonly WaitingPrompt[]>()
 
-async function queue({ sessions: port, conversation, print }: SlashComponents): Promise<void> {
+async function queue({ sessions: port, conversation, print }: SlashContext): Promise<void> {
   const waiting = conversation.id === undefined ? [] : await waitingPrompts(port, conversation.id)
   shown.set(conversation, waiting)
   print(queueText(waiting))
 }
 
-async function takeBack(value: string | undefined, { sessions: port, conversation, print }: SlashComponents): Promise<void> {
+async function takeBack(value: string | undefined, { sessions: port, conversation, print }: SlashContext): Promise<void> {
   const { id } = conversation
   if (id === undefined) throw new AppError('bad_request', 'there is no session yet')
   const { author, text } = await withdraw(port, id, { number: value, shown: shown.get(conversation) })
   print(`withdrawn: ${personName(author)}: ${text}`)
 }
 
-async function nodes({ context, node, print }: SlashComponents): Promise<void> {
+async function nodes({ context, node, print }: SlashContext): Promise<void> {
   const rows = (await meshOf(node).peers.list()).filter(isNode)
   const table = renderTable(nodeColumns(rows, context.outStyle, { isOfPeers: false }), rows, {
     width: context.out.width,

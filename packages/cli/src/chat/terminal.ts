@@ -4,6 +4,9 @@ import { callbackify } from 'node:util'
 import type { InputStream, OutputStream } from '../node-handle.ts'
 import { displayWidth } from '../output/width.ts'
 import { wrapWords } from '../output/wrap-words.ts'
+import { PASTE_MARKS_OFF, PASTE_MARKS_ON, TYPED_BREAK, createKeyInput } from './key-input.ts'
+import { createPastedTexts } from './pasted-text.ts'
+import type { TypedLine } from './pasted-text.ts'
 
 /** A line of input at the bottom, and all that happens above it. Text given to it is safe for a terminal already. */
 export interface ChatTerminal {
@@ -24,11 +27,15 @@ export interface ChatTerminal {
 type Paint = (text: string) => string
 
 export interface ChatTerminalListeners {
-  onLine(line: string): void
+  onLine(line: TypedLine): void
+  /** `shown` stands for a paste in a line. True: it is kept elsewhere and does not come into the input. */
+  onPaste(shown: string): boolean
   /** Ctrl-C. */
   onInterrupt(): void
-  /** Ctrl-D, or the terminal went away. */
+  /** Ctrl-D. */
   onEnd(): void
+  /** The terminal went away. */
+  onGone(): void
   /** Tab: what may stand in place of the last characters before the cursor, and these. */
   complete?(line: string): Promise<[string[], string]>
 }
@@ -45,7 +52,21 @@ export function createChatTerminal(streams: { input: InputStream; output: Output
     return (await listeners.complete?.(line).catch(() => none)) ?? none
   }
   const completer = callbackify(complete)
-  const rl: Input = createInterface({ input, output, completer, terminal: true, historySize: 200, removeHistoryDuplicates: true })
+  const pastes = createPastedTexts()
+  const onPaste = (text: string): string => {
+    const shown = pastes.add(text)
+    return listeners.onPaste(shown) ? '' : shown
+  }
+  const keys = createKeyInput(input, { onPaste })
+  output.write(PASTE_MARKS_ON)
+  const rl: Input = createInterface({
+    input: keys.stream,
+    output,
+    completer,
+    terminal: true,
+    historySize: 200,
+    removeHistoryDuplicates: true,
+  })
   /** The last, unfinished line of what streams; it stands above the input. */
   let partial = ''
   let paint: Paint = plain
@@ -80,14 +101,18 @@ export function createChatTerminal(streams: { input: InputStream; output: Output
     // Enter has moved the cursor below the input: what was drawn stays as it is.
     drawn = false
     partial = ''
-    listeners.onLine(line)
+    if (isContinued(line)) rl.write(`${line.slice(0, -1)}${TYPED_BREAK}`)
+    else listeners.onLine(pastes.expand(line))
     if (!drawn) draw()
   })
   rl.on('SIGINT', listeners.onInterrupt)
   rl.on('close', () => {
     closed = true
+    keys.stop()
+    output.write(PASTE_MARKS_OFF)
     if (drawn) output.write('\n') // Ctrl-D leaves the cursor in the input
-    listeners.onEnd()
+    if (keys.stream.readableEnded) listeners.onGone()
+    else listeners.onEnd()
   })
 
   return {
@@ -116,13 +141,14 @@ export function createChatTerminal(streams: { input: InputStream; output: Output
     },
     isTyping: () => rl.line !== '',
     takeInput: () => {
+      if (closed) return ''
       const text = rl.line
       rl.write(null, { ctrl: true, name: 'e' })
       rl.write(null, { ctrl: true, name: 'u' })
       return text
     },
     putInput: (text) => {
-      if (text !== '') rl.write(text)
+      if (text !== '' && !closed) rl.write(text)
     },
     close: () => {
       if (closed) return
@@ -134,6 +160,9 @@ export function createChatTerminal(streams: { input: InputStream; output: Output
 }
 
 const plain: Paint = (text) => text
+
+/** A backslash before Enter asks for another line. Two of them are a backslash. */
+const isContinued = (line: string): boolean => /(?<!\\)\\$/.test(line)
 
 /** Cuts text into lines shorter than `columns`, at blanks where there are some; the rest is less than a line. */
 export function wrap(text: string, columns: number): { lines: string[]; rest: string } {

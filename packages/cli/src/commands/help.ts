@@ -20,7 +20,8 @@ Examples:
 Exit codes:
   0  done                    3    a peer or a model cannot be reached
   1  failed                  4    refused: not admitted, forbidden, or a permission nobody could give
-  2  usage, configuration    130  interrupted
+  2  usage, configuration    129  the terminal went away
+                             130  interrupted
 
 Files, in QMT_HOME (default ~/.qmt):
   config.toml        configuration (see: qmtcode config check, config schema)

@@ -5,6 +5,8 @@ import type { Components, Interrupt } from '../node-handle.ts'
 export interface Interrupts {
   /** Aborts at the first interrupt that nobody handled. */
   readonly signal: AbortSignal
+  /** The terminal is gone: nobody reads or types any more. */
+  readonly isHungUp: boolean
   /** `handler` gets all interrupts until it is disposed; the latest handler wins. */
   handle(handler: (interrupt: Interrupt) => void): Disposable
   /** `work`, or `cancelled` as soon as an unhandled interrupt comes; `late` then gets what work still brings. */
@@ -16,13 +18,19 @@ export function createInterrupts(components: Pick<Components, 'onInterrupt'>): I
   const unhandled = new AbortController()
   const handlers: ((interrupt: Interrupt) => void)[] = []
   const interrupted = (): AppError => new AppError('cancelled', 'interrupted')
+  let isHungUp = false
   const stop = components.onInterrupt((interrupt) => {
+    if (interrupt === 'SIGHUP' && isHungUp) return // the system and the shell each tell it: once is enough to leave in order
+    isHungUp ||= interrupt === 'SIGHUP'
     const handler = handlers.at(-1)
     if (handler) handler(interrupt)
     else unhandled.abort(interrupted())
   })
   return {
     signal: unhandled.signal,
+    get isHungUp() {
+      return isHungUp
+    },
     handle: (handler) => {
       handlers.push(handler)
       return { [Symbol.dispose]: () => handlers.splice(handlers.indexOf(handler), 1) }

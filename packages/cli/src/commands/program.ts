@@ -92,6 +92,12 @@ export function createProgram(options: ProgramOptions): Command {
   return program
 }
 
+/** The first words of all commands. */
+export function commandNames(): string[] {
+  const program = createProgram({ version: '', io: { out: '', error: '' }, invoke: () => {} })
+  return program.commands.map((command) => command.name())
+}
+
 /** What happens without a command; its options are shown with the program's own. */
 function addStart(program: Command, invoke: ProgramOptions['invoke']): Command {
   return program

@@ -1,11 +1,14 @@
 import { createInterface } from 'node:readline'
-import type { Interface } from 'node:readline'
 import { isAppError } from '@qmtcode/protocol'
 import type { SessionAnswer, SessionEvent } from '@qmtcode/protocol'
+import { createKeyInput } from '../chat/key-input.ts'
 import { modelQuestion } from '../chat/model-question.ts'
+import { createPastedTexts } from '../chat/pasted-text.ts'
+import type { TypedLine } from '../chat/pasted-text.ts'
 import { permissionQuestion } from '../chat/permission-question.ts'
 import { createQuestions } from '../chat/questions.ts'
 import { errorLines } from '../output/errors.ts'
+import type { InputStream } from '../node-handle.ts'
 import type { CommandContext } from './context.ts'
 
 /** What a turn asks, put to the person at the terminal of a command: questions on stderr, answers from stdin. */
@@ -21,12 +24,18 @@ export function createRunQuestions(
   { components, err, errStyle }: CommandContext,
   { isHost, answer }: { /** Reserved questions are for whoever sits here. */ isHost: boolean; answer(given: SessionAnswer): Promise<void> },
 ): RunQuestions {
-  let lines: Interface | undefined
+  let stopReading: (() => void) | undefined
   const questions = createQuestions(
-    { print: err.line, setPrompt: err.write, isTyping: () => false, takeInput: () => '', putInput: () => {} },
-    { prompt: () => '', paint: errStyle.yellow },
+    {
+      print: err.line,
+      setPrompt: err.write,
+      isTyping: () => false,
+      takeInput: () => '',
+      putInput: () => {},
+    },
+    { prompt: () => '', paint: errStyle.yellow, hasInputLine: false },
   )
-  const take = (line: string): void => {
+  const take = (line: TypedLine): void => {
     questions
       .answer(line)?.()
       .catch((error: unknown) => {
@@ -35,7 +44,7 @@ export function createRunQuestions(
       })
   }
   const listen = (): void => {
-    lines ??= createInterface({ input: components.stdin, terminal: false }).on('line', take) // Ctrl-C stays a signal
+    stopReading ??= readLines(components.stdin, take)
   }
   return {
     show: (event) => {
@@ -47,6 +56,17 @@ export function createRunQuestions(
         questions.ask(modelQuestion(event, answer))
       } else if (event.type === 'permission.answered' || event.type === 'question.answered') questions.settle(event.id)
     },
-    [Symbol.dispose]: () => lines?.close(),
+    [Symbol.dispose]: () => stopReading?.(),
+  }
+}
+
+/** Ctrl-C stays a signal: the terminal edits the lines. */
+function readLines(input: InputStream, take: (line: TypedLine) => void): () => void {
+  const pastes = createPastedTexts()
+  const keys = createKeyInput(input, { onPaste: (text) => `${pastes.add(text)}\n` })
+  const lines = createInterface({ input: keys.stream, terminal: false }).on('line', (line) => take(pastes.expand(line)))
+  return () => {
+    keys.stop()
+    lines.close()
   }
 }
