@@ -67,7 +67,7 @@ test('models lists own and usable nodes; a node that does not answer is told of 
   const { code, stdout, stderr } = await cli(['models', '--json'], { node })
   assert.equal(code, 0)
   assert.deepEqual(JSON.parse(stdout), [
-    { id: 'laptop:builtin/demo', node: 'laptop', provider: 'builtin', model: 'demo', slots: 8, inFlight: 1 },
+    { id: 'laptop:builtin/demo', node: 'laptop', provider: 'builtin', model: 'demo', slots: 8, inFlight: 1, state: 'up' },
     {
       id: 'gpu-server:openai/org/m:7b',
       node: 'gpu-server',
@@ -75,6 +75,7 @@ test('models lists own and usable nodes; a node that does not answer is told of 
       model: offer('openai/org/m:7b').model,
       slots: 8,
       inFlight: 1,
+      state: 'up',
     },
   ])
   assert.equal(stderr, 'slow: not a client there; ask its person\n')
