@@ -118,6 +118,7 @@ const TRUST_CHANGES: Record<string, string> = {
   'at a terminal of its own': `env -u QMTCODE_TOOL script -qec "$QMT peers admit ${STRANGER}" /dev/null`,
   'after its parent ended': `(setsid $QMT peers admit ${STRANGER} --yes > late 2>&1 &); while ! grep -q error late; do sleep 0.1; done; false`,
   'by an invite': 'env -u QMTCODE_TOOL $QMT invite --yes',
+  'of a workspace': 'echo x > AGENTS.md; env -u QMTCODE_TOOL $QMT trust --yes',
   'of a ban': `env -u QMTCODE_TOOL $QMT peers ban ${STRANGER} --yes`,
 }
 

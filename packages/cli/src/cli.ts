@@ -16,6 +16,7 @@ import { nodes } from './commands/nodes.ts'
 import { changePeer, peers } from './commands/peers.ts'
 import { run } from './commands/run.ts'
 import { serve } from './commands/serve.ts'
+import { trust } from './commands/trust.ts'
 import { watchSessions } from './commands/sessions-watch.ts'
 import { deleteSession, resumeSession, sessions, showSession } from './commands/sessions.ts'
 import { shareSession } from './commands/share.ts'
@@ -109,6 +110,8 @@ async function execute(context: CommandContext, invocation: Invocation): Promise
       return await deleteSession(context, invocation)
     case 'sessions resume':
       return await resumeSession(context, invocation)
+    case 'trust':
+      return await trust(context, invocation)
     case 'identity':
       return await identity(context, invocation)
     case 'identity rotate':

@@ -1,3 +1,4 @@
+import type { WorkspaceTrust } from '@qmtcode/agent'
 import type { Rotated } from '@qmtcode/mesh/identity'
 import type {
   AgentSpec,
@@ -33,6 +34,8 @@ export interface NodeHandle {
   /** As they were when this node was opened, or newer. */
   routes: Routes
   agents(): Promise<AgentSpec[]>
+  /** What directories here bring for programs and agents to run or obey, and what of it the person trusts. */
+  workspaces: Workspaces
   /** Questions that wait for this node's own person: those that are open, then each change. */
   reserved(options?: { signal?: AbortSignal }): AsyncIterable<ReservedChange>
   status(): Promise<NodeStatus>
@@ -41,6 +44,9 @@ export interface NodeHandle {
   /** Stops a node of this process, leaves another alone. Safe to call twice. */
   close(): Promise<void>
 }
+
+/** `decide` is refused to a process that a tool started. */
+export type Workspaces = Pick<WorkspaceTrust, 'look' | 'decide'>
 
 /** A permission of a peer's turn that the host's rules keep for its person. */
 export interface ReservedQuestion {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { test } from 'node:test'
@@ -33,6 +34,31 @@ test(
     const next = await kit.ask(id, 'recall')
     assert.match(saidIn(next), /\["say hello","crash","recall"\]/)
     assert.equal(eventOf(next, 'route.chosen')?.foreignSessionId, first?.foreignSessionId)
+  },
+)
+
+test(
+  'what the host runs is not decided inside the workspace: no agent starts, nor goes on, before its hooks are trusted',
+  options,
+  async () => {
+    await using kit = await startForeignKit()
+    await mkdir(join(kit.workspace, '.claude'))
+    await writeFile(join(kit.workspace, '.claude', 'settings.json'), '{}')
+    const id = await kit.create()
+    const refused = async () => {
+      const { error } = await failureOf(kit, id, 'say hello')
+      assert.equal(error?.code, 'forbidden')
+      assert.match(error?.message ?? '', /nobody here has trusted .*: \.claude/)
+      assert.match(error?.hint ?? '', /qmtcode trust \//)
+    }
+    await refused()
+    const [models] = await kit.agents.models({ workspace: kit.workspace })
+    assert.equal(models?.code, 'forbidden')
+    await assert.rejects(kit.pid())
+    await kit.trust()
+    assert.match(saidIn(await kit.ask(id, 'say hello')), /hello/)
+    await writeFile(join(kit.workspace, '.claude', 'settings.json'), '{ "hooks": {} }')
+    await refused()
   },
 )
 

@@ -4,6 +4,7 @@ import type { ToolSet } from '../tools/types.ts'
 import { isWithin } from '../tools/real-path.ts'
 import { isAnswered } from '../turn/answered.ts'
 import type { RunTurn, TurnContext } from '../turn/types.ts'
+import type { WorkspaceTrust } from '../workspace-trust/types.ts'
 import { noUsage } from '../turn/usage.ts'
 import { openAgentSession } from './agent-session.ts'
 import type { AgentSession } from './agent-session.ts'
@@ -18,6 +19,8 @@ import type { ForeignAgent } from './types.ts'
 export interface ForeignAgentsComponents extends Omit<ForeignTurnComponents, 'guestShell'> {
   agents: readonly ForeignAgent[]
   tools: ToolSet
+  /** They run what a workspace brings: hooks, MCP servers, settings. */
+  workspaceTrust: Pick<WorkspaceTrust, 'assertTrusted'>
   /** Of this process; agents get all of it but what is qmtcode's own, and what leads into a workspace. */
   env: LaunchesComponents['env']
   log: Logger
@@ -59,7 +62,7 @@ interface Slot {
 }
 
 export function createForeignAgents(components: ForeignAgentsComponents, options: ForeignAgentsOptions): ForeignAgents {
-  const { agents, tools, env, log, version } = components
+  const { agents, tools, workspaceTrust, env, log, version } = components
   const { keepMs = KEEP_MS, maxProcesses = MAX_PROCESSES, guestShell = 'no' } = options
   const slots = new Map<SessionId, Slot>() // the longest unused first
   const opening = new Set<Promise<AgentSession>>()
@@ -69,7 +72,10 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
     agents,
     clock: components.clock,
     log,
-    open: (agent, cwd) => open(agent, { cwd, signal: stopping.signal }),
+    open: async (agent, cwd) => {
+      await workspaceTrust.assertTrusted(cwd)
+      return await open(agent, { cwd, signal: stopping.signal })
+    },
   })
 
   const open = async (agent: ForeignAgent, where: Parameters<typeof openAgentSession>[1]): Promise<AgentSession> => {
@@ -130,6 +136,7 @@ export function createForeignAgents(components: ForeignAgentsComponents, options
     if (turn.guest !== undefined && isWithin(workspace.root, options.launch.home)) {
       throw new AppError('forbidden', `${agent.id} is not started for peers where the workspace holds the home directory of its user`)
     }
+    await workspaceTrust.assertTrusted(workspace.root) // each turn: it reads there again
     const slot = await take(turn, agent, workspace.root)
     try {
       return await runForeignTurn({ ...components, guestShell }, turn, { agent, session: slot.session, workspace })

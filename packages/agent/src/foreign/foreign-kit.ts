@@ -8,6 +8,7 @@ import { acpAgentCommand, followUntil } from '@qmtcode/testing'
 import { createPermissions } from '../permissions/permissions.ts'
 import { startSessions } from '../sessions/sessions-kit.ts'
 import { createTools } from '../tools/tool-set.ts'
+import { createWorkspaceTrust } from '../workspace-trust/workspace-trust.ts'
 import { createForeignAgents } from './foreign-agents.ts'
 import type { ForeignAgents } from './foreign-agents.ts'
 
@@ -16,6 +17,8 @@ export interface ForeignKit extends AsyncDisposable {
   readonly agents: ForeignAgents
   sessions(): Sessions
   workspace: string
+  /** As the person does, of what the workspace brings. */
+  trust(): Promise<void>
   create(init?: SessionInit): Promise<SessionId>
   /** Sends a prompt; the events from there on to the first that `isLast`. Default: the end of a turn. */
   ask(id: SessionId, text: string, isLast?: (event: SessionEvent) => boolean): Promise<SessionEvent[]>
@@ -38,12 +41,14 @@ export const isQuestion = ({ type }: SessionEvent): boolean => type === 'permiss
 export async function startForeignKit({ command = acpAgentCommand(), idleMs = 60_000 }: ForeignKitOptions = {}): Promise<ForeignKit> {
   const home = await mkdtemp(join(tmpdir(), 'qmt-foreign-'))
   const env = { PATH: process.env['PATH'], HOME: home }
+  const trust = createWorkspaceTrust({ home, qmtHome: home })
   const start = (): ForeignAgents =>
     createForeignAgents(
       {
         agents: [{ id: 'coder', command, idleMs }],
         tools: createTools({ env }, { qmtHome: join(home, '.qmt') }),
         permissions: createPermissions(),
+        workspaceTrust: trust,
         clock: systemClock,
         env,
         log: silentLogger,
@@ -61,6 +66,7 @@ export async function startForeignKit({ command = acpAgentCommand(), idleMs = 60
     },
     sessions,
     workspace: kit.workspace,
+    trust: async () => await trust.decide(kit.workspace, (await trust.look(kit.workspace)).files, 'trust'),
     create: async (init) => (await sessions().create(init ?? {})).id,
     ask: async (id, text, isLast = isEnd) => {
       const { seq: after } = await sessions().get(id)

@@ -6,9 +6,11 @@ const MAX_BYTES = 262_144
 const FILE_KEYS = new Set(['hookspath', 'path', 'attributesfile', 'template', 'templatedir'])
 /** Keys whose value is a command line. */
 const COMMAND_KEYS = new Set(
-  'fsmonitor sshcommand pager editor askpass gitproxy clean smudge process textconv command driver cmd program helper uploadpack receivepack'.split(
-    ' ',
-  ),
+  (
+    'fsmonitor sshcommand pager editor askpass gitproxy clean smudge process textconv command driver cmd program helper uploadpack ' +
+    'receivepack external difffilter alternaterefscommand packobjectshook recentobjectshook vcs browser httpd smtpserver sendmailcmd ' +
+    'tocmd cccmd headercmd'
+  ).split(' '),
 )
 const SEPARATORS = /[\s"';|&()<>$!`]+/
 const LINE = /^\s*(?:\[[^\]]*\]\s*)?([a-z][\w.-]*)\s*=\s*(.*?)\s*$/i
@@ -24,14 +26,14 @@ export async function pathsNamedByGit(directory: string, home?: string): Promise
   return [...new Set([...gitDirectories, ...found.flat()])]
 }
 
-async function repositoryAround(directory: string): Promise<string | undefined> {
+export async function repositoryAround(directory: string): Promise<string | undefined> {
   if (await exists(join(directory, '.git'))) return directory
   const parent = dirname(directory)
   return parent === directory ? undefined : await repositoryAround(parent)
 }
 
 /** `.git` itself, or where a file of this name leads, and where a worktree's directory leads from there. */
-async function gitDirectoriesOf(dotGit: string): Promise<string[]> {
+export async function gitDirectoriesOf(dotGit: string): Promise<string[]> {
   const led = /^gitdir:\s*(.+?)\s*$/m.exec(await textOf(dotGit))?.[1]
   if (led === undefined) return [dotGit]
   const directory = resolve(dirname(dotGit), led)
@@ -39,14 +41,26 @@ async function gitDirectoriesOf(dotGit: string): Promise<string[]> {
   return common === '' ? [directory] : [directory, resolve(directory, common)]
 }
 
-/** A word of a command line counts if it looks like a path, or is one. */
-async function namedIn(file: string, bases: readonly string[], home: string | undefined): Promise<string[]> {
+/** The lines of a repository's settings that make git run or read something else. */
+export async function commandsOfGit(gitDirectories: readonly string[]): Promise<string[]> {
+  const files = gitDirectories.flatMap((at) => [join(at, 'config'), join(at, 'config.worktree')])
+  const settings = await Promise.all(files.map(settingsOf))
+  return settings.flat().flatMap(({ key, value }) => (FILE_KEYS.has(key) || isCommand(key, value) ? [`${key} = ${value}`] : []))
+}
+
+async function settingsOf(file: string): Promise<{ key: string; value: string }[]> {
   const lines = (await textOf(file)).replaceAll('\\\n', '').split('\n')
   const settings = lines.map((line) => LINE.exec(line)).filter((found) => found !== null)
-  const paths = settings.flatMap(([, key = '', value = '']) => {
-    if (FILE_KEYS.has(key.toLowerCase())) return absolutePaths(value.replaceAll('"', ''), bases, home)
-    const isCommand = COMMAND_KEYS.has(key.toLowerCase()) || /^"?!/.test(value)
-    const words = isCommand ? value.split(SEPARATORS).filter((word) => word !== '') : []
+  return settings.map(([, key = '', value = '']) => ({ key: key.toLowerCase(), value }))
+}
+
+const isCommand = (key: string, value: string): boolean => COMMAND_KEYS.has(key) || /^"?!/.test(value)
+
+/** A word of a command line counts if it looks like a path, or is one. */
+async function namedIn(file: string, bases: readonly string[], home: string | undefined): Promise<string[]> {
+  const paths = (await settingsOf(file)).flatMap(({ key, value }) => {
+    if (FILE_KEYS.has(key)) return absolutePaths(value.replaceAll('"', ''), bases, home)
+    const words = isCommand(key, value) ? value.split(SEPARATORS).filter((word) => word !== '') : []
     return words.flatMap((word) => absolutePaths(word, bases, home).map((path) => (word.includes('/') ? path : { path })))
   })
   const found = paths.map(async (one) => {

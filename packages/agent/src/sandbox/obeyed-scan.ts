@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { pathsNamedByGit } from '../permissions/git-settings.ts'
 import { obeyedName } from '../permissions/obeyed-files.ts'
+import type { Obeyed } from '../permissions/obeyed-files.ts'
 import { followAll, isWithin } from '../tools/real-path.ts'
 
 /** A file or directory of a workspace that other programs run or obey. */
@@ -27,6 +28,8 @@ export interface ObeyedScanOptions {
   home?: string
   /** Also look into directories that cannot be read: a command of a peer may have closed them. They are opened for it. */
   opensClosed?: boolean
+  /** Directories of the list that hold further names of it. Default: none, as a directory stands for all in it. */
+  looksInto?(obeyed: Obeyed): boolean
   /** Default: 200,000 files and directories. */
   maxEntries?: number
 }
@@ -42,6 +45,7 @@ const GIT = { by: 'git', runs: true }
 
 /** From the top down; a listed directory stands for all in it. */
 export async function scanObeyed(root: string, options: ObeyedScanOptions = {}): Promise<ObeyedScan> {
+  const { looksInto = () => false } = options
   const found: FoundObeyed[] = []
   const reader = createReader(options)
   let level = [root]
@@ -58,7 +62,8 @@ export async function scanObeyed(root: string, options: ObeyedScanOptions = {}):
         const path = join(directory, entry.name)
         const obeyed = obeyedName(relative(root, path))
         if (obeyed) found.push({ ...obeyed, path, identity: await identityOf(path) })
-        else if (entry.isDirectory() && !PASSED_OVER.has(entry.name)) next.push(path)
+        const isOpen = obeyed ? looksInto(obeyed) : !PASSED_OVER.has(entry.name)
+        if (isOpen && entry.isDirectory()) next.push(path)
       }
     }
     level = next

@@ -19,12 +19,14 @@ import type { CallComponents } from './tool-calls.ts'
 import { createTurnRights } from './turn-rights.ts'
 import type { ChosenRoute, Router, RunTurn, TurnContext, TurnOutcome } from './types.ts'
 import { unparsedCall } from './unparsed-call.ts'
+import type { WorkspaceTrust } from '../workspace-trust/types.ts'
 import { addUsage, noUsage, toUsage } from './usage.ts'
 
 export interface TurnComponents {
   router: Router
   tools: ToolSet
   permissions: Permissions
+  workspaceTrust: WorkspaceTrust
   clock: Clock
   log: Logger
   /** This node's name: where the tools run. */
@@ -85,7 +87,7 @@ interface Run {
 
 async function openRun(components: TurnComponents, turn: TurnContext, options: TurnOptions): Promise<Run> {
   const { guestShell = 'no', retryDelaysMs } = options
-  const { tools, clock, log, node, router } = components
+  const { tools, clock, log, node, router, workspaceTrust } = components
   const forGuest = turn.guest !== undefined
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
   const events = [...turn.events]
@@ -119,6 +121,7 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
       tools: offered,
       now: clock.now(),
       permissions: await rights.now().catch(() => undefined),
+      trust: workspaceTrust,
     }),
     offered: offered.map(functionTool),
     step: {
@@ -132,7 +135,19 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
         await appendRoute(route)
       },
     },
-    calls: { turn, append, workspace, rights, tools: offered, clock, log, node, guard: createRepeatGuard() },
+    calls: {
+      turn,
+      append,
+      workspace,
+      rights,
+      tools: offered,
+      clock,
+      log,
+      node,
+      guard: createRepeatGuard(),
+      // What a guest wrote, or had written, is not the person's.
+      writing: async (path) => (forGuest || guestWords.has() ? undefined : await workspaceTrust.writing(workspace.root, path)),
+    },
     cuts: 0,
     usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),
   }

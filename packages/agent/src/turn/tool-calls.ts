@@ -26,6 +26,8 @@ export interface CallComponents {
   log: Logger
   node: string
   guard: RepeatGuard
+  /** Before a file is written. What it returns is called once that is done. */
+  writing(path: ResolvedPath): Promise<(() => Promise<void>) | undefined>
 }
 
 /**
@@ -200,7 +202,7 @@ function describe({ path }: PermissionSubject, summary: string, { reason }: Perm
   return reason === '' ? shown : `${shown} (${reason})`
 }
 
-async function execute({ turn, log }: CallComponents, ready: Exclude<Prepared, { refused: ToolResult }>): Promise<ToolResult> {
+async function execute({ turn, log, writing }: CallComponents, ready: Exclude<Prepared, { refused: ToolResult }>): Promise<ToolResult> {
   const { tool, input, context, isShown } = ready
   try {
     await turn.assertAllowed() // whatever happened while calls beside it were asked for
@@ -208,7 +210,9 @@ async function execute({ turn, log }: CallComponents, ready: Exclude<Prepared, {
     return { output: NOT_RUN, isError: true }
   }
   try {
+    const written = tool.permission === 'edit' ? await writing(context.path) : undefined
     const result = await tool.execute(input, context)
+    await written?.().catch((error: unknown) => log.warn('what a turn wrote is not trusted yet', { error: messageOf(error) }))
     return isShown ? result : unshown(ready, result.isError)
   } catch (error) {
     if (turn.signal.aborted) return { output: 'stopped: the turn was cancelled', isError: true }

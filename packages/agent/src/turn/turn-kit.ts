@@ -18,6 +18,7 @@ import type { PermissionOptions } from '../permissions/types.ts'
 import type { Confinement, Sandbox } from '../sandbox/types.ts'
 import { createTools } from '../tools/tool-set.ts'
 import type { Tool } from '../tools/types.ts'
+import { createWorkspaceTrust } from '../workspace-trust/workspace-trust.ts'
 import { createTurnRunner } from './runner.ts'
 import type { ChosenRoute, RoutedCall, Router, TurnContext, TurnOutcome } from './types.ts'
 
@@ -60,6 +61,8 @@ export interface TurnKit extends AsyncDisposable {
   questions: Parameters<TurnContext['question']>[0][]
   asked: { tool: string; summary: string; needs?: string[] }[]
   controller: AbortController
+  /** As the person does: what the workspace brings is obeyed. */
+  trust(): Promise<void>
   /** Accepts a prompt and runs its turn. */
   run(prompt: string, change?: Partial<TurnContext>): Promise<TurnOutcome>
   /** Goes on with a turn whose events are in the log. */
@@ -104,11 +107,13 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     events.push(event)
     return event
   }
+  const trust = createWorkspaceTrust({ qmtHome })
   const runTurn = createTurnRunner(
     {
       router: scriptedRouter(options, sent),
       tools: createTools({ env: process.env, sandbox: believed(options.confinement) }, { qmtHome, extra: options.extra }),
       permissions: createPermissions(options.permissions),
+      workspaceTrust: trust,
       clock: systemClock,
       log: silentLogger,
       node: 'here',
@@ -163,6 +168,7 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     asked,
     questions,
     controller,
+    trust: async () => await trust.decide(workspace, (await trust.look(workspace)).files, 'trust'),
     log,
     ended: () => events.filter((event) => event.type === 'tool.ended').map(({ name, output, isError }) => ({ name, output, isError })),
     async run(text, change) {

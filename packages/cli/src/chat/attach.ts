@@ -5,6 +5,7 @@ import type { CommandContext } from '../commands/context.ts'
 import type { AttachOptions } from '../commands/invocation.ts'
 import { sessionsOf } from '../commands/run.ts'
 import { newest, printHistory, sessionColumns, wholeHistory } from '../commands/sessions.ts'
+import { askAboutWorkspace } from '../commands/workspace-question.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { createEventView } from '../output/event-view.ts'
 import { ago } from '../output/format.ts'
@@ -45,6 +46,7 @@ async function attachTo(context: CommandContext, { options, isChat, earlier }: S
     const seen = await notedAt(context, { ...place, sessionId: session.id, title: session.title, seq: earlier?.seq ?? session.seq })
     const isRemote = sessions !== node.sessions
     if (isChat) {
+      if (!isRemote) await askAboutWorkspace(context, { workspaces: node.workspaces, directory: session.workspace })
       const named = { ...options, node: place.node }
       return await chatAbout(context, node, { sessions, session, options: named, earlier, onLeft: ({ id, seq }) => seen(id, seq) })
     }

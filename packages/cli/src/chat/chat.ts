@@ -3,6 +3,7 @@ import type { SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/pr
 import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
 import { watchPeers, watchReserved } from '../commands/serve.ts'
+import { askAboutWorkspace } from '../commands/workspace-question.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { errorLines } from '../output/errors.ts'
 import { startLines } from '../output/mesh-lines.ts'
@@ -37,6 +38,7 @@ export async function chat(context: CommandContext, init: ChatInit = {}): Promis
     for (const line of startLines(init.model === undefined ? { ...status, defaultModel } : status)) out.say(outStyle.dim(line))
     if (init.model !== undefined) out.line(outStyle.dim(`model: ${printableLine(init.model)}`))
     out.say(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
+    await askAboutWorkspace(context, { workspaces: node.workspaces, directory: components.cwd })
     return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
   })
 }

@@ -14,7 +14,7 @@ import type {
   RoutingPolicy,
 } from '@qmtcode/protocol'
 import { runCli } from '../cli.ts'
-import type { Components, Interrupt, NodeHandle, OpenNodeOptions } from '../node-handle.ts'
+import type { Components, Interrupt, NodeHandle, OpenNodeOptions, Workspaces } from '../node-handle.ts'
 import { createBroadcast } from './broadcast-kit.ts'
 import { scriptedSessions } from './scripted-sessions.ts'
 import type { Script } from './scripted-sessions.ts'
@@ -70,6 +70,7 @@ export interface FakeNodeOptions {
   peers?: PeerInfo[]
   known?: KnownPeer[]
   mesh?: boolean
+  workspaces?: Workspaces
   offers?(peer: PeerId): Promise<ModelOffer[]>
 }
 
@@ -97,6 +98,7 @@ export function fakeNode(options: FakeNodeOptions = {}): FakeNode {
     models: offering(async () => [offer()]),
     ...(withMesh ? { peers, trust: fakeTrust(changes, options.known ?? []) } : {}),
     routes: fakeRoutes([{ agentId: 'coder', providerTarget: { kind: 'peer', peer: 'gpu-server' }, reason: 'configured' }]),
+    workspaces: options.workspaces ?? { look: async (directory) => ({ root: directory, files: [] }), decide: async () => {} },
     reserved: async function* () {},
     agents: async () => [
       { id: 'main', name: 'Main', description: 'plans', kind: 'local', capabilities: [], target: { kind: 'local' } },

@@ -97,6 +97,13 @@ export interface JoinCommand {
   yes: boolean
 }
 
+export interface TrustCommand {
+  /** Default: where the command runs. */
+  directory?: string
+  json: boolean
+  yes: boolean
+}
+
 export type BoardCommand =
   | { action: 'list'; json: boolean; limit: number; match?: string; by?: string; watch: boolean }
   /** No text: it comes from stdin. */
@@ -114,6 +121,7 @@ export type Invocation =
   | ({ command: 'acp' } & AcpCommand)
   | ({ command: 'board' } & BoardCommand)
   | ({ command: 'audit' } & AuditCommand)
+  | ({ command: 'trust' } & TrustCommand)
   | { command: 'nodes' | 'models' | 'agents' | 'routes' | 'peers' | 'identity' | 'config check'; json: boolean }
   | { command: 'doctor'; target?: string; json: boolean }
   | { command: 'config schema' }

@@ -307,6 +307,15 @@ function sharedPlace({ node, session }: SessionPlace): { node?: string; id: Sess
 
 function addSetup(program: Command, invoke: ProgramOptions['invoke']): void {
   program.commandsGroup(SETUP)
+  const trust = program
+    .command('trust')
+    .description('what a workspace brings for programs and agents to obey; trusts it as it is')
+    .argument('[dir]', 'default: this directory')
+    .option('--json', 'JSON; changes nothing without --yes')
+    .option('--yes', 'without a person at a terminal')
+  trust.action((directory: string | undefined, { yes = false }: { yes?: boolean }) =>
+    invoke({ command: 'trust', directory, json: isJson(trust), yes }),
+  )
   const identity = program.command('identity').description("this node's peer id; rotate: a new one").option('--json', 'JSON')
   identity.action(() => invoke({ command: 'identity', json: isJson(identity) }))
   const show = identity.command('show').description("this node's peer id").option('--json', 'JSON')

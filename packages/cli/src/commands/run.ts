@@ -17,6 +17,7 @@ import { readMentions } from './mentions.ts'
 import { promptText } from './prompt-input.ts'
 import { canAsk, createRunQuestions } from './run-questions.ts'
 import type { RunQuestions } from './run-questions.ts'
+import { askAboutWorkspace } from './workspace-question.ts'
 
 /** One prompt to its end: the answer on stdout, all else on stderr. */
 export async function run(context: CommandContext, options: RunOptions): Promise<number> {
@@ -31,6 +32,10 @@ export async function run(context: CommandContext, options: RunOptions): Promise
     const known = options.session === undefined ? undefined : await sessions.get(options.session)
     const session = known ?? (await create(context, sessions, options))
     if (known && options.model !== undefined) await sessions.configure(known.id, { model: options.model })
+    const isAsked = canAsk(context) && !options.json
+    if (sessions === node.sessions) {
+      await askAboutWorkspace(context, { workspaces: node.workspaces, directory: session.workspace }, { mayAsk: isAsked })
+    }
     const promptId = newPromptId()
     const begin = async () => {
       const { content, notices } = await readMentions(sessions, session.id, text)
@@ -38,7 +43,6 @@ export async function run(context: CommandContext, options: RunOptions): Promise
       const { position } = await sessions.prompt(session.id, { promptId, content })
       if (position > 0) context.err.line(`waiting behind ${position} other ${position === 1 ? 'prompt' : 'prompts'} of ${session.id}`)
     }
-    const isAsked = canAsk(context) && !options.json
     const answer = !isAsked && known && known.followers.length === 0 ? answerFor(sessions, options.allow) : undefined
     using questions = isAsked
       ? createRunQuestions(context, {

@@ -112,6 +112,7 @@ function handleOf(
     }),
     routes: models.routes,
     agents: () => Promise.resolve(agents),
+    workspaces: sessions.workspaces,
     reserved: ({ signal } = {}) => reserved.follow(signal),
     status,
     close: () => Promise.resolve(),

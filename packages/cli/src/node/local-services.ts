@@ -24,19 +24,25 @@ import type { Contract, Peers } from '@qmtcode/protocol'
 import type { LocalClient } from '../local/local-server.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { nodeContract } from './node-contract.ts'
-import { personsSessions, personsTrust } from './persons-trust.ts'
+import { personsSessions, personsTrust, personsWorkspaces } from './persons-trust.ts'
 
 const serve = <C extends Contract>(served: ServedContract<C>): ServedContract => served
 
 /** The ports of this node, for its own user's commands. */
 export function localServices(handle: NodeHandle, client: LocalClient): ServedContract[] {
   const { peers, trust, diagnosis, board } = handle
+  const workspaces = personsWorkspaces(handle.workspaces, client.isTool)
   return [
     serve({
       contract: nodeContract,
       handlers: {
         status: async () => ({ ...(await handle.status()), mesh: peers !== undefined }),
         agents: () => handle.agents(),
+        lookAt: async ({ directory }) => await workspaces.look(directory),
+        decideOn: async ({ directory, files, decision }) => {
+          await workspaces.decide(directory, files, decision)
+          return {}
+        },
         reserved: (_, { signal }) => handle.reserved({ signal }),
       },
     }),

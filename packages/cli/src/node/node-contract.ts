@@ -22,8 +22,22 @@ const reservedChangeSchema = z.object({
   question: z.object({ sessionId: sessionIdSchema, id: z.string(), tool: z.string(), summary: z.string(), author: authorSchema }),
 })
 
+const broughtFileSchema = z.object({
+  path: z.string(),
+  by: z.string(),
+  runs: z.boolean(),
+  print: z.string(),
+  state: z.enum(['trusted', 'declined', 'changed', 'new']),
+})
+const seenFileSchema = broughtFileSchema.pick({ path: true, print: true })
+
 export const nodeContract = defineContract('node', 1, {
   status: unary(z.object({}), nodeStatusSchema),
   agents: unary(z.object({}), z.array(agentSpecSchema)),
+  lookAt: unary(z.object({ directory: z.string() }), z.object({ root: z.string(), files: z.array(broughtFileSchema) })),
+  decideOn: unary(
+    z.object({ directory: z.string(), files: z.array(seenFileSchema), decision: z.enum(['trust', 'decline']) }),
+    z.object({}),
+  ),
   reserved: stream(z.object({}), reservedChangeSchema),
 })

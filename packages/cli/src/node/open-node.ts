@@ -16,7 +16,7 @@ import type { HomeLock, NodeFile } from '../local/home-lock.ts'
 import { isToolOf } from '../local/descent.ts'
 import { connectLocal } from '../local/local-client.ts'
 import type { NodeHandle, OpenNodeComponents, OpenNodeOptions } from '../node-handle.ts'
-import { personsSessions, personsTrust } from './persons-trust.ts'
+import { personsSessions, personsTrust, personsWorkspaces } from './persons-trust.ts'
 import { remoteHandle } from './remote-handle.ts'
 
 const HOLDER_STARTS_MS = 15_000
@@ -47,7 +47,8 @@ function forPerson({ env }: OpenNodeComponents, handle: NodeHandle, holder?: num
   const { trust } = handle
   const isTool = async (): Promise<boolean> => env[TOOL_VARIABLE] !== undefined || (await isToolOf(holder, process.pid))
   const sessions = personsSessions(handle.sessions, isTool)
-  return { ...handle, sessions, ...(trust && { trust: personsTrust(trust, isTool) }) }
+  const workspaces = personsWorkspaces(handle.workspaces, isTool)
+  return { ...handle, sessions, workspaces, ...(trust && { trust: personsTrust(trust, isTool) }) }
 }
 
 interface Asked {

@@ -1,5 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Sessions, Trust } from '@qmtcode/protocol'
+import type { Workspaces } from '../node-handle.ts'
 
 type IsTool = () => Promise<boolean>
 
@@ -36,6 +37,14 @@ export function personsTrust(trust: Trust, isTool: IsTool): Trust {
     invite: byPerson(async (...args: Parameters<Trust['invite']>) => await trust.invite(...args)),
     revoke: byPerson(async (...args: Parameters<Trust['revoke']>) => await trust.revoke(...args)),
     join: byPerson(async (...args: Parameters<Trust['join']>) => await trust.join(...args)),
+  }
+}
+
+/** The same workspaces: no tool says what programs may run in them. */
+export function personsWorkspaces(workspaces: Workspaces, isTool: IsTool): Workspaces {
+  return {
+    look: async (directory) => await workspaces.look(directory),
+    decide: personOnly(isTool)(async (...args: Parameters<Workspaces['decide']>) => await workspaces.decide(...args)),
   }
 }
 

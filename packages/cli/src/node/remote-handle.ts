@@ -44,6 +44,12 @@ export async function remoteHandle(rpc: RpcClient): Promise<NodeHandle> {
     }),
     routes: await routesOverRpc(rpc.client(routesContract)),
     agents: () => node.agents({}),
+    workspaces: {
+      look: async (directory) => await node.lookAt({ directory }),
+      decide: async (directory, files, decision) => {
+        await node.decideOn({ directory, files: files.map(({ path, print }) => ({ path, print })), decision })
+      },
+    },
     reserved: ({ signal } = {}) => endCleanly(node.reserved({}, { signal }), signal),
     status: () => node.status({}),
     close: () => Promise.resolve(rpc.stop()),

@@ -12,6 +12,7 @@ import {
   createTurnJudge,
   createTurnRunner,
   createWorkspaceFiles,
+  createWorkspaceTrust,
   isSharedAgent,
 } from '@qmtcode/agent'
 import type { AgentCatalog, EventLog, ForeignAgent, Router, RunTurn } from '@qmtcode/agent'
@@ -23,6 +24,7 @@ import type { AcpAgentConfig, Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import { socketPathOf } from '../local/socket-path.ts'
 import type { AdminsObserve } from './admins-observe.ts'
+import type { Workspaces } from '../node-handle.ts'
 import { VERSION } from '../version.ts'
 
 /** The sessions that this node holds, for its own person and for peers. */
@@ -31,6 +33,8 @@ export interface SessionSide extends AsyncDisposable {
   own: Sessions
   /** As one peer gets them, and since when it may observe as an admin. May be called before `begin`; its calls wait for it. */
   forPeer(peer: CallerPeer, observesSince: AdminsObserve['since']): Sessions
+  /** What workspaces bring for programs to obey, and what of it the person trusts. */
+  workspaces: Workspaces
   /** The agents that peers may have sessions with. */
   sharedAgents: readonly AgentSpec[]
   /** Goes on with what was interrupted. After the log's start. */
@@ -67,8 +71,9 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   )
   const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: mesh && createBoardTools(mesh.board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
+  const workspaceTrust = createWorkspaceTrust({ home: env['HOME'] ?? homedir(), qmtHome: config.home })
   const ownTurn = createTurnRunner(
-    { router, tools, permissions, clock, log: logger.child('turn'), node: node.name },
+    { router, tools, permissions, workspaceTrust, clock, log: logger.child('turn'), node: node.name },
     { guestShell: share.shell },
   )
   const foreign = createForeignAgents(
@@ -76,6 +81,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
       agents: config.acpAgents.map(foreignOf),
       tools,
       permissions,
+      workspaceTrust,
       clock,
       env,
       log: logger.child('agents'),
@@ -120,6 +126,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   started.promise.catch(() => {}) // who calls meanwhile hears of it, and so does who begins
   return {
     own: sessions.as(personAt(node)),
+    workspaces: workspaceTrust,
     forPeer: (caller, observesSince) =>
       createPeerSessions(
         { sessions, agents: catalog, bounds, node, ready: started.promise, presenceGraceMs },

@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { createPermissions } from '../../permissions/permissions.ts'
 import { createTools } from '../../tools/tool-set.ts'
 import { defineTool } from '../../tools/types.ts'
+import { createWorkspaceTrust } from '../../workspace-trust/workspace-trust.ts'
 import { createTurnRunner } from '../../turn/runner.ts'
 import { calls, says } from '../../turn/turn-kit.ts'
 import type { RunTurn } from '../../turn/types.ts'
@@ -96,7 +97,11 @@ function runnerOf(
     },
   }
   const tools = createTools({ env: process.env }, { qmtHome: join(home, 'qmt'), extra: [holding] })
-  return createTurnRunner({ router, tools, permissions: createPermissions(), clock: systemClock, log: silentLogger, node: 'host' }, {})
+  const workspaceTrust = createWorkspaceTrust({ qmtHome: join(home, 'qmt') })
+  return createTurnRunner(
+    { router, tools, permissions: createPermissions(), workspaceTrust, clock: systemClock, log: silentLogger, node: 'host' },
+    {},
+  )
 }
 
 /** Every way in which Bob's right to prompt there ends. */
