@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { peerIdSchema } from './ids.ts'
+import { statedCount, statedCounter, statedInstant, statedMs } from './stated.ts'
 
 /** What is kept of what peers do here, and this node over there. Never content: no prompts, answers, keys, secrets of invites. */
 export const AUDIT_KINDS = ['call', 'refused', 'request', 'trust', 'invite'] as const
@@ -31,22 +32,22 @@ const auditEntrySchema = z.object({
   /** Follows a call across hops. */
   trace: text.optional(),
   /** Milliseconds from the first frame of a call to its last. */
-  ms: z.number().optional(),
-  bytesIn: z.number().optional(),
-  bytesOut: z.number().optional(),
+  ms: statedMs().optional(),
+  bytesIn: statedCounter().optional(),
+  bytesOut: statedCounter().optional(),
 })
 export interface AuditEntry extends z.infer<typeof auditEntrySchema> {}
 
 /** A line of the file. */
 export const auditLineSchema = auditEntrySchema.extend({
   /** Milliseconds since 1970. */
-  at: z.number(),
+  at: statedInstant(),
   /** So many of the kind that came too often for a line each; the rest of the line is the last one's. */
-  count: z.number().optional(),
+  count: statedCount().optional(),
   /** Of `count`: the first of them. */
-  since: z.number().optional(),
+  since: statedInstant().optional(),
   /** Of `count`: how many peers or addresses. */
-  sources: z.number().optional(),
+  sources: statedCount().optional(),
   /** The account of the person at this node. */
   user: text.optional(),
 })

@@ -2,11 +2,12 @@ import { z } from 'zod'
 import { defineContract, stream, unary } from './contract.ts'
 import { peerIdSchema } from './ids.ts'
 import { LIMITS } from './limits.ts'
+import { statedInstant, statedName, statedText } from './stated.ts'
 
 const noteIdSchema = z.string().min(1).max(200)
 
 /** Who put a note down: `user` as its node claims, `agent` where it was an agent by its tool. */
-export const noteWriterSchema = z.object({ user: z.string().max(100).optional(), agent: z.string().max(100).optional() })
+export const noteWriterSchema = z.object({ user: statedName(100).optional(), agent: statedName(100).optional() })
 export interface NoteWriter extends z.infer<typeof noteWriterSchema> {}
 
 const noteSchema = z.object({
@@ -14,13 +15,13 @@ const noteSchema = z.object({
   id: noteIdSchema,
   /** The node that signed it, and its name as known here. */
   peerId: peerIdSchema,
-  node: z.string(),
+  node: statedName(),
   by: noteWriterSchema,
-  text: z.string(),
+  text: statedText(LIMITS.noteBytes),
   /** Milliseconds since 1970, by its node's clock. */
-  at: z.number(),
+  at: statedInstant(),
   /** The node that changed it last, and when: the author, or an admin. */
-  edited: z.object({ at: z.number(), peerId: peerIdSchema, node: z.string() }).optional(),
+  edited: z.object({ at: statedInstant(), peerId: peerIdSchema, node: statedName() }).optional(),
 })
 export interface Note extends z.infer<typeof noteSchema> {}
 
@@ -60,7 +61,7 @@ export interface Board {
 const text = z.string().min(1).max(LIMITS.noteBytes)
 
 export const boardContract = defineContract('board', 1, {
-  list: unary(boardQuerySchema, z.object({ notes: z.array(noteSchema) })),
+  list: unary(boardQuerySchema, z.object({ notes: z.array(noteSchema).max(LIMITS.gossipEntries) })),
   add: unary(z.object({ text, by: noteWriterSchema.optional() }), noteSchema),
   edit: unary(z.object({ id: noteIdSchema, text }), noteSchema),
   remove: unary(z.object({ id: noteIdSchema }), z.object({})),

@@ -2,14 +2,28 @@ import { z } from 'zod'
 import { wireErrorSchema } from './error-schemas.ts'
 import { messageIdSchema, peerIdSchema, promptIdSchema, sessionIdSchema } from './ids.ts'
 import { jsonSchema } from './json.ts'
+import { LIMITS } from './limits.ts'
 import { rightSchema } from './rights.ts'
+import {
+  statedAmount,
+  statedCount,
+  statedCounter,
+  statedId,
+  statedInstant,
+  statedLine,
+  statedMs,
+  statedName,
+  statedPath,
+  statedReason,
+  statedText,
+} from './stated.ts'
 
 /** Who did something. The peer id is the connection's; the user is as claimed. */
 export const authorSchema = z.object({
   peerId: peerIdSchema.optional(),
   /** Node name, as this host knows it. */
-  node: z.string(),
-  user: z.string().max(100).optional(),
+  node: statedName(),
+  user: statedName(100).optional(),
 })
 export interface Author extends z.infer<typeof authorSchema> {}
 
@@ -17,13 +31,13 @@ const providerMetadata = z.record(z.string(), z.record(z.string(), jsonSchema)).
 
 /** What a person or a model says. File data is base64. */
 export const contentPartSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), text: z.string(), providerMetadata }),
-  z.object({ type: z.literal('reasoning'), text: z.string(), providerMetadata }),
-  z.object({ type: z.literal('file'), mediaType: z.string().max(200), data: z.string(), filename: z.string().max(255).optional() }),
+  z.object({ type: z.literal('text'), text: statedText(), providerMetadata }),
+  z.object({ type: z.literal('reasoning'), text: statedText(), providerMetadata }),
+  z.object({ type: z.literal('file'), mediaType: statedName(200), data: statedText(), filename: statedLine(255).optional() }),
   z.object({
     type: z.literal('tool-call'),
-    toolCallId: z.string().max(200),
-    toolName: z.string().max(200),
+    toolCallId: statedId(),
+    toolName: statedName(200),
     input: jsonSchema,
     providerMetadata,
   }),
@@ -37,13 +51,13 @@ export const promptContentSchema = z
 export type PromptContent = z.infer<typeof promptContentSchema>
 
 /** Tokens that a conversation takes of its model's context, and that this holds. */
-const contextSchema = z.object({ used: z.number().nonnegative(), size: z.number().positive() })
+const contextSchema = z.object({ used: statedAmount(), size: statedAmount().positive() })
 
 export const usageSchema = z.object({
-  inputTokens: z.number().nonnegative(),
-  outputTokens: z.number().nonnegative(),
-  cachedInputTokens: z.number().nonnegative().optional(),
-  reasoningTokens: z.number().nonnegative().optional(),
+  inputTokens: statedAmount(),
+  outputTokens: statedAmount(),
+  cachedInputTokens: statedAmount().optional(),
+  reasoningTokens: statedAmount().optional(),
   /** After the last model call, where the size is known. */
   context: contextSchema.optional(),
 })
@@ -68,14 +82,14 @@ const stopReasonSchema = z.enum([
 export type StopReason = z.infer<typeof stopReasonSchema>
 
 /** What was tried before a route was chosen, and why it was left. */
-const routeAttemptSchema = z.object({ node: z.string(), peerId: peerIdSchema.optional(), error: z.string() })
+const routeAttemptSchema = z.object({ node: statedName(), peerId: peerIdSchema.optional(), error: statedReason() })
 
 /** What answers a permission: once, for the rest of the session, or not. */
 export const permissionAnswerSchema = z.enum(['allow', 'allow_session', 'deny'])
 export type PermissionAnswer = z.infer<typeof permissionAnswerSchema>
 
 /** A thing to choose, as the model words it. */
-const questionChoiceSchema = z.object({ label: z.string().min(1).max(200), description: z.string().max(1_000).optional() })
+const questionChoiceSchema = z.object({ label: z.string().min(1).max(200), description: statedText(1_000).optional() })
 export interface QuestionChoice extends z.infer<typeof questionChoiceSchema> {}
 
 /** What answers a question of the model: labels among its choices, words of one's own, or both. */
@@ -87,9 +101,9 @@ export interface QuestionReply extends z.infer<typeof questionReplySchema> {}
 const envelope = {
   sessionId: sessionIdSchema,
   /** Milliseconds since 1970, by the host's clock. */
-  at: z.number(),
+  at: statedInstant(),
 }
-const durable = { ...envelope, /** 1, 2, 3 … within the session. */ seq: z.int().positive() }
+const durable = { ...envelope, /** 1, 2, 3 … within the session. */ seq: statedCounter().min(1) }
 const inTurn = { turnId: z.string().max(80) }
 
 /** Durable events: they have a seq and rest in the log before anybody is told. */
@@ -97,20 +111,20 @@ const durableEventSchemas = [
   z.object({
     ...durable,
     type: z.literal('session.created'),
-    agent: z.string(),
-    model: z.string().optional(),
-    workspace: z.string(),
-    title: z.string().optional(),
+    agent: statedName(),
+    model: statedName().optional(),
+    workspace: statedPath(),
+    title: statedLine(LIMITS.titleChars).optional(),
     /** The events up to this one's `seq` are that session's. */
-    forkedFrom: z.object({ sessionId: sessionIdSchema, seq: z.int().positive() }).optional(),
+    forkedFrom: z.object({ sessionId: sessionIdSchema, seq: statedCounter().min(1) }).optional(),
     author: authorSchema,
   }),
   z.object({
     ...durable,
     type: z.literal('session.configured'),
-    title: z.string().optional(),
-    model: z.string().optional(),
-    mode: z.string().optional(),
+    title: statedLine(LIMITS.titleChars).optional(),
+    model: statedName().optional(),
+    mode: statedName(40).optional(),
     author: authorSchema,
   }),
   z.object({ ...durable, type: z.literal('session.closed'), author: authorSchema }),
@@ -119,18 +133,18 @@ const durableEventSchemas = [
     ...durable,
     type: z.literal('session.shared'),
     peerId: peerIdSchema,
-    node: z.string(),
-    rights: z.array(rightSchema).min(1),
+    node: statedName(),
+    rights: z.array(rightSchema).min(1).max(4),
     author: authorSchema,
   }),
-  z.object({ ...durable, type: z.literal('session.unshared'), peerId: peerIdSchema, node: z.string(), author: authorSchema }),
+  z.object({ ...durable, type: z.literal('session.unshared'), peerId: peerIdSchema, node: statedName(), author: authorSchema }),
   z.object({
     ...durable,
     type: z.literal('prompt.accepted'),
     promptId: promptIdSchema,
     author: authorSchema,
     content: promptContentSchema,
-    /** 0 runs now, n waits behind n others. */ position: z.int().nonnegative(),
+    /** 0 runs now, n waits behind n others. */ position: statedCount(),
   }),
   z.object({ ...durable, type: z.literal('prompt.withdrawn'), promptId: promptIdSchema, author: authorSchema }),
   z.object({ ...durable, ...inTurn, type: z.literal('turn.started'), promptId: promptIdSchema }),
@@ -138,12 +152,12 @@ const durableEventSchemas = [
     ...durable,
     ...inTurn,
     type: z.literal('route.chosen'),
-    agentId: z.string(),
-    model: z.string(),
-    node: z.string(),
+    agentId: statedName(),
+    model: statedName(),
+    node: statedName(),
     peerId: peerIdSchema.optional(),
-    reason: z.string(),
-    tried: z.array(routeAttemptSchema),
+    reason: statedReason(),
+    tried: z.array(routeAttemptSchema).max(LIMITS.listItems),
     /** Of an agent of another maker: how it knows this session, to go on with it after a restart. */
     foreignSessionId: z.string().max(1_000).optional(),
   }),
@@ -153,8 +167,8 @@ const durableEventSchemas = [
     type: z.literal('message.completed'),
     messageId: messageIdSchema,
     role: z.literal('assistant'),
-    /** The text parts, joined. */ text: z.string(),
-    content: z.array(contentPartSchema),
+    /** The text parts, joined. */ text: statedText(),
+    content: z.array(contentPartSchema).max(LIMITS.listItems),
     usage: usageSchema.optional(),
     /** Cut by a cancel or an error. */ partial: z.boolean().optional(),
   }),
@@ -162,31 +176,31 @@ const durableEventSchemas = [
     ...durable,
     ...inTurn,
     type: z.literal('tool.started'),
-    callId: z.string(),
-    name: z.string(),
+    callId: statedId(),
+    name: statedName(),
     input: jsonSchema,
-    /** Node that runs it. */ node: z.string(),
+    /** Node that runs it. */ node: statedName(),
   }),
   z.object({
     ...durable,
     ...inTurn,
     type: z.literal('tool.ended'),
-    callId: z.string(),
-    name: z.string(),
+    callId: statedId(),
+    name: statedName(),
     input: jsonSchema,
-    output: z.string(),
+    output: statedText(),
     isError: z.boolean(),
-    durationMs: z.number(),
+    durationMs: statedMs(),
   }),
   z.object({
     ...durable,
     ...inTurn,
     type: z.literal('permission.requested'),
-    id: z.string(),
-    callId: z.string(),
-    tool: z.string(),
+    id: statedId(),
+    callId: statedId(),
+    tool: statedName(),
     input: jsonSchema,
-    /** One line for the person who decides. */ summary: z.string(),
+    /** One line for the person who decides. */ summary: statedText(),
     /** The words of `--allow` that would have made the question needless: `edit`, `outside`. */
     needs: z.array(z.string().max(60)).max(20).optional(),
     /** Only the host's own person may allow it: a peer caused it, and the host's rules keep it back. */
@@ -197,19 +211,19 @@ const durableEventSchemas = [
     ...durable,
     ...inTurn,
     type: z.literal('permission.answered'),
-    id: z.string(),
+    id: statedId(),
     answer: permissionAnswerSchema,
     by: authorSchema.optional(),
-    reason: z.string().optional(),
+    reason: statedReason().optional(),
   }),
   /** The model asks whoever may answer, through the tool `question`. */
   z.object({
     ...durable,
     ...inTurn,
     type: z.literal('question.asked'),
-    id: z.string(),
-    callId: z.string(),
-    text: z.string().max(4_000),
+    id: statedId(),
+    callId: statedId(),
+    text: statedText(4_000),
     /** Empty: only a text answers. */
     choices: z.array(questionChoiceSchema).max(20),
     /** More than one choice may be given. */
@@ -222,11 +236,11 @@ const durableEventSchemas = [
     ...durable,
     ...inTurn,
     type: z.literal('question.answered'),
-    id: z.string(),
+    id: statedId(),
     /** Absent: nobody answered, for `reason`. */
     reply: questionReplySchema.optional(),
     by: authorSchema.optional(),
-    reason: z.string().optional(),
+    reason: statedReason().optional(),
   }),
   z.object({
     ...durable,
@@ -247,7 +261,7 @@ const liveEventSchemas = [
     type: z.literal('message.delta'),
     messageId: messageIdSchema,
     kind: z.enum(['text', 'reasoning']),
-    text: z.string(),
+    text: statedText(),
   }),
   /** All of an unfinished message so far: the first live event of a follower that arrives in the middle, or that was too slow for the deltas. */
   z.object({
@@ -255,25 +269,25 @@ const liveEventSchemas = [
     ...inTurn,
     type: z.literal('message.snapshot'),
     messageId: messageIdSchema,
-    textSoFar: z.string(),
-    reasoningSoFar: z.string(),
+    textSoFar: statedText(),
+    reasoningSoFar: statedText(),
   }),
-  z.object({ ...envelope, ...inTurn, type: z.literal('tool.progress'), callId: z.string(), text: z.string() }),
+  z.object({ ...envelope, ...inTurn, type: z.literal('tool.progress'), callId: statedId(), text: statedText() }),
   /** A model call failed before anything of its answer came, with what passes by itself: it is made again after `delayMs`. */
   z.object({
     ...envelope,
     ...inTurn,
     type: z.literal('model.retry'),
-    /** Which try comes, the first retry being 1, and how many there are at the most. */ attempt: z.int().positive(),
-    of: z.int().positive(),
-    delayMs: z.number().nonnegative(),
-    code: z.string().max(60),
-    message: z.string().max(2_000),
+    /** Which try comes, the first retry being 1, and how many there are at the most. */ attempt: statedCount().min(1),
+    of: statedCount().min(1),
+    delayMs: statedMs(),
+    code: statedName(60),
+    message: statedReason(),
   }),
   /** Who follows the session from now on: a person on two terminals of one node is there once. */
-  z.object({ ...envelope, type: z.literal('presence.changed'), present: z.array(authorSchema) }),
-  z.object({ ...envelope, type: z.literal('link.lost'), peerId: peerIdSchema, node: z.string(), graceMs: z.number() }),
-  z.object({ ...envelope, type: z.literal('link.restored'), peerId: peerIdSchema, node: z.string() }),
+  z.object({ ...envelope, type: z.literal('presence.changed'), present: z.array(authorSchema).max(LIMITS.listItems) }),
+  z.object({ ...envelope, type: z.literal('link.lost'), peerId: peerIdSchema, node: statedName(), graceMs: statedMs() }),
+  z.object({ ...envelope, type: z.literal('link.restored'), peerId: peerIdSchema, node: statedName() }),
 ] as const
 
 export const durableEventSchema = z.discriminatedUnion('type', durableEventSchemas)

@@ -132,5 +132,18 @@ export type {
   Sessions,
   WorkspaceFile,
 } from './sessions.ts'
+export {
+  isoTime,
+  notAhead,
+  oneLine,
+  statedAddress,
+  statedCount,
+  statedCounter,
+  statedDate,
+  statedInstant,
+  statedLine,
+  statedName,
+  statedText,
+} from './stated.ts'
 export { fromBase64, packValue, toBase64, unpackValue } from './wire-value.ts'
 export type { PackedValue } from './wire-value.ts'

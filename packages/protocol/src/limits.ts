@@ -34,6 +34,17 @@ export const LIMITS = {
   titleChars: 200,
   nodeNameChars: 63,
   pageSize: 1_000,
+  /** One text of an event or a file's data: a prompt of the greatest size in base64, with room. */
+  textChars: 16_777_216,
+  /** What a node, an agent, a model or a tool is called; and why something is as it is, in words. */
+  nameChars: 300,
+  reasonChars: 4_000,
+  pathChars: 4_096,
+  addressChars: 1_000,
+  /** Lists in what a node says of itself or of a session: addresses, followers, models. */
+  listItems: 10_000,
+  /** Peers in one list of a node. */
+  peersListed: 100_000,
   /** Events a local follower may lag behind before live deltas are dropped for it. */
   followerBufferedDeltas: 1_000,
   /** A note of the board, and notes of one node; the oldest beyond go. */

@@ -1,11 +1,15 @@
 import { z } from 'zod'
+import { oneLine } from './stated.ts'
 
 const PROVIDER = String.raw`[\w.-]{1,60}`
 const MODEL = String.raw`\S(?:.{0,198}\S)?`
 const REF = new RegExp(`^(?:([^:/\\s]+):)?(${PROVIDER})/(${MODEL})$`)
 
 /** `provider/model`; the model is all after the provider's `/`. */
-export const modelIdSchema = z.string().regex(new RegExp(`^${PROVIDER}/${MODEL}$`), 'not provider/model')
+export const modelIdSchema = z
+  .string()
+  .regex(new RegExp(`^${PROVIDER}/${MODEL}$`), 'not provider/model')
+  .refine((id) => oneLine(id) === id, 'not a model: it has characters that nobody sees')
 
 /** A model as a person writes it: `provider/model`, or on a node `node:provider/model`. */
 export interface ModelRef {

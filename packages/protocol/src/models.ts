@@ -4,18 +4,19 @@ import { defineContract, stream, unary } from './contract.ts'
 import { exceedsDepth } from './json.ts'
 import { LIMITS } from './limits.ts'
 import { modelIdSchema } from './model-ref.ts'
+import { statedAmount, statedCount, statedCounter, statedName } from './stated.ts'
 
 export const modelOfferSchema = z.object({
   /** `provider/model`. */
   id: modelIdSchema,
-  provider: z.string(),
+  provider: statedName(),
   /** `*` where the provider takes any model name and this node cannot list them. */
-  model: z.string(),
+  model: statedName(),
   /** Requests the node runs at once. */
-  slots: z.int().positive().default(8),
-  inFlight: z.int().nonnegative().default(0),
+  slots: statedCount().min(1).default(8),
+  inFlight: statedCount().default(0),
   /** How much its context holds, where its server tells. */
-  contextTokens: z.int().positive().optional(),
+  contextTokens: statedCount().min(1).optional(),
   /** Whether its server answers. Absent: it does, or nobody can tell without calling. */
   state: z.enum(['up', 'down']).optional(),
 })
@@ -64,6 +65,7 @@ export interface Models {
 }
 
 const MAX_TOOLS = 512
+const setting = z.number().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).optional()
 
 const callOptionsShape = z.looseObject({
   prompt: z
@@ -78,13 +80,13 @@ const callOptionsShape = z.looseObject({
     .array(z.looseObject({ type: z.string(), name: z.string().max(128) }))
     .max(MAX_TOOLS)
     .optional(),
-  maxOutputTokens: z.number().optional(),
-  temperature: z.number().optional(),
-  topP: z.number().optional(),
-  topK: z.number().optional(),
-  presencePenalty: z.number().optional(),
-  frequencyPenalty: z.number().optional(),
-  seed: z.number().optional(),
+  maxOutputTokens: setting,
+  temperature: setting,
+  topP: setting,
+  topK: setting,
+  presencePenalty: setting,
+  frequencyPenalty: setting,
+  seed: setting,
   stopSequences: z.array(z.string()).max(64).optional(),
   reasoning: z.string().max(40).optional(),
 })
@@ -115,7 +117,7 @@ const toolCallSchema = z.looseObject({
   toolName: z.string().max(200),
   input: z.string(),
 })
-const count = z.number().nonnegative().optional()
+const count = statedAmount().optional()
 const finishSchema = z.looseObject({
   type: z.literal('finish'),
   finishReason: z.looseObject({ unified: z.string().max(40), raw: z.string().max(200).optional() }),
@@ -154,6 +156,6 @@ export const modelPartSchema: z.ZodType<ModelPart, ModelPart> = z.custom<ModelPa
 export const modelsContract = defineContract('models', 1, {
   offers: unary(z.object({}), z.array(modelOfferSchema).max(10_000)),
   stream: stream(modelRequestSchema, modelPartSchema),
-  resume: stream(z.object({ callId: callIdSchema, after: z.int().nonnegative() }), modelPartSchema),
+  resume: stream(z.object({ callId: callIdSchema, after: statedCounter() }), modelPartSchema),
   leave: unary(z.object({ callId: callIdSchema }), z.object({})),
 })

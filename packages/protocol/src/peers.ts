@@ -2,9 +2,11 @@ import { z } from 'zod'
 import { defineContract, stream, unary } from './contract.ts'
 import { peerIdSchema } from './ids.ts'
 import type { PeerId } from './ids.ts'
+import { LIMITS } from './limits.ts'
 import { modelOfferSchema } from './models.ts'
 import type { Models } from './models.ts'
 import type { Sessions } from './sessions.ts'
+import { statedAddress, statedCount, statedCounter, statedDate, statedInstant, statedMs, statedName, statedReason } from './stated.ts'
 
 /** What an admitted peer may do here, each including the ones before. */
 export const ROLES = ['observer', 'client', 'member', 'admin'] as const
@@ -18,10 +20,13 @@ export const roleIncludes = (role: Role | undefined, needed: Role): boolean =>
 /** The one that is included in both. */
 export const lesserRole = (a: Role, b: Role): Role => (roleIncludes(a, b) ? b : a)
 
+const names = z.array(statedName()).max(LIMITS.listItems)
+const addresses = z.array(statedAddress()).max(LIMITS.listItems)
+
 export const trustStateSchema = z.enum(['unknown', 'admitted', 'banned'])
 export type TrustState = z.infer<typeof trustStateSchema>
 
-export const loadSchema = z.object({ inFlight: z.int().nonnegative(), slots: z.int().nonnegative(), queued: z.int().nonnegative() })
+export const loadSchema = z.object({ inFlight: statedCount(), slots: statedCount(), queued: statedCount() })
 export interface Load extends z.infer<typeof loadSchema> {}
 
 /**
@@ -34,7 +39,7 @@ export type NatKind = z.infer<typeof natKindSchema>
 
 /** One node, as this node sees it. The JSON of `qmtcode nodes` and `qmtcode peers`. */
 export const peerInfoSchema = z.object({
-  name: z.string(),
+  name: statedName(),
   peerId: peerIdSchema,
   self: z.boolean(),
   state: z.enum(['connected', 'suspect', 'connecting', 'offline']),
@@ -47,84 +52,89 @@ export const peerInfoSchema = z.object({
   /** All that links it leads over a relay. */
   relayed: z.boolean(),
   /** It is relayed because no direct way could be opened: why. */
-  relayedBecause: z.string().optional(),
+  relayedBecause: statedReason().optional(),
   /** Calls go through a way that both sides opened through their NATs. */
   punched: z.boolean().optional(),
   /** Of the connection that calls go over: where this node dialled it, or where it came from. */
-  address: z.string().optional(),
-  addresses: z.array(z.string()),
-  rttMs: z.number().optional(),
-  bytesIn: z.number(),
-  bytesOut: z.number(),
-  labels: z.array(z.string()),
-  models: z.array(z.string()),
-  agents: z.array(z.string()),
-  sessions: z.int().nonnegative(),
+  address: statedAddress().optional(),
+  addresses,
+  rttMs: statedMs().optional(),
+  bytesIn: statedCounter(),
+  bytesOut: statedCounter(),
+  labels: names,
+  models: names,
+  agents: names,
+  sessions: statedCount(),
   load: loadSchema,
-  version: z.string().optional(),
+  version: statedName().optional(),
   /** Its record has come: models, agents and sessions are what it says, not merely unknown. */
   hasRecord: z.boolean().optional(),
   /** Not linked here, but told of by other members: when last, and by which. */
-  heard: z.object({ at: z.number(), via: peerIdSchema.optional() }).optional(),
+  heard: z.object({ at: statedInstant(), via: peerIdSchema.optional() }).optional(),
   /** Why it is not connected, or not usable; the last failure. */
-  problem: z.string().optional(),
+  problem: statedReason().optional(),
 })
 export interface PeerInfo extends z.infer<typeof peerInfoSchema> {}
 
 export const meshStatusSchema = z.object({
   peerId: peerIdSchema,
-  name: z.string(),
-  version: z.string(),
+  name: statedName(),
+  version: statedName(),
   /** Real, dialable multiaddrs with `/p2p`; empty where nothing listens. */
-  listenAddresses: z.array(z.string()),
-  connectedPeers: z.int().nonnegative(),
+  listenAddresses: addresses,
+  connectedPeers: statedCount(),
   /** Configured peers that were never reached, so that no id is known of them. */
-  unmet: z.array(z.object({ name: z.string(), address: z.string(), problem: z.string().optional() })).optional(),
+  unmet: z
+    .array(z.object({ name: statedName(), address: statedAddress(), problem: statedReason().optional() }))
+    .max(LIMITS.listItems)
+    .optional(),
   /** What does not work here, for people: a way of discovery that finds nobody. */
-  problems: z.array(z.string()).optional(),
+  problems: z.array(statedReason()).max(LIMITS.listItems).optional(),
   /** How this node is reached from outside its network. */
   nat: z
     .object({
-      announced: z.array(z.string()),
+      announced: addresses,
       /** The router is asked for ports. */
       upnp: z.boolean().optional(),
       /** Ports that the router forwards on request. */
-      mapped: z.array(z.string()),
-      relays: z.array(z.object({ peerId: peerIdSchema, name: z.string(), reserved: z.boolean(), problem: z.string().optional() })),
+      mapped: addresses,
+      relays: z
+        .array(z.object({ peerId: peerIdSchema, name: statedName(), reserved: z.boolean(), problem: statedReason().optional() }))
+        .max(LIMITS.listItems),
       /** What this node relays for others. */
       serves: z
         .object({
-          reservations: z.int().nonnegative(),
-          circuits: z.int().nonnegative(),
+          reservations: statedCount(),
+          circuits: statedCount(),
           /** UDP ports where peers ask how they are seen; empty: none could be had. */
-          stun: z.array(z.int()).optional(),
+          stun: z.array(z.int().min(0).max(65_535)).max(LIMITS.listItems).optional(),
         })
         .optional(),
       /** Ways through NATs are opened. */
       punch: z.boolean().optional(),
       /** How relays see this node over UDP. Undefined: none was asked yet, or none has an answer. */
-      seen: z.object({ nat: natKindSchema, address: z.string().optional() }).optional(),
+      seen: z.object({ nat: natKindSchema, address: statedAddress().optional() }).optional(),
     })
     .optional(),
 })
 export interface MeshStatus extends z.infer<typeof meshStatusSchema> {}
 
 export const meshEventSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('peer.connected'), at: z.number(), peerId: peerIdSchema, name: z.string(), address: z.string() }),
-  z.object({ type: z.literal('peer.disconnected'), at: z.number(), peerId: peerIdSchema, name: z.string(), reason: z.string() }),
-  z.object({ type: z.literal('peer.suspect'), at: z.number(), peerId: peerIdSchema, name: z.string() }),
+  z.object({ type: z.literal('peer.connected'), at: statedInstant(), peerId: peerIdSchema, name: statedName(), address: statedAddress() }),
+  z.object({ type: z.literal('peer.disconnected'), at: statedInstant(), peerId: peerIdSchema, name: statedName(), reason: statedReason() }),
+  z.object({ type: z.literal('peer.suspect'), at: statedInstant(), peerId: peerIdSchema, name: statedName() }),
   /** Its record, its load, its trust or ours there changed. */
-  z.object({ type: z.literal('peer.changed'), at: z.number(), peerId: peerIdSchema, name: z.string() }),
+  z.object({ type: z.literal('peer.changed'), at: statedInstant(), peerId: peerIdSchema, name: statedName() }),
   /** An unknown peer asked to be admitted. */
-  z.object({ type: z.literal('peer.knocked'), at: z.number(), peerId: peerIdSchema, name: z.string(), address: z.string() }),
+  z.object({ type: z.literal('peer.knocked'), at: statedInstant(), peerId: peerIdSchema, name: statedName(), address: statedAddress() }),
   /** A dial that cannot succeed as things stand, with what to do. */
   z.object({
     type: z.literal('peer.refused'),
-    at: z.number(),
+    at: statedInstant(),
     peerId: peerIdSchema.optional(),
-    name: z.string(),
-    reason: z.string(),
-    hint: z.string().optional(),
+    name: statedName(),
+    reason: statedReason(),
+    hint: statedReason().optional(),
   }),
 ])
 export type MeshEvent = z.infer<typeof meshEventSchema>
@@ -151,16 +161,16 @@ export interface Peers {
 /** A peer that this node has an opinion on, or that knocked. */
 export const knownPeerSchema = z.object({
   peerId: peerIdSchema,
-  name: z.string().optional(),
+  name: statedName().optional(),
   trust: trustStateSchema,
   role: roleSchema.optional(),
   use: z.boolean(),
   /** `config`: from `[[mesh.peers]]`, changed there. */
   source: z.enum(['config', 'person', 'pin', 'knock', 'grant']),
-  addresses: z.array(z.string()),
+  addresses,
   /** Milliseconds since 1970. */
-  firstSeen: z.number().optional(),
-  lastSeen: z.number().optional(),
+  firstSeen: statedInstant().optional(),
+  lastSeen: statedInstant().optional(),
 })
 export interface KnownPeer extends z.infer<typeof knownPeerSchema> {}
 
@@ -170,34 +180,34 @@ const DEFAULT_TTL_MS = 86_400_000
 
 export const inviteInitSchema = z.object({
   /** What the peer that joins is called here; for an invite of one use. */
-  name: z.string().max(63).optional(),
+  name: statedName(63).optional(),
   role: roleSchema.default('client'),
   ttlMs: z.int().min(INVITE_LIMITS.minTtlMs).max(INVITE_LIMITS.maxTtlMs).default(DEFAULT_TTL_MS),
   uses: z.int().min(1).max(INVITE_LIMITS.maxUses).default(1),
   /** Words to choose the peer by, told to every member. */
-  labels: z.array(z.string().min(1).max(INVITE_LIMITS.labelChars)).max(INVITE_LIMITS.labels).default([]),
+  labels: z.array(statedName(INVITE_LIMITS.labelChars).min(1)).max(INVITE_LIMITS.labels).default([]),
 })
 export type InviteInit = z.input<typeof inviteInitSchema>
 
 /** An invite that this node keeps count of. Its secret is only in the URL, which is told once. */
 const inviteInfoSchema = z.object({
-  id: z.string(),
-  name: z.string().optional(),
+  id: statedName(),
+  name: statedName().optional(),
   role: roleSchema,
-  labels: z.array(z.string()),
+  labels: names,
   /** The mesh that it leads into, by its root. */
   root: peerIdSchema,
-  uses: z.int(),
-  usesLeft: z.int(),
+  uses: statedCount(),
+  usesLeft: statedCount(),
   /** Who joined by it. */
-  joined: z.array(peerIdSchema),
+  joined: z.array(peerIdSchema).max(LIMITS.listItems),
   /** Milliseconds since 1970. */
-  createdAt: z.number(),
-  expiresAt: z.number(),
+  createdAt: statedInstant(),
+  expiresAt: statedDate(),
   state: z.enum(['open', 'used', 'expired', 'revoked']),
 })
 export interface InviteInfo extends z.infer<typeof inviteInfoSchema> {}
-const newInviteSchema = inviteInfoSchema.extend({ url: z.string() })
+const newInviteSchema = inviteInfoSchema.extend({ url: z.string().max(8_192) })
 export interface NewInvite extends z.infer<typeof newInviteSchema> {}
 
 const joinedSchema = z.object({
@@ -205,11 +215,11 @@ const joinedSchema = z.object({
   root: peerIdSchema,
   inviter: peerIdSchema,
   /** What the inviter is called here. */
-  name: z.string(),
+  name: statedName(),
   /** This node's, in that mesh. */
   role: roleSchema,
   /** When the grant ends, unless an admin of its chain renews it. */
-  expiresAt: z.number(),
+  expiresAt: statedDate(),
   use: z.boolean(),
 })
 export interface Joined extends z.infer<typeof joinedSchema> {}
@@ -260,29 +270,29 @@ const one = z.object({ peerId: peerIdSchema })
 
 export const peersContract = defineContract('peers', 1, {
   status: unary(z.object({}), meshStatusSchema),
-  list: unary(z.object({}), z.array(peerInfoSchema)),
-  resolve: unary(z.object({ name: z.string().max(200) }), z.object({ peerId: peerIdSchema, name: z.string(), self: z.boolean() })),
+  list: unary(z.object({}), z.array(peerInfoSchema).max(LIMITS.peersListed)),
+  resolve: unary(z.object({ name: z.string().max(200) }), z.object({ peerId: peerIdSchema, name: statedName(), self: z.boolean() })),
   follow: stream(z.object({}), meshEventSchema),
-  offers: unary(one, z.array(modelOfferSchema)),
+  offers: unary(one, z.array(modelOfferSchema).max(LIMITS.listItems)),
 })
 
 const joinInputSchema = z.object({
   url: z.string().max(8_192),
-  name: z.string().max(63).optional(),
+  name: statedName(63).optional(),
   use: z.boolean().optional(),
   unlessMember: z.boolean().optional(),
 })
 
 export const trustContract = defineContract('trust', 1, {
-  list: unary(z.object({}), z.array(knownPeerSchema)),
-  admit: unary(one.extend({ role: roleSchema.optional(), name: z.string().max(63).optional() }), knownPeerSchema),
+  list: unary(z.object({}), z.array(knownPeerSchema).max(LIMITS.peersListed)),
+  admit: unary(one.extend({ role: roleSchema.optional(), name: statedName(63).optional() }), knownPeerSchema),
   setRole: unary(one.extend({ role: roleSchema }), knownPeerSchema),
   use: unary(one.extend({ use: z.boolean() }), knownPeerSchema),
   ban: unary(one.extend({ mesh: z.boolean().optional() }), knownPeerSchema),
   unban: unary(one, knownPeerSchema),
   forget: unary(one, z.object({})),
   invite: unary(inviteInitSchema, newInviteSchema),
-  invites: unary(z.object({}), z.array(inviteInfoSchema)),
+  invites: unary(z.object({}), z.array(inviteInfoSchema).max(LIMITS.listItems)),
   revoke: unary(z.object({ inviteId: z.string().max(80) }), inviteInfoSchema),
   join: unary(joinInputSchema, joinedSchema),
 })

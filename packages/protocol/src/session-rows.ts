@@ -4,31 +4,32 @@ import { peerIdSchema, sessionIdSchema } from './ids.ts'
 import type { PeerId, SessionId } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { sessionStateSchema } from './sessions.ts'
+import { statedCount, statedCounter, statedInstant, statedLine, statedName, statedPath } from './stated.ts'
 
 /** What members are told of a session: enough to find it. What anybody may do with it, its host decides when they ask. */
 export const sessionRowSchema = z.object({
   id: sessionIdSchema,
-  title: z.string().max(LIMITS.titleChars),
-  agent: z.string().max(100),
+  title: statedLine(LIMITS.titleChars),
+  agent: statedName(100),
   state: sessionStateSchema,
-  seq: z.int().nonnegative(),
-  createdAt: z.number(),
-  updatedAt: z.number(),
-  workspace: z.string().max(4_096).optional(),
+  seq: statedCounter(),
+  createdAt: statedInstant(),
+  updatedAt: statedInstant(),
+  workspace: statedPath().optional(),
   /** How many follow it. */
-  followers: z.int().nonnegative(),
+  followers: statedCount(),
 })
 export interface SessionRow extends z.infer<typeof sessionRowSchema> {}
 
 /** A row with its host, as this node knows it. */
 export const meshSessionRowSchema = sessionRowSchema.extend({
-  node: z.string(),
+  node: statedName(),
   /** Absent for this node without a mesh identity. */
   peerId: peerIdSchema.optional(),
   /** This node's own, or of a host that this node has a link to. */
   live: z.boolean(),
   /** Told by others: when it came, and the name of the member who brought it. */
-  heard: z.object({ at: z.number(), via: z.string() }).optional(),
+  heard: z.object({ at: statedInstant(), via: statedName() }).optional(),
 })
 export interface MeshSessionRow extends z.infer<typeof meshSessionRowSchema> {}
 
@@ -48,7 +49,7 @@ export interface SessionRows {
 }
 
 export const sessionRowsContract = defineContract('session-rows', 1, {
-  list: unary(z.object({}), z.array(meshSessionRowSchema)),
+  list: unary(z.object({}), z.array(meshSessionRowSchema).max(2 * LIMITS.gossipEntries)),
   follow: stream(z.object({}), rowEventSchema),
 })
 

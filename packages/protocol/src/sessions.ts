@@ -15,22 +15,23 @@ import type { PeerId, PromptId, SessionId } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { nodeNameSchema } from './node-name.ts'
 import { rightSchema } from './rights.ts'
+import { statedAmount, statedCount, statedCounter, statedInstant, statedLine, statedName, statedPath, statedText } from './stated.ts'
 
 export const sessionInitSchema = z.object({
   /** Agent id of the host; default: its default agent. */
-  agent: z.string().max(100).optional(),
+  agent: statedName(100).optional(),
   /** Absolute directory of the host; default: the one qmtcode was started in. */
-  workspace: z.string().max(4_096).optional(),
-  title: z.string().max(LIMITS.titleChars).optional(),
+  workspace: statedPath().optional(),
+  title: statedLine(LIMITS.titleChars).optional(),
   /** `provider/model`; default: the agent's. */
-  model: z.string().max(300).optional(),
+  model: statedName().optional(),
   /** `build` (default) or `plan`, which offers reading tools only. */
   mode: z.enum(['build', 'plan']).optional(),
   private: z.boolean().optional(),
   /** Nobody will answer questions: what would be asked is denied. */
   unattended: z.boolean().optional(),
   /** Tools allowed without asking in this session, by permission name: `edit`, `shell`, … */
-  allow: z.array(z.string().max(60)).max(20).optional(),
+  allow: z.array(statedName(60)).max(20).optional(),
 })
 export interface SessionInit extends z.infer<typeof sessionInitSchema> {}
 
@@ -43,28 +44,28 @@ export interface SessionShare extends z.infer<typeof sessionShareSchema> {}
 
 export const sessionInfoSchema = z.object({
   id: sessionIdSchema,
-  title: z.string(),
-  agent: z.string(),
-  model: z.string().optional(),
+  title: statedLine(LIMITS.titleChars),
+  agent: statedName(),
+  model: statedName().optional(),
   mode: z.enum(['build', 'plan']),
   /** Host's name and peer id (absent without a mesh identity). */
-  node: z.string(),
+  node: statedName(),
   peerId: peerIdSchema.optional(),
   /** `waiting`: for a person's answer. `interrupted`: a crash cut its last turn. */
   state: sessionStateSchema,
-  workspace: z.string(),
+  workspace: statedPath(),
   private: z.boolean(),
-  createdAt: z.number(),
-  updatedAt: z.number(),
+  createdAt: statedInstant(),
+  updatedAt: statedInstant(),
   /** Head of the log. */
-  seq: z.int().nonnegative(),
-  followers: z.array(z.string()),
+  seq: statedCounter(),
+  followers: z.array(statedName()).max(LIMITS.listItems),
   /** Nodes that were given rights, beside its creator and its host; absent: none. */
-  shares: z.array(sessionShareSchema).optional(),
+  shares: z.array(sessionShareSchema).max(LIMITS.listItems).optional(),
 })
 export interface SessionInfo extends z.infer<typeof sessionInfoSchema> {}
 
-export const promptReceiptSchema = z.object({ promptId: promptIdSchema, seq: z.int().positive(), position: z.int().nonnegative() })
+export const promptReceiptSchema = z.object({ promptId: promptIdSchema, seq: statedCounter().min(1), position: statedCount() })
 export interface PromptReceipt extends z.infer<typeof promptReceiptSchema> {}
 
 export const sessionQuerySchema = z.object({
@@ -81,8 +82,8 @@ export interface Page<Item> {
 }
 
 export const sessionChangeSchema = z.object({
-  title: z.string().max(LIMITS.titleChars).optional(),
-  model: z.string().max(300).optional(),
+  title: statedLine(LIMITS.titleChars).optional(),
+  model: statedName().optional(),
   mode: z.enum(['build', 'plan']).optional(),
 })
 export interface SessionChange extends z.infer<typeof sessionChangeSchema> {}
@@ -95,14 +96,14 @@ export interface SessionAnswer {
 
 const forkOptionsSchema = z.object({
   /** The last event that the fork takes over. Default: the head. */
-  at: z.int().positive().optional(),
-  title: z.string().max(LIMITS.titleChars).optional(),
+  at: statedCounter().min(1).optional(),
+  title: statedLine(LIMITS.titleChars).optional(),
 })
 export interface ForkOptions extends z.infer<typeof forkOptionsSchema> {}
 
 const fileQuerySchema = z.object({
   /** Directory within the workspace. Default: its root. */
-  path: z.string().max(4_096).optional(),
+  path: statedPath().optional(),
   /** Only paths that hold these characters in this order, best first, and of all directories below `path`. */
   match: z.string().max(200).optional(),
   limit: z.int().positive().max(LIMITS.pageSize).optional(),
@@ -111,10 +112,10 @@ export interface FileQuery extends z.infer<typeof fileQuerySchema> {}
 
 const workspaceFileSchema = z.object({
   /** Relative to the workspace, with `/`. */
-  path: z.string(),
+  path: statedPath(),
   kind: z.enum(['file', 'directory']),
   /** Bytes. */
-  size: z.number().nonnegative().optional(),
+  size: statedAmount().optional(),
 })
 export interface WorkspaceFile extends z.infer<typeof workspaceFileSchema> {}
 
@@ -122,27 +123,27 @@ const MAX_AGENT_MODELS = 500
 
 const agentModelsQuerySchema = z.object({
   /** Default: all agents of other makers that the caller may use. */
-  agent: z.string().max(100).optional(),
+  agent: statedName(100).optional(),
   /** Where a session would work, since agents read settings there. Default: as for `create`. */
-  workspace: z.string().max(4_096).optional(),
+  workspace: statedPath().optional(),
 })
 export interface AgentModelsQuery extends z.infer<typeof agentModelsQuerySchema> {}
 
 const agentModelsSchema = z.object({
-  agent: z.string().max(100),
+  agent: statedName(100),
   /** `id` as a session names it: `agent/model`. `name` for people. */
-  models: z.array(z.object({ id: z.string().max(300), name: z.string().max(200) })).max(MAX_AGENT_MODELS),
+  models: z.array(z.object({ id: statedName(), name: statedName(200) })).max(MAX_AGENT_MODELS),
   /** The one that it takes where nobody chose. */
-  current: z.string().max(300).optional(),
+  current: statedName().optional(),
   /** Why its models are not known now: all of it for the host's own person, what its code says for peers. */
-  problem: z.string().max(1_000).optional(),
+  problem: statedLine(1_000).optional(),
   /** Of the failure that `problem` tells. */
   code: z.enum(ERROR_CODES).optional().catch('internal'),
 })
 /** The models that an agent of another maker brings; none: it lets nobody choose. */
 export interface AgentModels extends z.infer<typeof agentModelsSchema> {}
 
-const fileContentSchema = z.object({ path: z.string(), mediaType: z.string(), /** Base64. */ data: z.string() })
+const fileContentSchema = z.object({ path: statedPath(), mediaType: statedName(), /** Base64. */ data: statedText() })
 export interface FileContent extends z.infer<typeof fileContentSchema> {}
 
 /**
@@ -197,7 +198,10 @@ const none = z.object({})
 
 export const sessionsContract = defineContract('sessions', 1, {
   create: unary(sessionInitSchema, sessionInfoSchema),
-  list: unary(sessionQuerySchema, z.object({ items: z.array(sessionInfoSchema), cursor: z.string().optional() })),
+  list: unary(
+    sessionQuerySchema,
+    z.object({ items: z.array(sessionInfoSchema).max(LIMITS.pageSize), cursor: z.string().max(200).optional() }),
+  ),
   agentModels: unary(agentModelsQuerySchema, z.object({ agents: z.array(agentModelsSchema).max(100) })),
   get: unary(byId, sessionInfoSchema),
   prompt: unary(byId.extend({ promptId: promptIdSchema, content: promptContentSchema }), promptReceiptSchema),
@@ -206,14 +210,17 @@ export const sessionsContract = defineContract('sessions', 1, {
   resume: unary(byId, none),
   configure: unary(byId.extend({ change: sessionChangeSchema }), sessionInfoSchema),
   history: unary(
-    byId.extend({ before: z.int().positive().optional(), limit: z.int().positive().max(LIMITS.pageSize).optional() }),
-    z.object({ items: z.array(durableEventSchema), cursor: z.string().optional() }),
+    byId.extend({ before: statedCounter().min(1).optional(), limit: z.int().positive().max(LIMITS.pageSize).optional() }),
+    z.object({ items: z.array(durableEventSchema).max(LIMITS.pageSize), cursor: z.string().max(200).optional() }),
   ),
-  follow: stream(byId.extend({ after: z.int().nonnegative().optional() }), sessionEventSchema),
+  follow: stream(byId.extend({ after: statedCounter().optional() }), sessionEventSchema),
   fork: unary(byId.extend({ options: forkOptionsSchema }), sessionInfoSchema),
-  listFiles: unary(byId.extend({ query: fileQuerySchema }), z.object({ items: z.array(workspaceFileSchema), more: z.boolean() })),
-  readFile: unary(byId.extend({ path: z.string().min(1).max(4_096) }), fileContentSchema),
-  presence: unary(byId, z.object({ present: z.array(authorSchema) })),
+  listFiles: unary(
+    byId.extend({ query: fileQuerySchema }),
+    z.object({ items: z.array(workspaceFileSchema).max(LIMITS.pageSize), more: z.boolean() }),
+  ),
+  readFile: unary(byId.extend({ path: statedPath().min(1) }), fileContentSchema),
+  presence: unary(byId, z.object({ present: z.array(authorSchema).max(LIMITS.listItems) })),
   share: unary(byId.extend({ share: sessionShareSchema }), none),
   unshare: unary(byId.extend({ peerId: peerIdSchema }), none),
   close: unary(byId, none),

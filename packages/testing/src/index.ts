@@ -1,6 +1,7 @@
 export { acpAgentCommand } from './acp-agent/command.ts'
 export { startCutProxy } from './cut-proxy.ts'
 export type { CutProxy, CutProxyOptions } from './cut-proxy.ts'
+export { unboundedIn } from './stated/walk.ts'
 export { eventually } from './eventually.ts'
 export { HOSTILE_TO_CALLER, HOSTILE_TO_HOST, KIND, nested, rawCall, rawChunk, rawCredit, rawFrame } from './hostile-frames.ts'
 export type { HostileCase } from './hostile-frames.ts'

@@ -1,3 +1,4 @@
+import { isoTime } from '@qmtcode/protocol'
 import type { Board, Note } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { defineTool } from './types.ts'
@@ -49,8 +50,8 @@ const writeTool = (board: Board): Tool =>
 /** One note as quoted data: no line of it can pass for something else. */
 function quoted({ id, node, by, text, at, edited }: Note): string {
   const writer = by.agent === undefined ? (by.user ?? 'someone') : `the agent ${by.agent}`
-  const changed = edited === undefined ? '' : `, changed by ${edited.node} ${new Date(edited.at).toISOString()}`
-  return `${id}: ${writer} on ${node}, ${new Date(at).toISOString()}${changed}\n${text
+  const changed = edited === undefined ? '' : `, changed by ${edited.node} ${isoTime(edited.at)}`
+  return `${id}: ${writer} on ${node}, ${isoTime(at)}${changed}\n${text
     .split('\n')
     .map((line) => `> ${line}`)
     .join('\n')}`

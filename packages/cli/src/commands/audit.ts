@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isoTime } from '@qmtcode/protocol'
 import type { AuditLine } from '@qmtcode/protocol'
 import { followAudit, readAudit } from '../audit/read-audit.ts'
 import { qmtHomeOf } from '../config/file-paths.ts'
@@ -55,7 +56,7 @@ function isOf({ name, peerId }: AuditLine, peer: string | undefined): boolean {
   return start.length >= COMMON_START.length + 6 && peerId?.startsWith(start) === true
 }
 
-const whenText = ({ at }: AuditLine): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+const whenText = ({ at }: AuditLine): string => isoTime(at).slice(0, 19).replace('T', ' ')
 const peerText = ({ name, peerId, address }: AuditLine): string => {
   const id = peerId?.slice(0, COMMON_START.length + 6)
   if (name !== undefined && name !== id) return `${printableLine(name, 63)}${id === undefined ? '' : ` (${id.slice(COMMON_START.length)})`}`

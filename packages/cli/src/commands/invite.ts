@@ -1,4 +1,4 @@
-import { AppError, isAppError } from '@qmtcode/protocol'
+import { AppError, isAppError, isoTime } from '@qmtcode/protocol'
 import type { InviteInfo, NewInvite } from '@qmtcode/protocol'
 import type { NodeHandle } from '../node-handle.ts'
 import { span } from '../output/format.ts'
@@ -68,7 +68,7 @@ export async function invites(context: CommandContext, { json }: { json: boolean
         { title: 'USES LEFT', value: (row: InviteInfo) => `${row.usesLeft} of ${row.uses}` },
         { title: 'ROLE', value: (row: InviteInfo) => row.role },
         { title: 'NAME', value: (row: InviteInfo) => printableLine(row.name ?? '', 63) },
-        { title: 'EXPIRES', value: (row: InviteInfo) => new Date(row.expiresAt).toISOString() },
+        { title: 'EXPIRES', value: (row: InviteInfo) => isoTime(row.expiresAt) },
       ],
       json: (row: InviteInfo) => row,
       none: 'no invites; to make one: qmtcode invite',

@@ -1,3 +1,5 @@
+import { isoTime } from '@qmtcode/protocol'
+
 const UNITS: readonly (readonly [string, number])[] = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -9,7 +11,7 @@ const UNITS: readonly (readonly [string, number])[] = [
 export function ago(at: number, now: number): string {
   const elapsed = now - at
   if (elapsed < 5_000) return 'just now'
-  if (elapsed > 30 * 86_400_000) return new Date(at).toISOString().slice(0, 10)
+  if (elapsed > 30 * 86_400_000) return isoTime(at).slice(0, 10)
   const [unit, size] = UNITS.find(([, size]) => elapsed >= size) ?? ['s', 1_000]
   return `${Math.floor(elapsed / size)} ${unit} ago`
 }

@@ -184,6 +184,41 @@ suite('the board', () => {
     await board[Symbol.asyncDispose]()
   })
 
+  test('a peer states the greatest number of a change: an admin has the last word all the same', async () => {
+    const admin = await lonelyBoard({ role: 'admin' })
+    const key = `${OTHER}/0abcdefgh-000`
+    const say = async (version: number, stamp: number): Promise<unknown> =>
+      await admin.set.merge({ key, author: OTHER, version, signature: '', payload: JSON.stringify({ text: 'bad', at: 1, stamp }) }, OTHER)
+    await assert.rejects(say(1, Number.MAX_SAFE_INTEGER))
+    await say(2, 1_000_000)
+    await admin.board.edit(key, 'better')
+    assert.deepEqual(await texts(admin.board), ['better'])
+    await say(3, 1_000_000)
+    assert.deepEqual(await texts(admin.board), ['better'])
+    await admin.board.remove(key)
+    assert.deepEqual(await texts(admin.board), [])
+    await admin.board[Symbol.asyncDispose]()
+  })
+
+  test('a peer dates a note, or a change, to a time to come: no note stands above all others, and every date can be read', async () => {
+    const { board, set } = await lonelyBoard({ role: 'admin' })
+    assert.equal(set.wants(`${OTHER}/zzzzzzzzz-000`, 1), false)
+    assert.equal(set.wants(`${OTHER}/on/${SELF}/zzzzzzzzz-000`, 1), false)
+    const said = (at: number) => ({
+      key: `${OTHER}/0abcdefgh-000`,
+      author: OTHER,
+      version: 1,
+      signature: '',
+      payload: JSON.stringify({ text: 'x', at, stamp: 2, by: { agent: 'a\n> b' } }),
+    })
+    await assert.rejects(set.merge(said(8.64e15 + 1), OTHER))
+    await set.merge(said(8.64e15), OTHER)
+    const [note] = await board.list()
+    assert.ok((note?.edited?.at ?? Infinity) <= Date.now() + 86_400_000)
+    assert.equal(note?.by.agent, 'a > b', 'one line')
+    await board[Symbol.asyncDispose]()
+  })
+
   test('whoever follows sees notes come, change and go', async () => {
     const { board } = await lonelyBoard()
     const seen: string[] = []

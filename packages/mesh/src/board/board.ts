@@ -1,9 +1,9 @@
-import { AppError, createBell } from '@qmtcode/protocol'
+import { AppError, createBell, notAhead } from '@qmtcode/protocol'
 import type { Bell, Board, BoardEvent, Clock, Logger, Note, NoteWriter, PeerId, Role } from '@qmtcode/protocol'
 import type { Gossip } from '../gossip/types.ts'
 import { openBoardFile } from './board-file.ts'
 import type { BoardFile } from './board-file.ts'
-import { checkText, createNumbers, readNoteEntry } from './note-entry.ts'
+import { MAX_STAMP, checkText, createNumbers, readNoteEntry, writtenAt } from './note-entry.ts'
 import type { NoteEntry, Said } from './note-entry.ts'
 import { createNoteSet } from './note-set.ts'
 import type { NoteSet } from './note-set.ts'
@@ -80,7 +80,7 @@ function createBoard(components: BoardComponents): Board & { stop(): void } {
     const said = notes.of(id)
     const note = noteNow(components, said)
     if (!note) throw new AppError('not_found', `no note ${id} on the board`, { hint: 'to list them: qmtcode board' })
-    const stamp = Math.max(...said.map((one) => one.said.stamp)) + 1
+    const stamp = Math.min(Math.max(...said.map((one) => one.said.stamp)) + 1, MAX_STAMP)
     return { at: clock.now(), stamp, ...(note.peerId === gossip.self && { by: note.by }) }
   }
   return {
@@ -145,7 +145,6 @@ function noteNow({ about, gossip }: BoardComponents, said: readonly NoteEntry[])
   const counting = said.filter(({ entry }) => speaks(entry.author))
   const now = counting.reduce((best, next) => (isLater(next, best) ? next : best), first)
   if (now.said.text === undefined) return undefined
-  const number = Number.parseInt(first.noteId.slice(first.noteId.indexOf('/') + 1).split('-', 1)[0] ?? '', 36)
   const { author } = now.entry
   return {
     id: first.noteId,
@@ -153,13 +152,19 @@ function noteNow({ about, gossip }: BoardComponents, said: readonly NoteEntry[])
     node: about(first.noteAuthor).name,
     by: first.said.by ?? {},
     text: now.said.text,
-    at: number,
+    at: notAhead(writtenAt(first.noteId)),
     ...(now.said.stamp > 1 && { edited: { at: now.said.at, peerId: author, node: about(author).name } }),
   }
 }
 
-const isLater = (a: NoteEntry, b: NoteEntry): boolean =>
-  a.said.stamp === b.said.stamp ? a.entry.author > b.entry.author : a.said.stamp > b.said.stamp
+/** Two that changed it at once: the same one counts everywhere. At the end of the order an admin's word counts over the author's. */
+function isLater(a: NoteEntry, b: NoteEntry): boolean {
+  if (a.said.stamp !== b.said.stamp) return a.said.stamp > b.said.stamp
+  if (a.said.stamp === MAX_STAMP && isAuthors(a) !== isAuthors(b)) return isAuthors(b)
+  return a.entry.author > b.entry.author
+}
+
+const isAuthors = ({ entry, noteAuthor }: NoteEntry): boolean => entry.author === noteAuthor
 
 /** What differs from what was told before; nothing is queued, so a slow reader only sees fewer steps. */
 async function* changes(list: () => Note[], bell: Bell, signal: AbortSignal): AsyncGenerator<BoardEvent> {

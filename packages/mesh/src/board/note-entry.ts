@@ -1,14 +1,27 @@
-import { AppError, LIMITS, exceedsDepth, noteWriterSchema, peerIdSchema } from '@qmtcode/protocol'
+import {
+  AppError,
+  LIMITS,
+  notAhead,
+  exceedsDepth,
+  noteWriterSchema,
+  peerIdSchema,
+  statedText,
+  statedInstant,
+  statedCounter,
+} from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { GossipEntry } from '../gossip/types.ts'
 
-const saidSchema = z.object({
+/** Changes of one note that have an order. Whoever states so many leaves no room above: there an admin's word counts over the author's. */
+export const MAX_STAMP = 1_000_000
+
+export const saidSchema = z.object({
   /** Absent: removed. */
-  text: z.string().min(1).optional(),
-  at: z.number().nonnegative(),
-  /** One more than what it replaces: the greatest counts, whoever says it, in whatever order it comes. */
-  stamp: z.int().positive().max(Number.MAX_SAFE_INTEGER),
+  text: statedText(LIMITS.noteBytes).min(1).optional(),
+  at: statedInstant(),
+  /** One more than what it replaces: the greatest counts, whoever says it, in whatever order it comes. It goes no further than MAX_STAMP. */
+  stamp: statedCounter().min(1).max(MAX_STAMP),
   by: noteWriterSchema.optional(),
 })
 /** What its author, or an admin, says of a note. */
@@ -33,6 +46,15 @@ export function noteOfKey(key: string): { noteId: string; noteAuthor: PeerId } |
   if (!id.success || number === undefined || rest.length > 0 || !NUMBER.test(number)) return undefined
   if (parts[1] === 'on' && author === parts[0]) return undefined // one's own is said in one place
   return { noteId: `${author}/${number}`, noteAuthor: id.data }
+}
+
+/** When a note was written, as its number says. */
+export const writtenAt = (noteId: string): number => Number.parseInt(noteId.slice(noteId.lastIndexOf('/') + 1).split('-', 1)[0] ?? '', 36)
+
+/** Whether its number is more than a day ahead of this node's clock: it would stand above all notes, and never be the oldest. */
+export const isAhead = (noteId: string): boolean => {
+  const at = writtenAt(noteId)
+  return notAhead(at) !== at
 }
 
 /** Throws bad_request, too_large. */

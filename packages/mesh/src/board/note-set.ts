@@ -1,7 +1,7 @@
 import { LIMITS } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import type { GossipEntry, GossipSet } from '../gossip/types.ts'
-import { noteOfKey, readNoteEntry } from './note-entry.ts'
+import { isAhead, noteOfKey, readNoteEntry } from './note-entry.ts'
 import type { NoteEntry } from './note-entry.ts'
 
 /**
@@ -76,7 +76,8 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
     },
     get: (key) => byKey.get(key)?.entry,
     wants(key, version) {
-      if (!noteOfKey(key) || !isKept(key, key.split('/', 1)[0] as PeerId)) return false
+      const note = noteOfKey(key)
+      if (!note || isAhead(note.noteId) || !isKept(key, key.split('/', 1)[0] as PeerId)) return false
       return version > (byKey.get(key)?.entry.version ?? -1)
     },
     async merge(entry) {

@@ -1,4 +1,4 @@
-import { AppError, defineContract, stream, toAppError, unary } from '@qmtcode/protocol'
+import { AppError, defineContract, stream, toAppError, unary, statedCount } from '@qmtcode/protocol'
 import type { Clock, ContractClient, ContractHandlers, PeerDiagnosis, PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { createRateWindow } from '../trust/rate-window.ts'
@@ -17,7 +17,7 @@ export const probeContract = defineContract('probe', 1, {
   receive: stream(z.object({ bytes: z.int().positive().max(MAX_DOWN_BYTES) }), z.instanceof(Uint8Array)),
   send: unary(
     z.object({ bytes: z.instanceof(Uint8Array).refine((bytes) => bytes.byteLength <= UP_CALL_BYTES) }),
-    z.object({ received: z.int() }),
+    z.object({ received: statedCount() }),
   ),
 })
 

@@ -1,30 +1,44 @@
 import { publicKeyFromMultihash } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { AppError, LIMITS, exceedsDepth, fromBase64, modelOfferSchema, nodeNameSchema, peerIdSchema, toBase64 } from '@qmtcode/protocol'
+import {
+  AppError,
+  LIMITS,
+  exceedsDepth,
+  fromBase64,
+  modelOfferSchema,
+  nodeNameSchema,
+  peerIdSchema,
+  toBase64,
+  statedName,
+  statedLine,
+  statedCounter,
+  statedCount,
+  statedAddress,
+} from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { SignedRecord } from './contract.ts'
 
 const agentSchema = z.object({
-  id: z.string().min(1).max(100),
-  name: z.string().max(200),
-  description: z.string().max(1_000),
-  capabilities: z.array(z.string().max(60)).max(50),
+  id: statedName(100).min(1),
+  name: statedName(200),
+  description: statedLine(1_000),
+  capabilities: z.array(statedName(60)).max(50),
 })
 
 export const nodeRecordSchema = z.object({
   peerId: peerIdSchema,
   /** Grows with each record of a node, also across its restarts. */
-  version: z.int().nonnegative(),
+  version: statedCounter(),
   name: nodeNameSchema,
   /** Of qmtcode. */
-  software: z.string().max(40),
+  software: statedName(40),
   models: z.array(modelOfferSchema).max(1_000),
   agents: z.array(agentSchema).max(200),
-  labels: z.array(z.string().max(60)).max(50),
-  sessions: z.int().nonnegative(),
-  addresses: z.array(z.string().max(300)).max(32),
+  labels: z.array(statedName(60)).max(50),
+  sessions: statedCount(),
+  addresses: z.array(statedAddress().max(300)).max(32),
 })
 export interface NodeRecord extends z.infer<typeof nodeRecordSchema> {}
 

@@ -1,7 +1,7 @@
 import { publicKeyFromMultihash } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { AppError, LIMITS, fromBase64, peerIdSchema, toBase64 } from '@qmtcode/protocol'
+import { AppError, LIMITS, fromBase64, peerIdSchema, toBase64, statedCounter } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { GossipEntry } from './types.ts'
@@ -13,7 +13,7 @@ export const keySchema = z
   .string()
   .max(KEY_CHARS)
   .regex(/^[\w./-]+$/)
-export const versionSchema = z.int().nonnegative()
+export const versionSchema = statedCounter()
 
 /** An entry as it arrives: of the right form, and nothing more. */
 export const entrySchema = z.object({

@@ -1,4 +1,14 @@
-import { AppError, ERROR_CODES, LIMITS, exceedsDepth, nodeNameSchema, roleSchema, trustStateSchema } from '@qmtcode/protocol'
+import {
+  AppError,
+  ERROR_CODES,
+  LIMITS,
+  exceedsDepth,
+  nodeNameSchema,
+  roleSchema,
+  trustStateSchema,
+  statedDate,
+  statedLine,
+} from '@qmtcode/protocol'
 import { z } from 'zod'
 import { chainSchema } from '../trust/grant.ts'
 import { inviteIdSchema } from '../trust/invite-link.ts'
@@ -7,7 +17,7 @@ export const HANDSHAKE_PROTOCOL = '/qmt/handshake/1'
 const HANDSHAKE_VERSION = 1
 
 /** What each side of a connection tells the other: who it is, and where the other one stands with it. */
-const helloSchema = z.object({
+export const helloSchema = z.object({
   v: z.literal(HANDSHAKE_VERSION),
   name: nodeNameSchema,
   version: z.string().regex(/^[\w.+-]{1,40}$/),
@@ -19,11 +29,11 @@ const helloSchema = z.object({
   /** For the person here to run, if the receiver shall be more. */
   command: z
     .string()
-    .regex(/^qmtcode peers [a-z]+ [1-9A-Za-z]{46,64}( [\w-]{1,20}){0,2}$/)
+    .regex(/^qmtcode peers [a-z]{1,20} [1-9A-Za-z]{46,64}( [\w-]{1,20}){0,2}$/)
     .optional()
     .catch(undefined),
   /** The sender's clock, milliseconds since 1970; told to those it has admitted. */
-  at: z.int().optional().catch(undefined),
+  at: statedDate().optional().catch(undefined),
   /** Chains that the sender bears: one a mesh, as many as fit. */
   grants: z.array(chainSchema).max(4).optional().catch(undefined),
   /** The sender's earlier keys, each signing the next one; the last is signed over to the sender. */
@@ -35,7 +45,7 @@ const helloSchema = z.object({
   /** A grant for the receiver: by the invite it showed, or renewed. */
   granted: chainSchema.optional().catch(undefined),
   /** Why the invite was not redeemed. */
-  refused: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string().max(300) }).optional(),
+  refused: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: statedLine(300) }).optional(),
 })
 export interface Hello extends z.infer<typeof helloSchema> {}
 

@@ -1,4 +1,4 @@
-import { AppError, LIMITS, exceedsDepth } from '@qmtcode/protocol'
+import { AppError, LIMITS, exceedsDepth, statedName } from '@qmtcode/protocol'
 import type { Method } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { RPC_VERSION } from './frames.ts'
@@ -15,7 +15,7 @@ export interface CallHead {
 }
 
 const versionSchema = z.looseObject({ v: z.int().nonnegative() })
-const headSchema = z.object({ v: z.int(), method: z.string().max(100), trace: z.string().max(100), params: z.unknown() })
+const headSchema = z.object({ v: z.int(), method: z.string().max(100), trace: statedName(100), params: z.unknown() })
 
 /** Throws bad_request, and unsupported for a version or a method that is not ours. */
 export function parseHead(payload: Buffer, { contract }: ServedContract): CallHead {

@@ -1,5 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, INVITE_LIMITS, newId, peerIdSchema, roleIncludes, roleSchema } from '@qmtcode/protocol'
+import { AppError, INVITE_LIMITS, newId, peerIdSchema, roleIncludes, roleSchema, statedDate, statedName } from '@qmtcode/protocol'
 import type { PeerId, Role } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { readToken, requireSigned, signToken } from './signed.ts'
@@ -13,7 +13,7 @@ export const MAX_DEPTH = 3
 /** Clocks of a mesh may differ by so much. */
 const SKEW_MS = 5 * 60_000
 
-const grantSchema = z.object({
+export const grantSchema = z.object({
   v: z.literal(1),
   /** The same after a renewal. */
   id: z.string().regex(/^gr_[0-9a-z]{16}$/),
@@ -25,9 +25,9 @@ const grantSchema = z.object({
   /** 1: by the root itself. */
   depth: z.int().min(1).max(MAX_DEPTH),
   /** Milliseconds since 1970. */
-  from: z.int().nonnegative(),
-  until: z.int().nonnegative(),
-  labels: z.array(z.string().min(1).max(INVITE_LIMITS.labelChars)).max(INVITE_LIMITS.labels).optional(),
+  from: statedDate(),
+  until: statedDate(),
+  labels: z.array(statedName(INVITE_LIMITS.labelChars).min(1)).max(INVITE_LIMITS.labels).optional(),
 })
 export interface Grant extends z.infer<typeof grantSchema> {}
 

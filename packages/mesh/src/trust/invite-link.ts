@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, peerIdSchema, roleSchema } from '@qmtcode/protocol'
+import { AppError, peerIdSchema, roleSchema, statedDate } from '@qmtcode/protocol'
 import type { PeerId, Role } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { readToken, requireSigned, signToken } from './signed.ts'
@@ -31,7 +31,7 @@ const linkSchema = z.tuple([
   peerIdSchema,
   peerIdSchema.nullable(), // null: the inviter is the root
   roleSchema,
-  z.int().nonnegative(),
+  statedDate(),
   z.array(z.string().min(1).max(200)).max(MAX_INVITE_ADDRESSES),
 ])
 

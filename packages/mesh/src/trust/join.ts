@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { AppError, isAppError, nodeNameSchema, toAppError } from '@qmtcode/protocol'
+import { AppError, isAppError, isoTime, nodeNameSchema, toAppError } from '@qmtcode/protocol'
 import type { Clock, JoinOptions, Joined, PeerId } from '@qmtcode/protocol'
 import { parseDialAddress } from '../addresses/multiaddrs.ts'
 import type { Greeter } from '../handshake/greeter.ts'
@@ -61,8 +61,7 @@ const HINT = 'ask for a new one there: qmtcode invite'
 function requireOpen(link: InviteLink, self: PeerId, now: number): void {
   if (link.inviter === self)
     throw new AppError('bad_request', 'this invite is of this node itself', { hint: 'open it on the machine that shall join' })
-  if (now >= link.expiresAt)
-    throw new AppError('forbidden', `the invite expired at ${new Date(link.expiresAt).toISOString()}`, { hint: HINT })
+  if (now >= link.expiresAt) throw new AppError('forbidden', `the invite expired at ${isoTime(link.expiresAt)}`, { hint: HINT })
 }
 
 function requireName(trust: TrustBook, name: string, inviter: PeerId): string {

@@ -1,5 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, peerIdSchema } from '@qmtcode/protocol'
+import { AppError, peerIdSchema, statedDate } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { chainSchema, openChain } from './grant.ts'
 import type { Chain, Grants } from './grant.ts'
@@ -12,7 +12,7 @@ const statementSchema = z.object({
   peer: peerIdSchema,
   by: peerIdSchema,
   /** Milliseconds since 1970. */
-  at: z.int().nonnegative(),
+  at: statedDate(),
   /** Takes the signer's earlier ban back; of the root: everybody's. */
   lifted: z.literal(true).optional(),
 })

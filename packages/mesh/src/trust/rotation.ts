@@ -1,5 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, peerIdSchema } from '@qmtcode/protocol'
+import { AppError, peerIdSchema, statedDate } from '@qmtcode/protocol'
 import type { PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { readToken, requireSigned, signToken } from './signed.ts'
@@ -10,7 +10,7 @@ const statementSchema = z.object({
   before: peerIdSchema,
   after: peerIdSchema,
   /** Milliseconds since 1970. */
-  at: z.int().nonnegative(),
+  at: statedDate(),
 })
 export interface Rotation extends z.infer<typeof statementSchema> {}
 

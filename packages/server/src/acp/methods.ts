@@ -1,5 +1,5 @@
 import type * as acp from '@agentclientprotocol/sdk'
-import { AppError, sessionIdSchema } from '@qmtcode/protocol'
+import { AppError, isoTime, sessionIdSchema } from '@qmtcode/protocol'
 import type { SessionId, SessionInfo } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { AcpSessions } from './acp-sessions.ts'
@@ -112,7 +112,7 @@ function idOf({ sessionId }: { sessionId: string }): SessionId {
   throw new AppError('not_found', `no session ${JSON.stringify(sessionId.slice(0, 60))}`)
 }
 
-export const timeOf = ({ updatedAt }: SessionInfo): string => new Date(updatedAt).toISOString()
+export const timeOf = ({ updatedAt }: SessionInfo): string => isoTime(updatedAt)
 
 const listed = (info: SessionInfo): acp.SessionInfo => ({
   sessionId: info.id,

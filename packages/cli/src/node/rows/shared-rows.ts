@@ -1,6 +1,6 @@
 import { createKeptSet } from '@qmtcode/mesh/gossip'
 import type { Gossip, KeptSet } from '@qmtcode/mesh/gossip'
-import { AppError, sessionRowSchema, toAppError } from '@qmtcode/protocol'
+import { AppError, sessionRowSchema, toAppError, statedCounter } from '@qmtcode/protocol'
 import type { Logger, SessionId, SessionInfo, SessionRow } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { OwnRows } from './own-rows.ts'
@@ -11,7 +11,7 @@ export type SharedRow = { type: 'row'; row: SessionRow } | { type: 'start'; sinc
 const SET = 'sessions'
 const START = 'start'
 const ROWS_PER_NODE = 1_000
-const startSchema = z.object({ since: z.int().nonnegative() })
+const startSchema = z.object({ since: statedCounter() })
 
 /** The rows that members tell, by gossip. */
 export function createSharedRows(gossip: Gossip): KeptSet<SharedRow> {

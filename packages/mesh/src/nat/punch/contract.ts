@@ -1,4 +1,4 @@
-import { defineContract, natKindSchema, unary } from '@qmtcode/protocol'
+import { defineContract, natKindSchema, unary, statedLine } from '@qmtcode/protocol'
 import { z } from 'zod'
 
 const endpointSchema = z.object({ host: z.ipv4(), port: z.int().min(1_024).max(65_535) })
@@ -9,7 +9,7 @@ const sideSchema = z.object({
   /** How its socket is seen; datagrams shall go there. */
   mapped: endpointSchema.optional(),
   /** Why it cannot, whatever the NATs. */
-  problem: z.string().max(300).optional(),
+  problem: statedLine(300).optional(),
 })
 export interface MeetingSide extends z.infer<typeof sideSchema> {}
 
