@@ -26,6 +26,7 @@ export function createAliases(content: Pick<KnownPeersContent, 'peers' | 'rotati
     peerId === self ? [...selves] : (before.get(peerId) ?? []).filter((old) => content.peers[old]?.movedTo === peerId)
   return {
     latest(peerId) {
+      if (next(peerId) === undefined) return peerId
       const passed = new Set([peerId])
       let id = peerId
       for (let to = next(id); to !== undefined && !passed.has(to); to = next(id)) {
@@ -35,6 +36,7 @@ export function createAliases(content: Pick<KnownPeersContent, 'peers' | 'rotati
       return id
     },
     all(peerId) {
+      if (peerId !== self && !before.has(peerId)) return [peerId]
       const ids = new Set([peerId])
       for (const id of ids) for (const old of earlier(id)) ids.add(old)
       return [...ids]

@@ -2,6 +2,7 @@ import { AppError, createBell, defineContract, stream, toAppError } from '@qmtco
 import type { ContractClient, ContractHandlers, Logger, PeerId } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { meshBanSchema } from './mesh-ban.ts'
+import type { MeshBan } from './mesh-ban.ts'
 import type { Membership } from './membership.ts'
 import type { TrustBook } from './trust-book.ts'
 
@@ -30,6 +31,8 @@ const HOLD_MS = 2_000
 /** Of one peer: whoever signs bans that do not count does not get to sign more. */
 const MAX_BAD = 20
 const MAX_BAN_BATCH = 6_000
+/** Taken together, so that a long list is written in few pieces. */
+const AT_ONCE = 64
 
 export function createBanNews(components: {
   log: Logger
@@ -61,17 +64,24 @@ export function createBanNews(components: {
   async function take(peerId: PeerId, method: 'known' | 'follow', signal: AbortSignal): Promise<void> {
     let bad = 0
     let count = 0
-    for await (const ban of clientOf(peerId)?.[method]({}, { signal }) ?? []) {
-      count += 1
-      if (count > MAX_BAN_BATCH) throw new AppError('too_large', 'it tells too many bans')
+    const underWay = new Set<Promise<void>>()
+    const takeOne = async (ban: MeshBan): Promise<void> => {
       try {
         await membership.takeBan(ban)
       } catch (error) {
         bad += 1
         log.info('refused a ban', { peerId, error: toAppError(error).message })
-        if (bad >= MAX_BAD) throw new AppError('bad_request', 'it tells bans that do not count', { cause: error })
       }
     }
+    for await (const ban of clientOf(peerId)?.[method]({}, { signal }) ?? []) {
+      count += 1
+      if (count > MAX_BAN_BATCH) throw new AppError('too_large', 'it tells too many bans')
+      if (bad >= MAX_BAD) throw new AppError('bad_request', 'it tells bans that do not count')
+      const run = takeOne(ban).finally(() => underWay.delete(run))
+      underWay.add(run)
+      if (underWay.size >= AT_ONCE) await Promise.race(underWay)
+    }
+    await Promise.all(underWay)
   }
   async function follow(peerId: PeerId, signal: AbortSignal): Promise<void> {
     for (let isFirst = true; !signal.aborted; isFirst = false) {

@@ -40,7 +40,7 @@ export function createBanning(components: BanningComponents, options: { self: Pe
     async ban(peerId) {
       const ban = await signedBan(peerId, components, options)
       await trust.ban(peerId)
-      if (!(await trust.update(() => grants.addBan(ban)))) {
+      if (!(await trust.update(() => grants.addBan(ban), peerId))) {
         throw new AppError('busy', `${peerId} is banned here, but in the mesh this node has as many bans as fit`, {
           hint: 'take one back: qmtcode peers unban NAME',
         })
@@ -62,7 +62,7 @@ export function createBanning(components: BanningComponents, options: { self: Pe
         log.debug('a ban does not count now', { peerId: peer, by, root, at })
         return false
       }
-      const isNew = await trust.update(() => grants.addBan(ban))
+      const isNew = await trust.update(() => grants.addBan(ban), peer)
       if (!isNew) return false
       log.warn(lifted ? 'a ban in the mesh was lifted' : 'banned in the mesh', { peerId: peer, by, root })
       tell()

@@ -37,7 +37,7 @@ export function createCredentials(components: CredentialsComponents, { self }: {
       const opened = await openChain(chain)
       const bearer = opened.at(-1)?.to
       if (bearer !== peerId && !earlier.some((id) => id === bearer)) throw new AppError('bad_request', 'a grant of another peer')
-      if (grants.prevails(peerId, opened)) await trust.update(() => grants.keep(peerId, chain))
+      if (grants.prevails(peerId, opened)) await trust.update(() => grants.keep(peerId, chain), peerId)
     }
   }
   async function follow(peerId: PeerId, tokens: readonly string[]): Promise<PeerId[]> {

@@ -3,14 +3,14 @@ import type { Clock, PeerId, Role } from '@qmtcode/protocol'
 import type { Aliases } from './aliases.ts'
 import { createBanList } from './ban-list.ts'
 import type { BanList } from './ban-list.ts'
-import { MAX_MESHES, endOf, splitChains } from './grant.ts'
+import { endOf, splitChains } from './grant.ts'
 import type { Chain, Grants } from './grant.ts'
+import { createHeldChains } from './held-chains.ts'
+import type { HeldChain } from './held-chains.ts'
 import { createJudge } from './judge.ts'
 import type { Judge, PersonalWord } from './judge.ts'
 import type { KnownPeersContent } from './known-peers-file.ts'
 import type { BanStatement, MeshBan } from './mesh-ban.ts'
-import { createShares } from './shares.ts'
-import type { Owner } from './shares.ts'
 
 /** What the meshes of this node say of peers: whom they grant what, and whom they ban. Holds only what was verified; what of it counts is judged at each use. */
 export interface GrantBook {
@@ -50,11 +50,8 @@ export interface GrantBook {
   addBan(ban: MeshBan): boolean
   /** Roots, bearers and banned ones. */
   peers(): PeerId[]
-}
-
-interface HeldChain {
-  chain: Chain
-  grants: Grants
+  /** Whose standing may be another when that of `peerId` is: the peer, and all that came in by it. */
+  concerns(peerId: PeerId): PeerId[]
 }
 
 export interface MeshGrant {
@@ -64,9 +61,6 @@ export interface MeshGrant {
   /** Absent: it is the root. */
   until?: number
 }
-
-const MAX_GRANTS = 5_000
-const MAX_GRANTS_BY_AN_ADMIN = 1_000
 
 export interface GrantBookComponents {
   clock: Clock
@@ -81,7 +75,7 @@ export function createGrantBook(components: GrantBookComponents, { self }: { sel
   const held = createHeldChains(content, aliases)
   const bans = createBanList(content)
   const isPinned = (root: PeerId): boolean => root === self || content.roots.includes(root)
-  const own = (): HeldChain[] => Object.values(content.own).flatMap(splitChains)
+  const own = createOwnChains(content)
   const chainIn = (root: PeerId, peerId: PeerId): HeldChain | undefined =>
     (latest(peerId) === self ? own() : held.of(latest(peerId))).find(({ grants }) => latest(grants[0].root) === latest(root))
   const judge = createJudge({
@@ -130,6 +124,7 @@ export function createGrantBook(components: GrantBookComponents, { self }: { sel
     bansOn: bans.on,
     lastBan: bans.wordOf,
     addBan: bans.add,
+    concerns: held.concerns,
     peers: () => [...new Set([...content.roots, ...held.peers(), ...bans.peers().filter(isBanned)])].filter((peerId) => peerId !== self),
   }
 }
@@ -148,65 +143,13 @@ function bestOf(chains: readonly HeldChain[], judge: Judge): MeshGrant | undefin
   return best
 }
 
-/** The chains that peers showed, read once: every stream that anybody opens asks who its peer is. Keeps `content.grants` in line. */
-function createHeldChains(content: Pick<KnownPeersContent, 'grants'>, { latest }: Aliases) {
-  const byPeer = new Map<PeerId, HeldChain[]>()
-  const bearers = new Map<HeldChain, PeerId>()
-  const shares = createShares<HeldChain>({ max: MAX_GRANTS, maxPerSigner: MAX_GRANTS_BY_AN_ADMIN })
-  const of = (peerId: PeerId): readonly HeldChain[] => byPeer.get(peerId) ?? []
-
-  function write(peerId: PeerId, chains: HeldChain[]): void {
-    if (chains.length > 0) {
-      byPeer.set(peerId, chains)
-      content.grants[peerId] = chains.flatMap(({ chain }) => chain)
-    } else {
-      byPeer.delete(peerId)
-      delete content.grants[peerId]
-    }
+/** This node's own chains, parsed again only where one was replaced. */
+function createOwnChains(content: Pick<KnownPeersContent, 'own'>): () => HeldChain[] {
+  const parsed = new Map<Chain, HeldChain[]>()
+  return () => {
+    const chains = Object.values(content.own)
+    for (const chain of parsed.keys()) if (!chains.some((own) => own === chain)) parsed.delete(chain)
+    for (const chain of chains) if (!parsed.has(chain)) parsed.set(chain, splitChains(chain))
+    return [...parsed.values()].flat()
   }
-  function remove(gone: HeldChain): void {
-    const peerId = bearers.get(gone)
-    if (peerId === undefined) return
-    bearers.delete(gone)
-    shares.remove(gone)
-    write(
-      peerId,
-      of(peerId).filter((chain) => chain !== gone),
-    )
-  }
-  function keep(peerId: PeerId, shown: HeldChain): void {
-    const root = latest(shown.grants[0].root)
-    for (const known of of(peerId)) if (latest(known.grants[0].root) === root) remove(known)
-    const [oldestMesh] = of(peerId)
-    if (oldestMesh && of(peerId).length >= MAX_MESHES) remove(oldestMesh)
-    const owner = ownerOf(shown.grants)
-    const [oldest] = shares.givesWay(owner)?.things ?? []
-    if (oldest) remove(oldest)
-    const kept = { chain: shown.chain, grants: shown.grants }
-    bearers.set(kept, peerId)
-    shares.add(kept, owner)
-    write(peerId, [...of(peerId), kept])
-  }
-  const drop = (peerId: PeerId): void => {
-    for (const chain of of(peerId)) remove(chain)
-  }
-  for (const [peerId, chains] of Object.entries(content.grants)) for (const chain of splitChains(chains)) keep(peerId as PeerId, chain)
-
-  return {
-    of,
-    keep,
-    drop,
-    peers: () => byPeer.keys(),
-    move(before: PeerId, after: PeerId): void {
-      const isNew = ({ grants }: HeldChain): boolean => !of(after).some((known) => latest(known.grants[0].root) === latest(grants[0].root))
-      const moving = of(before).filter(isNew)
-      drop(before)
-      for (const chain of moving) keep(after, chain)
-    },
-  }
-}
-
-function ownerOf(grants: Grants): Owner {
-  const last = grants.at(-1) ?? grants[0]
-  return { isRoot: grants.length === 1, branch: `${last.root} ${grants.length === 1 ? last.root : grants[0].to}`, signer: last.by }
 }

@@ -55,12 +55,12 @@ export function createInviting(components: InvitingComponents, { self }: { self:
     async redeem(joiner, { id, proof }) {
       if (trust.standing(joiner).state === 'banned') throw new AppError('forbidden', 'this node is banned there')
       const invite = book.redeem(id, proof, joiner)
-      await trust.update(() => undefined) // counted on disk before anything is given
+      await trust.update(() => undefined, joiner) // counted on disk before anything is given
       const chain = await issuer.issue({ to: joiner, role: invite.role, labels: invite.labels }, invite.root)
       await trust.update(() => {
         trust.grants.keep(joiner, chain)
         trust.introduce(joiner, { name: nameFor(invite) })
-      })
+      }, joiner)
       log.info('joined by an invite', { peerId: joiner, invite: id, role: invite.role })
       const about = { peerId: joiner, name: trust.nameOf(joiner), target: id }
       audit.note({ kind: 'invite', direction: 'in', what: 'redeemed', ...about, outcome: 'ok', reason: `as ${invite.role}` })

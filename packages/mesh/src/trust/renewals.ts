@@ -43,7 +43,7 @@ export function createRenewals(components: RenewalsComponents, { self }: { self:
     const root = selves.has(last.root) ? self : last.root
     const fresh = await issuer.issue({ to: bearer, role: last.role, labels: last.labels, id: last.id }, root)
     if (!isForced && endOf(readChain(fresh)) <= endOf(old)) return undefined
-    await trust.update(() => grants.keep(bearer, fresh))
+    await trust.update(() => grants.keep(bearer, fresh), bearer)
     if (!isOfOldKeys) log.info(isLowered ? 'lowered a grant' : 'renewed a grant', { peerId: bearer, grant: last.id })
     return fresh
   }

@@ -12,7 +12,8 @@ import type { Knock } from './knocks.ts'
 import type { MeshBan } from './mesh-ban.ts'
 import { createPins } from './pins.ts'
 import type { Pins } from './pins.ts'
-import { sameStanding, shortId, standingOf } from './standing.ts'
+import { createStandingWatch } from './standing-watch.ts'
+import { shortId, standingOf } from './standing.ts'
 import type { Standing } from './standing.ts'
 
 /** Everything this node holds of others: decisions, pins, grants, knocks. The only writer of `known_peers.json`. */
@@ -20,8 +21,8 @@ export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' |
   readonly pins: Pins
   /** Changed within `update` only. */
   readonly grants: GrantBook
-  /** Changes what standings are made of; tells whose changed, and resolves when it is on disk. */
-  update<Value>(change: () => Value): Promise<Value>
+  /** Changes what standings are made of; tells whose changed, and resolves when it is on disk. `about`: only that peer, and those that came in by it. */
+  update<Value>(change: () => Value, about?: PeerId): Promise<Value>
   /** Forgets this node's own ban of a peer, and keeps what lifts those of its meshes. */
   lift(peerId: PeerId, liftings: readonly MeshBan[]): Promise<void>
   /** Tells whose standing changed by time alone since the last call. */
@@ -98,16 +99,9 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
   /** One decision: changed in memory, told, and resolved when on disk. */
   async function decide(peerId: PeerId, change: () => void, forgotten = false): Promise<KnownPeer> {
     requireOther(peerId, options.self)
-    const before = standing(peerId)
-    change()
-    tell(peerId, before, forgotten)
+    watch.during(change, { about: peerId, forgotten })
     await save()
     return describe(peerId)
-  }
-  function tell(peerId: PeerId, before: Standing, forgotten = false): void {
-    const after = standing(peerId)
-    if (after.state !== 'unknown') knocks.remove(peerId)
-    if (forgotten || !sameStanding(before, after)) for (const listener of listeners) listener(peerId, { before, after, forgotten })
   }
   async function save(): Promise<void> {
     dirty = false
@@ -138,34 +132,35 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
   const configuredById = (peer: ConfiguredPeer, peerId: PeerId): boolean =>
     !Object.hasOwn(content.pins, peer.name) || content.pins[peer.name] !== peerId
 
-  let reviewed = new Map<PeerId, Standing>()
-  const snapshot = (): Map<PeerId, Standing> => new Map(known().map((peerId) => [peerId, standing(peerId)]))
-  /** Whoever was unknown before and is known now was nobody's: what it was is what an unknown peer is. */
-  function tellChanges(before: Map<PeerId, Standing>): void {
-    reviewed = snapshot()
-    for (const peerId of new Set([...before.keys(), ...reviewed.keys()]))
-      tell(peerId, before.get(peerId) ?? standingOf(undefined, undefined, { isBanned: false, open: options.open }))
-  }
+  const watch = createStandingWatch({
+    standing,
+    nobody: standingOf(undefined, undefined, { isBanned: false, open: options.open }),
+    known,
+    concerns: grants.concerns,
+    tell(peerId, change) {
+      if (change.after.state !== 'unknown') knocks.remove(peerId)
+      for (const listener of listeners) listener(peerId, change)
+    },
+  })
 
   return {
     pins,
     grants,
-    async update(change) {
-      const before = snapshot()
-      const value = change()
-      tellChanges(before)
+    async update(change, about) {
+      const value = watch.during(change, { about })
       await save()
       return value
     },
-    review: () => tellChanges(reviewed),
+    review: watch.review,
     async lift(peerId, liftings) {
       requireOther(peerId, options.self)
       if (entryOf(peerId)?.movedTo !== undefined) throw new AppError('forbidden', `${peerId} is the old id of ${nameOf(peerId)}`)
-      const before = snapshot()
-      for (const lifting of liftings) grants.addBan(lifting)
-      const entry = entryOf(peerId)
-      if (entry?.trust === 'banned') content.peers[peerId] = withoutBan(entry)
-      tellChanges(before)
+      const forget = (): void => {
+        for (const lifting of liftings) grants.addBan(lifting)
+        const entry = entryOf(peerId)
+        if (entry?.trust === 'banned') content.peers[peerId] = withoutBan(entry)
+      }
+      watch.during(forget, { about: peerId })
       await save()
     },
     introduce(peerId, { name, addresses = [], use }) {
@@ -177,14 +172,14 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       if (old === options.self || now === options.self || !known().includes(old)) return false
       const entry = entryOf(old)
       if (entry?.movedTo !== undefined || entryOf(now)?.movedTo !== undefined) return false
-      const before = snapshot()
-      if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
-      pins.move(old, now)
-      if (grants.isPinned(old)) grants.pinRoot(now)
-      content.peers[old] = { addresses: [], trust: 'banned', movedTo: now }
-      aliases.moved(old, now)
-      grants.move(old, now)
-      tellChanges(before)
+      watch.during(() => {
+        if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
+        pins.move(old, now)
+        if (grants.isPinned(old)) grants.pinRoot(now)
+        content.peers[old] = { addresses: [], trust: 'banned', movedTo: now }
+        aliases.moved(old, now)
+        grants.move(old, now)
+      })
       await save()
       return true
     },
@@ -203,9 +198,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     },
     async pinConfigured(peer, answered) {
       if (answered === options.self) throw new AppError('bad_config', `peer ${peer.name} at ${peer.addr ?? '?'} is this node itself`)
-      const before = standing(answered)
-      if (!pins.pinConfigured(peer, answered)) return
-      tell(answered, before)
+      if (!watch.during(() => pins.pinConfigured(peer, answered), { about: answered })) return
       await save()
     },
     async pinName(peerId, name) {
@@ -216,7 +209,10 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
     async flush() {
       if (dirty) await save()
     },
-    list: () => Promise.resolve([...known().map(describe), ...knocks.list().filter((knock) => !known().includes(knock.peerId))]),
+    list() {
+      const ids = new Set(known())
+      return Promise.resolve([...[...ids].map(describe), ...knocks.list().filter((knock) => !ids.has(knock.peerId))])
+    },
     async admit(peerId, { role, name } = {}) {
       const wanted = role ?? (standing(peerId).state === 'admitted' ? standing(peerId).role : usualRole(entryOf(peerId))) ?? 'client'
       requireFree(pins.configuredAs(peerId), 'role', wanted)
