@@ -30,6 +30,16 @@ export const LIMITS = {
   peersPrompts: 256,
   /** Prompts and new sessions of one peer in a minute. An answer takes seconds. */
   peerPromptsAMinute: 120,
+  /** What one session may hold: its turns hold all of it in memory, and no model takes as much. */
+  sessionBytes: 33_554_432,
+  /** What one peer brought to the sessions here. */
+  peerSessionsBytes: 268_435_456,
+  /** What all peers brought to the sessions here. */
+  peersSessionsBytes: 2_147_483_648,
+  /** Conversations of one peer that wait or run here, in memory. */
+  peerContextBytes: 67_108_864,
+  /** The same of all peers together. */
+  peersContextBytes: 201_326_592,
   promptBytes: 8_388_608,
   titleChars: 200,
   nodeNameChars: 63,

@@ -2,10 +2,14 @@ import type { DurableEvent, DurableEventInit, SessionId } from '@qmtcode/protoco
 import type { Effect, EventRecord, StoredEvent } from './types.ts'
 
 const TITLE_CHARS = 80
+const ROW_BYTES = 100 // of an event without its body: its row, and its place in the indexes
+
+export const bytesOf = (events: readonly StoredEvent[]): number => events.reduce((sum, { bytes }) => sum + bytes, 0)
 
 export function toStored(event: DurableEventInit, at: number): StoredEvent {
   const { type, ...rest } = event
-  return { type, at, body: JSON.stringify(rest), effect: effectOf(event) }
+  const body = JSON.stringify(rest)
+  return { type, at, body, bytes: Buffer.byteLength(body) + ROW_BYTES, effect: effectOf(event) }
 }
 
 /** An event as it will be read back: JSON has no undefined. */

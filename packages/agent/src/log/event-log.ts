@@ -1,6 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, Logger, SessionId } from '@qmtcode/protocol'
-import { fromRecord, toStored, withoutUndefined } from './event-codec.ts'
+import { bytesOf, fromRecord, toStored, withoutUndefined } from './event-codec.ts'
 import type { EventLog, EventLogOptions, EventOf, EventRecord, NewRow, NewSession } from './types.ts'
 import { createWorkerClient } from './worker-client.ts'
 import type { WorkerClient } from './worker-client.ts'
@@ -35,20 +35,26 @@ export function createEventLog({ clock, logger }: EventLogComponents, options: E
 
 function createWrites(store: () => WorkerClient, clock: Clock): Pick<EventLog, 'create' | 'fork' | 'append' | 'remove'> {
   return {
-    create: async (session, created) => {
+    create: async (session, created, charge) => {
       const at = clock.now()
-      const seq = await store().call('create', rowOf(session, created, at), toStored(created, at))
+      const event = toStored(created, at)
+      charge?.admit?.(event.bytes)
+      const seq = await store().call('create', rowOf(session, created, at), event, charge?.payer)
       return { ...withoutUndefined(created), seq, at, sessionId: session.id }
     },
-    fork: async (source, { at: lastSeq, session, created, closing }) => {
+    fork: async (source, { at: lastSeq, session, created, closing }, charge) => {
       const at = clock.now()
-      const events = closing.map((event) => toStored(event, at))
-      await store().call('fork', source, { at: lastSeq, row: rowOf(session, created, at), created: toStored(created, at), closing: events })
+      const first = toStored(created, at)
+      const last = closing.map((event) => toStored(event, at))
+      charge?.admit?.(first.bytes + bytesOf(last))
+      const row = rowOf(session, created, at)
+      await store().call('fork', source, { at: lastSeq, row, created: first, closing: last, payer: charge?.payer })
     },
-    append: async (id, events) => {
+    append: async (id, events, charge) => {
       const at = clock.now()
       const stored = events.map((event) => toStored(event, at))
-      const first = await store().call('append', id, stored)
+      charge?.admit?.(bytesOf(stored))
+      const first = await store().call('append', id, stored, charge?.payer)
       return events.map((event, i) => ({ ...withoutUndefined(event), seq: first + i, at, sessionId: id }))
     },
     remove: (id) => store().call('remove', id),
@@ -60,11 +66,15 @@ function rowOf(session: NewSession, created: EventOf<'session.created'>, at: num
   return { ...session, agent, model, workspace, title, author, createdAt: at }
 }
 
-type Reads = Pick<EventLog, 'openAt' | 'session' | 'list' | 'read' | 'readBack' | 'receipt' | 'prompt' | 'queued' | 'answer' | 'unfinished'>
+type Reads = Pick<
+  EventLog,
+  'openAt' | 'charges' | 'session' | 'list' | 'read' | 'readBack' | 'receipt' | 'prompt' | 'queued' | 'answer' | 'unfinished'
+>
 
 function createReads(store: () => WorkerClient): Reads {
   return {
     openAt: (id, at) => store().call('openAt', id, at),
+    charges: () => store().call('charges'),
     session: (id) => store().call('session', id),
     list: (page) => store().call('list', page),
     read: async (id, range) => {

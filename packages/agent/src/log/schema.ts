@@ -54,6 +54,21 @@ const MIGRATIONS = [
    ) strict, without rowid;`,
   // Of a fork: when what it holds began. Null: at created_at.
   `alter table sessions add column began_at real;`,
+  // `bytes`: what a session holds. `charges`: whose bytes these are, where a peer brought them.
+  `alter table sessions add column bytes integer not null default 0;
+   create table charges (
+     peer_id text not null,
+     session integer not null,
+     bytes integer not null,
+     primary key (session, peer_id)
+   ) strict, without rowid;
+   update sessions set bytes = (select coalesce(sum(octet_length(body) + 100), 0) from events where session = n);
+   insert into charges select json_extract(author, '$.peerId'), n, bytes from sessions
+     where json_extract(author, '$.peerId') is not null and json_extract(author, '$.user') is null;`,
+  // Of a fork: events 2 to base_seq are rows of session `base`.
+  `alter table sessions add column base integer;
+   alter table sessions add column base_seq integer;
+   create index sessions_base on sessions (base, base_seq) where base is not null;`,
 ]
 
 /** Brings the file to our version, in one transaction. Throws bad_config for a newer or a foreign one. */

@@ -1,11 +1,11 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { PromptId, SessionId } from '@qmtcode/protocol'
-import type { EventRecord, QueuedPrompt, SessionRow } from './types.ts'
+import type { PeerId, PromptId, SessionId } from '@qmtcode/protocol'
+import type { EventRecord, PeerBytes, QueuedPrompt, SessionRow } from './types.ts'
 
 const PAGE_CHARS = 524_288 // a page of large events stays within one rpc frame of 1 MiB, and is read in a few milliseconds
 
 /** As SQLite gives it; the columns are strict, so that their types are known. */
-type Row = Record<string, SQLInputValue>
+export type Row = Record<string, SQLInputValue>
 
 export const text = (row: Row, column: string): string => row[column] as string
 const optionalText = (row: Row, column: string): string | undefined => (row[column] as string | null) ?? undefined
@@ -17,8 +17,10 @@ export const toQueuedPrompt = (row: Row): QueuedPrompt => ({
   author: JSON.parse(text(row, 'author')) as QueuedPrompt['author'],
 })
 
+export const toPeerBytes = (row: Row): PeerBytes => ({ peerId: text(row, 'peer_id') as PeerId, bytes: Number(row['bytes']) })
+
 /** At most `limit` rows and PAGE_CHARS of text, but at least one row. */
-export function readPage(rows: Iterable<Row>, limit = Infinity): { records: EventRecord[]; more: boolean } {
+export function readPage(rows: Iterable<Row>, limit: number): { records: EventRecord[]; more: boolean } {
   const records: EventRecord[] = []
   let chars = 0
   for (const row of rows) {
@@ -47,6 +49,7 @@ export function toSessionRow(row: Row): SessionRow {
     beganAt: Number(row['began_at'] ?? row['created_at']),
     updatedAt: Number(row['updated_at']),
     seq: Number(row['seq']),
+    bytes: Number(row['bytes']),
     state: stateOf(row),
     interrupted: optionalText(row, 'interrupted') as PromptId | undefined,
   }

@@ -1,4 +1,4 @@
-import type { Author, DurableEvent, DurableEventInit, PromptId, PromptReceipt, SessionId, SessionShare } from '@qmtcode/protocol'
+import type { Author, DurableEvent, DurableEventInit, PeerId, PromptId, PromptReceipt, SessionId, SessionShare } from '@qmtcode/protocol'
 
 /**
  * The durable events of all sessions of one node, in one SQLite file.
@@ -13,18 +13,20 @@ export interface EventLog {
   /** Resolves when all that was asked for is on disk and the file is closed. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
-  create(session: NewSession, created: EventOf<'session.created'>): Promise<DurableEvent>
+  create(session: NewSession, created: EventOf<'session.created'>, charge?: Charge): Promise<DurableEvent>
   /**
    * A new session with the events of `source` up to `at` under their seqs, but for the first, which is `created`; then `closing`.
    * Prompts are copied as what happened: none waits. Rights that were given are not copied. Throws not_found.
    */
-  fork(source: SessionId, copy: ForkCopy): Promise<void>
+  fork(source: SessionId, copy: ForkCopy, charge?: Charge): Promise<void>
   /** What is open after event `at`: the start of a turn without an end, and prompts that wait. */
   openAt(id: SessionId, at: number): Promise<OpenWork>
   /** All of `events`, next to each other, or none. Throws not_found for a session that is not there. */
-  append(id: SessionId, events: readonly DurableEventInit[]): Promise<DurableEvent[]>
-  /** The session and its events. */
-  remove(id: SessionId): Promise<void>
+  append(id: SessionId, events: readonly DurableEventInit[], charge?: Charge): Promise<DurableEvent[]>
+  /** The session and its events. Returns what peers held in it. */
+  remove(id: SessionId): Promise<PeerBytes[]>
+  /** What each peer holds in all sessions. */
+  charges(): Promise<PeerBytes[]>
   session(id: SessionId): Promise<SessionRow | undefined>
   /** The newest first, before the place where the last page ended. */
   list(page: { before?: number; limit: number }): Promise<{ rows: SessionRow[]; next?: number }>
@@ -40,6 +42,19 @@ export interface EventLog {
   /** How a permission request or a question was answered. */
   answer(id: SessionId, requestId: string): Promise<EventOf<'permission.answered' | 'question.answered'> | undefined>
   unfinished(): Promise<UnfinishedWork>
+}
+
+/** Who pays for what is written. */
+export interface Charge {
+  /** Undefined: this node's own person, who has no account. */
+  payer?: PeerId
+  /** Asked before anything is written. What it throws refuses the write. */
+  admit?(bytes: number): void
+}
+
+export interface PeerBytes {
+  peerId: PeerId
+  bytes: number
 }
 
 export type EventOf<Type extends DurableEvent['type']> = Extract<DurableEventInit, { type: Type }>
@@ -94,6 +109,8 @@ export interface SessionRow extends NewSession {
   updatedAt: number
   /** Head of its log. */
   seq: number
+  /** Of all its events. */
+  bytes: number
   state: 'idle' | 'running' | 'waiting' | 'interrupted' | 'closed'
   /** The prompt whose turn was interrupted, until it is resumed, given up, or followed by another. */
   interrupted?: PromptId
@@ -105,6 +122,8 @@ export interface StoredEvent {
   at: number
   /** JSON of the rest. */
   body: string
+  /** What it takes of the file, about. */
+  bytes: number
   effect?: Effect
 }
 
@@ -123,16 +142,17 @@ export type Effect =
 export type EventRecord = [seq: number, at: number, type: string, body: string]
 
 /** A session as it begins. */
-export type NewRow = Omit<SessionRow, 'beganAt' | 'updatedAt' | 'seq' | 'state' | 'interrupted' | 'shares'>
+export type NewRow = Omit<SessionRow, 'beganAt' | 'updatedAt' | 'seq' | 'bytes' | 'state' | 'interrupted' | 'shares'>
 
 /** What the thread can do. `create`, `fork`, `append` and `remove` are gathered into one transaction. */
 export interface StoreMethods {
-  create(row: NewRow, event: StoredEvent): number
-  fork(source: string, copy: { at: number; row: NewRow; created: StoredEvent; closing: readonly StoredEvent[] }): void
+  create(row: NewRow, event: StoredEvent, payer?: PeerId): number
+  fork(source: string, copy: { at: number; row: NewRow; created: StoredEvent; closing: readonly StoredEvent[]; payer?: PeerId }): void
   openAt(id: string, at: number): OpenWork
   /** Returns the seq of the first. */
-  append(id: string, events: readonly StoredEvent[]): number
-  remove(id: string): void
+  append(id: string, events: readonly StoredEvent[], payer?: PeerId): number
+  remove(id: string): PeerBytes[]
+  charges(): PeerBytes[]
   session(id: string): SessionRow | undefined
   list(page: { before?: number; limit: number }): { rows: SessionRow[]; next?: number }
   read(id: string, range: { after: number; limit: number }): EventRecord[]

@@ -47,27 +47,27 @@ export function createCommands(engine: Engine, { log, logger, discard }: Command
             hint: 'qmtcode sessions unshare',
           })
         }
-        await engine.append(session, [{ type: 'session.shared', peerId, node, rights: expandRights(rights), author }])
+        await engine.append(session, [{ type: 'session.shared', peerId, node, rights: expandRights(rights), author }], { author })
         await session.turn?.judgeAgain() // fewer rights than before, perhaps
       }),
     unshare: (id, peerId) =>
       engine.command(id, async (session) => {
         const share = (await rowOf(log, session)).shares.find((one) => one.peerId === peerId)
-        if (share) await engine.append(session, [{ type: 'session.unshared', peerId, node: share.node, author }])
+        if (share) await engine.append(session, [{ type: 'session.unshared', peerId, node: share.node, author }], { author, use: 'end' })
         await session.turn?.judgeAgain()
       }),
     close: (id) =>
       engine.command(id, async (session) => {
         assertIdle(session, 'closed')
         const row = await rowOf(log, session)
-        if (row.state !== 'closed') await engine.append(session, [{ type: 'session.closed', author }])
+        if (row.state !== 'closed') await engine.append(session, [{ type: 'session.closed', author }], { author, use: 'end' })
       }),
     delete: (id) =>
       engine.command(id, async (session) => {
         assertIdle(session, 'deleted')
         // First: a crash behind this leaves a session without its files, and never files without their session.
         await discard?.(id).catch((error: unknown) => logger.warn('files of a deleted session stay', { id, error: String(error) }))
-        await log.remove(id)
+        engine.accounts.freed(await log.remove(id))
         session.isDeleted = true
         session.queue = []
         session.debt = []
@@ -107,7 +107,10 @@ async function acceptPrompt(
     throw new AppError('busy', `${session.queue.length} prompts wait in session ${session.id} already`, { hint: 'cancel some of them' })
   }
   const position = session.queue.length + (session.turn ? 1 : 0)
-  const [accepted] = await engine.append(session, [{ type: 'prompt.accepted', promptId, author, content, position }])
+  const [accepted] = await engine.append(session, [{ type: 'prompt.accepted', promptId, author, content, position }], {
+    author,
+    use: 'turn',
+  })
   if (!accepted) throw new AppError('internal', 'the log stored nothing')
   session.queue.push({ promptId, author })
   session.isHeld = false
@@ -129,7 +132,7 @@ async function cancelPrompt({ engine, log, author }: Caller, session: HotSession
   const queue = session.queue
   session.queue = queue.filter((prompt) => prompt.promptId !== withdrawn) // now: a turn that ends meanwhile must not start it
   try {
-    await engine.append(session, [{ type: 'prompt.withdrawn', promptId: withdrawn, author }])
+    await engine.append(session, [{ type: 'prompt.withdrawn', promptId: withdrawn, author }], { author, use: 'end' })
   } catch (error) {
     session.queue = queue.filter((prompt) => prompt.promptId === withdrawn || session.queue.includes(prompt))
     throw error

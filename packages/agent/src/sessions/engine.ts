@@ -1,6 +1,8 @@
 import { AppError } from '@qmtcode/protocol'
 import type { SessionId } from '@qmtcode/protocol'
 import type { QueuedPrompt } from '../log/types.ts'
+import { createAccounts } from './accounts.ts'
+import type { AccountLimits, Accounts } from './accounts.ts'
 import { createHotSessions } from './hot-sessions.ts'
 import type { HotSession, HotSessions } from './hot-sessions.ts'
 import { startTurn } from './running-turn.ts'
@@ -13,6 +15,7 @@ import type { SessionsComponents } from './types.ts'
 /** Queue, turns and log of all sessions; commands of one session run one after the other. */
 export interface Engine {
   readonly hot: HotSessions
+  readonly accounts: Accounts
   /** Throws not_found, or interrupted once the node stops. */
   command<T>(id: SessionId, work: (session: HotSession) => Promise<T>): Promise<T>
   append: Append
@@ -26,14 +29,16 @@ export interface Engine {
 
 const DEFAULT_GRACE_MS = 10_000
 
-export function createEngine(components: SessionsComponents, options: { cancelGraceMs?: number }): Engine {
+export function createEngine(components: SessionsComponents, options: { cancelGraceMs?: number; limits?: Partial<AccountLimits> }): Engine {
   const { log, logger } = components
   const hot = createHotSessions(components)
+  const accounts = createAccounts({ log, hot, node: components.node }, options.limits)
   const turns = new Set<Promise<void>>()
   let isStopping = false
 
   const engine: Engine = {
     hot,
+    accounts,
     assertRunning: () => {
       if (isStopping) throw new AppError('interrupted', 'this node is stopping')
     },
@@ -49,11 +54,11 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
         return result
       })
     },
-    append: async (session, events, onStored) => {
+    append: async (session, events, { onStored, ...payment }) => {
       const { debt } = session
       session.debt = []
       try {
-        const stored = await log.append(session.id, [...debt, ...events])
+        const stored = await accounts.charged({ ...payment, session }, (charge) => log.append(session.id, [...debt, ...events], charge))
         onStored?.()
         session.feed.committed(stored)
         return stored.slice(debt.length)
@@ -69,7 +74,7 @@ export function createEngine(components: SessionsComponents, options: { cancelGr
     },
     begin: (session, prompt, again) => {
       const host = createTurnHost(
-        { append: engine.append, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS },
+        { append: engine.append, accounts, components, graceMs: options.cancelGraceMs ?? DEFAULT_GRACE_MS },
         session,
         prompt,
       )

@@ -3,6 +3,7 @@ import type { Author, DurableEventInit, ForkOptions, SessionId } from '@qmtcode/
 import type { EventLog, ForkCopy, SessionRow } from '../log/types.ts'
 import { createLedger } from './ledger.ts'
 import { guestOf } from './types.ts'
+import type { Accounts } from './accounts.ts'
 import type { SessionsComponents } from './types.ts'
 
 const PAGE = 500
@@ -10,12 +11,13 @@ const MAX_EVENTS = 100_000 // as many as fit a few seconds of the log's thread
 
 export interface ForkComponents {
   log: EventLog
+  accounts: Accounts
   node: SessionsComponents['node']
 }
 
 /** A new session of `author` with what happened in `source` up to an event. Returns its id. */
 export async function forkSession(
-  { log, node }: ForkComponents,
+  { log, accounts, node }: ForkComponents,
   { source, author, at: given, title }: ForkOptions & { source: SessionId; author: Author },
 ): Promise<SessionId> {
   const row = await log.session(source)
@@ -38,7 +40,8 @@ export async function forkSession(
   }
   const isSame = isSamePerson(row.author, author, node)
   const session = { id, private: row.private, unattended: false, mode: row.mode, allow: isSame ? row.allow : [] }
-  await log.fork(source, { at, session, created, closing: await closingAt({ log, node }, { row, at, author }) })
+  const closing = await closingAt({ log, node }, { row, at, author })
+  await accounts.charged({ author }, (charge) => log.fork(source, { at, session, created, closing }, charge))
   return id
 }
 
@@ -47,7 +50,7 @@ export async function forkSession(
  * and a cut turn can be resumed by whose prompt it was.
  */
 async function closingAt(
-  { log, node }: ForkComponents,
+  { log, node }: Omit<ForkComponents, 'accounts'>,
   { row, at, author }: { row: SessionRow; at: number; author: Author },
 ): Promise<DurableEventInit[]> {
   const { turn, waiting } = await log.openAt(row.id, at)

@@ -9,6 +9,8 @@ import type { RunningTurn } from './running-turn.ts'
 export interface HotSession {
   readonly id: SessionId
   readonly feed: Feed
+  /** Of all its events. */
+  bytes: number
   /** Prompts that wait, the oldest first. */
   queue: QueuedPrompt[]
   /** The queue waits: an interrupted turn is ahead of it, or the log could not be written. */
@@ -48,7 +50,8 @@ export function createHotSessions({ log, clock }: { log: EventLog; clock: Pick<C
     const tellPresence: TellPresence = (present) => ({ type: 'presence.changed', sessionId: id, at: clock.now(), present })
     const feed = createFeed((after) => log.read(id, { after, limit: PAGE }), row.seq, tellPresence)
     const queue = row.state === 'closed' ? [] : await log.queued(id)
-    return { id, feed, queue, isHeld: row.interrupted !== undefined, debt: [], isDeleted: false, commands: Promise.resolve() }
+    const state = { isHeld: row.interrupted !== undefined, debt: [], isDeleted: false, commands: Promise.resolve() }
+    return { id, feed, bytes: row.bytes, queue, ...state }
   }
   const enter = (id: SessionId): Entry => {
     const found = entries.get(id)

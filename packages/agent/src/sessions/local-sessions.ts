@@ -31,6 +31,7 @@ export function createSessions(components: SessionsComponents, options: Sessions
       authorOf: async (id, promptId) => (await components.log.prompt(id, promptId))?.author,
     },
     start: async () => {
+      await engine.accounts.start()
       const found = await recover(engine, components)
       if (found.interrupted > 0) components.logger.warn('turns were interrupted by a crash', found)
     },
@@ -65,7 +66,7 @@ function createView(view: ViewParts): Sessions {
     },
     fork: async (id, { at, title } = {}) => {
       engine.assertRunning()
-      return await infoOf(view, await forkSession(view.components, { source: id, author, at, title }))
+      return await infoOf(view, await forkSession({ ...view.components, accounts: engine.accounts }, { source: id, author, at, title }))
     },
     presence: async (id) => {
       await infoOf(view, id)
@@ -75,7 +76,7 @@ function createView(view: ViewParts): Sessions {
     configure: (id, { title, model, mode }) =>
       engine.command(id, async (session) => {
         await openRow(log, session)
-        await engine.append(session, [{ type: 'session.configured', title, model, mode, author }])
+        await engine.append(session, [{ type: 'session.configured', title, model, mode, author }], { author })
         return toInfo(await openRow(log, session), view.components.node, session)
       }),
   }
@@ -168,7 +169,8 @@ async function createSession(view: ViewParts, init: SessionInit): Promise<Sessio
   await checkWorkspace(workspace)
   const id = newSessionId()
   const session = { id, private: isPrivate, unattended, mode, allow: init.allow ?? [] }
-  await log.create(session, { type: 'session.created', agent: agent.id, model, workspace, title, author })
+  const created = { type: 'session.created', agent: agent.id, model, workspace, title, author } as const
+  await view.engine.accounts.charged({ author }, (charge) => log.create(session, created, charge))
   return await infoOf(view, id)
 }
 
@@ -179,7 +181,7 @@ function agentOf({ agents }: SessionsComponents, id: string | undefined): AgentS
 }
 
 function toInfo(row: SessionRow, node: SessionsComponents['node'], session?: HotSession): SessionInfo {
-  const { unattended: _, allow: __, author: ___, interrupted: ____, shares, ...info } = row
+  const { unattended: _, allow: __, author: ___, interrupted: ____, bytes: _____, shares, ...info } = row
   const isStarting =
     row.state === 'idle' && session !== undefined && (session.turn !== undefined || (session.queue.length > 0 && !session.isHeld))
   return {

@@ -33,7 +33,7 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
   let isLeft = false
 
   const run = async (): Promise<void> => {
-    const head = earlier.at(-1) ?? first(await host.append([{ type: 'turn.started', turnId, promptId }]))
+    const head = earlier.at(-1) ?? first(await host.start({ type: 'turn.started', turnId, promptId }))
     await judgeAgain()
     const outcome = await untilEnd(controller.signal, host.graceMs, async () => {
       const { row, events, agent } = await host.load(head.seq)

@@ -10,7 +10,7 @@ import type { PermissionOptions } from '../permissions/types.ts'
 import { createTools } from '../tools/tool-set.ts'
 import type { RunTurn } from '../turn/types.ts'
 import { createSessions } from './local-sessions.ts'
-import type { AgentCatalog, LocalSessions, SessionsComponents } from './types.ts'
+import type { AgentCatalog, LocalSessions, SessionsComponents, SessionsOptions } from './types.ts'
 import { createWorkspaceFiles } from './workspace-files.ts'
 
 /** Test kit: a host of sessions in a directory of its own. */
@@ -32,13 +32,14 @@ export async function startSessions(
   runTurn: RunTurn,
   options: Partial<EventLogOptions> & {
     cancelGraceMs?: number
+    limits?: SessionsOptions['limits']
     peerId?: PeerId
     permissions?: PermissionOptions
     discard?(id: SessionId): Promise<void>
     assertMay?: SessionsComponents['assertMay']
   } = {},
 ): Promise<SessionsKit> {
-  const { cancelGraceMs, peerId, permissions, discard, assertMay, ...logOptions } = options
+  const { cancelGraceMs, limits, peerId, permissions, discard, assertMay, ...logOptions } = options
   const workspace = await mkdtemp(join(tmpdir(), 'qmt-sessions-'))
   const file = options.file ?? join(workspace, 'sessions.db')
   const start = async (): Promise<{ log: EventLog; sessions: LocalSessions }> => {
@@ -48,7 +49,7 @@ export async function startSessions(
     const files = createWorkspaceFiles({ tools, permissions: createPermissions(permissions), env: process.env })
     const sessions = createSessions(
       { log, runTurn, files, agents, assertMay, discard, clock: systemClock, logger: silentLogger, node: { name: 'host', peerId } },
-      { defaultWorkspace: workspace, cancelGraceMs },
+      { defaultWorkspace: workspace, cancelGraceMs, limits },
     )
     await sessions.start()
     return { log, sessions }

@@ -1,6 +1,7 @@
 import { AppError } from '@qmtcode/protocol'
 import type { DurableEvent, DurableEventInit } from '@qmtcode/protocol'
 import type { QueuedPrompt } from '../log/types.ts'
+import type { Accounts, Payment } from './accounts.ts'
 import type { HotSession } from './hot-sessions.ts'
 import type { TurnHost } from './turn-types.ts'
 import { guestOf } from './types.ts'
@@ -8,23 +9,32 @@ import type { SessionsComponents } from './types.ts'
 
 const PAGE = 500
 
-/** Writes, then tells the followers; `onStored` runs between the two. */
-export type Append = (session: HotSession, events: readonly DurableEventInit[], onStored?: () => void) => Promise<DurableEvent[]>
+/** Writes on the account of an author, then tells the followers; `onStored` runs between the two. */
+export type Append = (session: HotSession, events: readonly DurableEventInit[], options: AppendOptions) => Promise<DurableEvent[]>
+
+interface AppendOptions extends Omit<Payment, 'session'> {
+  onStored?(): void
+}
 
 /** What a turn of `session` writes to, and what it starts from. */
 export function createTurnHost(
-  { append, components, graceMs }: { append: Append; components: SessionsComponents; graceMs: number },
+  { append, accounts, components, graceMs }: { append: Append; accounts: Accounts; components: SessionsComponents; graceMs: number },
   session: HotSession,
   prompt: QueuedPrompt,
 ): TurnHost {
   const { clock, runTurn, node, log } = components
+  const { author } = prompt
   return {
     sessionId: session.id,
     prompt,
     runTurn,
-    append: (events) => append(session, events),
+    start: (event) => append(session, [event], { author, use: 'end' }), // whether there is room for the turn is asked in `load`
+    append: (events) => append(session, events, { author, use: 'turn' }),
     publish: (event) => session.feed.publish({ ...event, sessionId: session.id, at: clock.now() }),
-    load: (seq) => loadTurn(components, session, seq),
+    load: async (seq) => {
+      accounts.assertContext(author, session)
+      return await loadTurn(components, session, seq)
+    },
     assertMay: async (author, use) => {
       const row = components.assertMay && (await log.session(session.id))
       if (row) await components.assertMay?.(author, use, row)
@@ -35,7 +45,7 @@ export function createTurnHost(
         session.isHeld ||= stopReason === 'interrupted'
       }
       try {
-        await append(session, events, onEnd)
+        await append(session, events, { author, use: 'end', onStored: onEnd })
       } catch (error) {
         onEnd()
         session.debt.push(...events)

@@ -14,6 +14,8 @@ export interface TurnHost {
   sessionId: SessionId
   prompt: QueuedPrompt
   runTurn: RunTurn
+  /** Writes `turn.started`. */
+  start(event: DurableEventInit): Promise<DurableEvent[]>
   append(events: readonly DurableEventInit[]): Promise<DurableEvent[]>
   publish: TurnContext['publish']
   /** What RunTurn is given: with the events up to `seq`, the turn's start. */

@@ -1,6 +1,7 @@
 import type { AgentModels, AgentSpec, Author, Clock, Logger, PeerId, PromptId, SessionId, Sessions } from '@qmtcode/protocol'
 import type { EventLog, SessionRow } from '../log/types.ts'
 import type { RunTurn } from '../turn/types.ts'
+import type { AccountLimits } from './accounts.ts'
 import type { QuestionKind } from './open-questions.ts'
 import type { WorkspaceFiles } from './workspace-files.ts'
 
@@ -72,6 +73,8 @@ export interface SessionsOptions {
   defaultWorkspace: string
   /** How long a cancelled turn may take to end by itself before it is cut. Default: 10 s. */
   cancelGraceMs?: number
+  /** Default: LIMITS. */
+  limits?: Partial<AccountLimits>
 }
 
 /** How an author is named to people: `user@node`, or the node. */

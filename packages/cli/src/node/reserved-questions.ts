@@ -35,14 +35,15 @@ export function watchReservedQuestions(log: EventLog): ReservedQuestions {
   return {
     log: {
       ...log,
-      append: async (id, events) => {
-        const stored = await log.append(id, events)
+      append: async (id, events, charge) => {
+        const stored = await log.append(id, events, charge)
         if (events.some(({ type }) => type.startsWith('permission.'))) observe(id, events)
         return stored
       },
       remove: async (id) => {
-        await log.remove(id)
+        const freed = await log.remove(id)
         forget(id)
+        return freed
       },
     },
     begin: async () => {

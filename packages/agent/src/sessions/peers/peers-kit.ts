@@ -1,6 +1,7 @@
 import { newPromptId, systemClock } from '@qmtcode/protocol'
 import type { PeerId, PromptReceipt, Role, SessionId, Sessions } from '@qmtcode/protocol'
 import type { RunTurn } from '../../turn/types.ts'
+import type { SessionsOptions } from '../types.ts'
 import { startSessions } from '../sessions-kit.ts'
 import type { SessionsKit } from '../sessions-kit.ts'
 import { createPeerBounds } from './bounds.ts'
@@ -28,7 +29,7 @@ export interface PeersKit extends AsyncDisposable {
 
 export async function startPeersKit(
   runTurn: RunTurn = async () => ({ stopReason: 'completed', usage: none }),
-  limits: Parameters<typeof createPeerBounds>[1] = { peerPromptsAMinute: 1_000 },
+  limits: Parameters<typeof createPeerBounds>[1] & SessionsOptions['limits'] = { peerPromptsAMinute: 1_000 },
 ): Promise<PeersKit> {
   const roles = new Map<PeerId, Role | undefined>()
   const roleOf = (peerId: PeerId): Role | undefined => (roles.has(peerId) ? roles.get(peerId) : 'client')
@@ -39,6 +40,7 @@ export async function startPeersKit(
   const shared: SharedSessions = { agents: ['coder'], workspaces: [], models: ['*'], sessions: 'shared' }
   const node = { name: 'host', peerId: HOST }
   const kit: SessionsKit = await startSessions(runTurn, {
+    limits,
     peerId: HOST,
     assertMay: async (...asked) =>
       await createTurnJudge(

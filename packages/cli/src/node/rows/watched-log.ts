@@ -10,8 +10,8 @@ export function watchedLog(log: EventLog, onWrite: (id: SessionId) => void): Eve
   }
   return {
     ...log,
-    create: (session, created) => told(session.id, log.create(session, created)),
-    append: (id, events) => told(id, log.append(id, events)),
+    create: (session, ...args) => told(session.id, log.create(session, ...args)),
+    append: (id, ...args) => told(id, log.append(id, ...args)),
     remove: (id) => told(id, log.remove(id)),
   }
 }
