@@ -2,7 +2,7 @@
 // Parses on every Node since 14.8, so that an old one gets a sentence instead of a syntax error.
 import module from 'node:module'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 24) {
@@ -29,7 +29,8 @@ await main(process.argv.slice(2))
 
 /** Undefined for a user without a home: an id without an account, and without $HOME. */
 function cacheDirectory() {
-  if (process.env.XDG_CACHE_HOME) return process.env.XDG_CACHE_HOME
+  const { XDG_CACHE_HOME: given } = process.env
+  if (given !== undefined && isAbsolute(given)) return given // else it would be code of the directory that this starts in
   try {
     return join(homedir(), '.cache')
   } catch {

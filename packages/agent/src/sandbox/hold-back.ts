@@ -13,15 +13,17 @@ export interface HeldBackOptions {
   /** What was there when the command started, which it could not write. */
   before: readonly FoundObeyed[]
   home?: string
+  /** `PATH`. */
+  path?: string
 }
 
 /**
  * Renames what a command of a peer left in the workspace and other programs would run or obey, so that none does. Returns a line for
  * each, for the model and the person.
  */
-export async function holdBackNew(root: string, { before, home }: HeldBackOptions): Promise<string[]> {
+export async function holdBackNew(root: string, { before, home, path }: HeldBackOptions): Promise<string[]> {
   const known = new Map(before.map(({ path, identity }) => [path, identity]))
-  const { found, isWhole } = await scanObeyed(root, { ...(home !== undefined && { home }), opensClosed: true })
+  const { found, isWhole } = await scanObeyed(root, { home, path, opensClosed: true })
   const added = found.filter(({ path, identity }) => known.get(path) !== identity)
   const lines: string[] = []
   // The innermost first: a name above it still leads there.

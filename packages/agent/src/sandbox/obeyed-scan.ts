@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs'
-import { chmod, lstat, opendir, stat } from 'node:fs/promises'
+import { chmod, lstat, opendir, realpath, stat } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, delimiter, dirname, isAbsolute, join, relative } from 'node:path'
 import { pathsNamedByGit } from '../permissions/git-settings.ts'
 import { obeyedName } from '../permissions/obeyed-files.ts'
 import type { Obeyed } from '../permissions/obeyed-files.ts'
@@ -26,6 +26,8 @@ export interface ObeyedScan {
 
 export interface ObeyedScanOptions {
   home?: string
+  /** `PATH`: of its directories in the workspace, each file is a program. */
+  path?: string
   /** Also look into directories that cannot be read: a command of a peer may have closed them. They are opened for it. */
   opensClosed?: boolean
   /** Directories of the list that hold further names of it. Default: none, as a directory stands for all in it. */
@@ -70,7 +72,8 @@ export async function scanObeyed(root: string, options: ObeyedScanOptions = {}):
   }
   const repositories = found.filter(({ path }) => basename(path) === '.git').map(({ path }) => dirname(path))
   const named = await namedByGit(root, [...new Set([root, ...repositories])].slice(0, MAX_REPOSITORIES), options.home)
-  return { found: [...found, ...named], isWhole: reader.hasRoom() && level.length === 0 }
+  const programs = await programsIn(root, options.path)
+  return { found: [...found, ...named, ...programs], isWhole: reader.hasRoom() && level.length === 0 }
 }
 
 function createReader({ opensClosed = false, maxEntries = MAX_ENTRIES }: ObeyedScanOptions) {
@@ -108,6 +111,13 @@ async function identityOf(path: string): Promise<string> {
   const own = await lstat(path).catch(() => undefined)
   const target = own?.isSymbolicLink() === true ? await stat(path).catch(() => undefined) : own
   return JSON.stringify([own?.dev, own?.ino, target?.dev, target?.ino])
+}
+
+async function programsIn(root: string, path = ''): Promise<FoundObeyed[]> {
+  const directories = path.split(delimiter).filter((directory) => isAbsolute(directory))
+  const real = await Promise.all(directories.map(async (directory) => await realpath(directory).catch(() => undefined)))
+  const inside = [...new Set(real)].filter((at) => at !== undefined && at !== root && isWithin(root, at))
+  return await Promise.all(inside.map(async (at = '') => ({ by: 'a shell', runs: true, path: at, identity: await identityOf(at) })))
 }
 
 /** What the settings of git name: hooks, filters, included settings, whatever they are called. */

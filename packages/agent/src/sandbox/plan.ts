@@ -2,7 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { obeyedName } from '../permissions/obeyed-files.ts'
 import { isInRepository } from '../permissions/obeyed-places.ts'
-import { isWithin } from '../tools/real-path.ts'
+import { isWithin, leadsThrough } from '../tools/real-path.ts'
 import { scanObeyed } from './obeyed-scan.ts'
 import type { FoundObeyed } from './obeyed-scan.ts'
 import { isCopy } from '../tools/workspace.ts'
@@ -73,17 +73,20 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
   const closed = topmost([...(await withCopies(await allReal(options.closed))), ...(await allReal(SYSTEM_CLOSED))])
   if (closed.some((path) => isWithin(path, root))) return 'the workspace lies among the files of qmtcode'
   const { forGuest } = place
-  const obeyed = forGuest ? await obeyedIn(root, options.env['HOME']) : []
+  const obeyed = forGuest ? await obeyedIn(root, options.env) : []
   if (typeof obeyed === 'string') return obeyed
   const fixed = await fixedOf(root, obeyed)
   if (fixed.length > MAX_FIXED) return `the workspace has more than ${MAX_FIXED} files that other programs run or obey`
-  const writable = [root, ...(forGuest ? [] : await allReal(options.writable))]
+  const writable = [root, ...(forGuest ? [] : await allReal(await thoseNotBy([root], options.writable)))]
   const hidden = await allReal([...PRIVATE, ...homes, options.temporary, ...(forGuest ? await othersOfRoot() : [])])
   const empty = hidden.filter((path) => path !== '/' && !isWithin(root, path)).toSorted((one, other) => one.length - other.length)
   const isDirectory = await Promise.all(closed.map(async (path) => (await stat(path)).isDirectory()))
   return {
     empty,
-    readable: [...(await programs(options, empty)), ...(forGuest ? [] : await allReal(options.readable))],
+    readable: [
+      ...(await programs(options, { writable, empty })),
+      ...(forGuest ? [] : await allReal(await thoseNotBy(writable, options.readable))),
+    ],
     writable,
     held: closed.flatMap((path) => between(writable, path)),
     closedDirectories: closed.filter((_, at) => isDirectory[at]),
@@ -104,7 +107,10 @@ async function othersOfRoot(): Promise<string[]> {
 }
 
 /** What programs of the person need of the directories that look empty. */
-async function programs({ env, homes }: PlanOptions, empty: readonly string[]): Promise<string[]> {
+async function programs(
+  { env, homes }: PlanOptions,
+  { writable, empty }: { writable: readonly string[]; empty: readonly string[] },
+): Promise<string[]> {
   const path = (env['PATH'] ?? '').split(':').filter(isAbsolute)
   const beside = path.filter((directory) => basename(directory) === 'bin')
   const wanted = [
@@ -115,9 +121,17 @@ async function programs({ env, homes }: PlanOptions, empty: readonly string[]): 
     ...SYSTEM_READABLE,
   ]
   // One that holds an empty directory would show all that is to be hidden.
-  return (await allReal(wanted)).filter(
+  return (await allReal(await thoseNotBy(writable, wanted))).filter(
     (real) => empty.some((hidden) => isWithin(hidden, real)) && !empty.some((hidden) => isWithin(real, hidden)),
   )
+}
+
+/** Those that no link leads to which commands can set: the next one would see what it leads to. */
+async function thoseNotBy(writable: readonly string[], paths: readonly string[]): Promise<string[]> {
+  const isBy = await Promise.all(
+    paths.map(async (path) => (await Promise.all(writable.map(async (at) => await leadsThrough(at, path)))).includes(true)),
+  )
+  return paths.filter((_, at) => isBy[at] === false)
 }
 
 function between(writable: readonly string[], closed: string): string[] {
@@ -144,11 +158,11 @@ const topmost = (paths: readonly string[]): string[] =>
   paths.filter((path) => !paths.some((other) => other !== path && isWithin(other, path)))
 
 /** What a command of a peer must not change there, or why nothing there may be changed. */
-async function obeyedIn(root: string, home: string | undefined): Promise<FoundObeyed[] | string> {
+async function obeyedIn(root: string, { HOME: home, PATH: path }: PlanOptions['env']): Promise<FoundObeyed[] | string> {
   const around = obeyedName(root)
   if (around) return `the workspace lies where ${around.by} ${around.runs ? 'runs' : 'obeys'} what is written`
   if (await isInRepository(join(root, 'file'))) return 'the workspace lies inside a repository of git, where git runs what is written'
-  const { found, isWhole } = await scanObeyed(root, { ...(home !== undefined && { home }) })
+  const { found, isWhole } = await scanObeyed(root, { home, path })
   return isWhole ? found : 'the workspace has more files than can be looked at before each command'
 }
 

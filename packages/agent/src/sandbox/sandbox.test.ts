@@ -160,6 +160,36 @@ test('copies of a closed file are closed with it', { skip }, async () => {
   assert.doesNotMatch((await kit.call('shell', { command: 'cat * .*' })).output, /SECRET/)
 })
 
+/** Where a variable names a place in the workspace; `link`: in the workspace, and leads to what is hidden. */
+const NAMED_INSIDE: Record<string, { env: (root: string) => Record<string, string>; link: string }> = {
+  'a directory of PATH': { env: (root) => ({ PATH: join(root, 'bin') }), link: 'bin' },
+  'the libraries beside one': { env: (root) => ({ PATH: join(root, '.venv/bin') }), link: '.venv/lib' },
+  'a virtual environment': { env: (root) => ({ VIRTUAL_ENV: join(root, '.venv') }), link: '.venv' },
+  'a link outside that leads inside': { env: (root) => ({ PATH: join(root, '../outside') }), link: 'bin' },
+}
+for (const [what, { env, link }] of Object.entries(NAMED_INSIDE)) {
+  test(`what a command sees is not decided inside the workspace: ${what}`, { skip }, async () => {
+    for (const forGuest of [false, true]) {
+      await using kit = await createConfinedKit({ forGuest })
+      const { root } = kit.workspace
+      await mkdir(join(kit.base, 'hidden'))
+      await writeFile(join(kit.base, 'hidden', 'x'), 'SECRET')
+      await symlink(join(root, 'bin'), join(kit.base, 'outside'))
+      await mkdir(join(root, link, '..'), { recursive: true })
+      await symlink(join(kit.base, 'hidden'), join(root, link))
+      const sandbox = createSandbox(
+        { env: { HOME: kit.base, ...env(root) } },
+        { closed: [], readable: [join(root, link)], writable: [join(root, link)] },
+      )
+      const confinement = await sandbox.confine({ ...kit.workspace, forGuest })
+      assert.equal(confinement.kind, 'sandbox')
+      Object.assign(kit.workspace, { confinement })
+      const { output } = await kit.call('shell', { command: `cat ${link}/x; cat ${join(kit.base, 'hidden', 'x')}` })
+      assert.doesNotMatch(output, /SECRET/)
+    }
+  })
+}
+
 const GUEST_FORBIDDEN: Record<string, string> = {
   'data of this machine': 'ls /var/lib || ls /var/log',
   'what only root reads': 'cat /etc/shadow /etc/gshadow /etc/ssh/* | grep .',

@@ -54,7 +54,7 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
         const leave = await guests.enter(place.root, signal)
         try {
           const { obeyed, ...wrapped } = await wrap(command)
-          const options = { before: obeyed, ...(env['HOME'] !== undefined && { home: env['HOME'] }) }
+          const options = { before: obeyed, home: env['HOME'], path: env['PATH'] }
           return { ...wrapped, settle: async () => await holdBackNew(place.root, options).finally(leave) }
         } catch (error) {
           leave()

@@ -1,4 +1,6 @@
+import { realpath } from 'node:fs/promises'
 import { delimiter, isAbsolute } from 'node:path'
+import { isWithin } from './real-path.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -24,6 +26,26 @@ export function toolEnvironment(env: Environment): Record<string, string> {
   if (passed['PATH'] !== undefined) passed['PATH'] = joinPath(passed['PATH'].split(delimiter).filter(isAbsolute))
   // Nobody is there to page, or to type a password.
   return { ...passed, PAGER: 'cat', GIT_PAGER: 'cat', GIT_TERMINAL_PROMPT: '0', [TOOL_VARIABLE]: '1' }
+}
+
+/** What npm and its like put before `PATH` for the directory that they were started in, and for those above it. */
+const BY_NPM = /[/\\]node_modules[/\\]\.bin[/\\]?$/
+
+/**
+ * The same for a command in a workspace: without programs that the workspace brings, and that nobody put in `PATH` by hand, as `npx qmtcode`
+ * does. A virtual environment that the person activated stays.
+ */
+export async function commandEnvironment(env: Environment, root: string): Promise<Record<string, string>> {
+  const passed = toolEnvironment(env)
+  const entries = passed['PATH']?.split(delimiter) ?? []
+  const isBrought = await Promise.all(
+    entries.map(async (entry) => {
+      const end = entry.search(BY_NPM)
+      const owner = end <= 0 ? undefined : await realpath(entry.slice(0, end)).catch(() => undefined)
+      return owner !== undefined && (isWithin(root, owner) || isWithin(owner, root))
+    }),
+  )
+  return { ...passed, PATH: joinPath(entries.filter((_, at) => isBrought[at] === false)) }
 }
 
 /** A `PATH` of these entries. Never an empty one, which means the directory that a program is in. */

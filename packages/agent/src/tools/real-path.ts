@@ -1,5 +1,5 @@
 import { lstat, readlink, realpath } from 'node:fs/promises'
-import { dirname, isAbsolute, join, sep } from 'node:path'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { AppError } from '@qmtcode/protocol'
 
 /** Whether `path` is `directory` or below it; both absolute and normal. */
@@ -9,6 +9,18 @@ export function isWithin(directory: string, path: string): boolean {
 }
 
 const MAX_LINKS = 40 // as the kernel
+
+/** Whether a path lies in `directory`, or a link in there is on its way: who writes there decides where it leads. */
+export async function leadsThrough(directory: string, path: string, links = 0): Promise<boolean> {
+  if (isWithin(directory, path)) return true
+  const parent = dirname(path)
+  if (parent === path) return false
+  if (links > MAX_LINKS || (await leadsThrough(directory, parent, links))) return true
+  const here = join(await realpath(parent).catch(() => parent), path.slice(parent.length).replace(sep, ''))
+  if (isWithin(directory, here)) return true
+  const target = await readlink(here).catch(() => undefined)
+  return target !== undefined && (await leadsThrough(directory, resolve(dirname(here), target), links + 1))
+}
 
 /** `realpath` for a path whose end may not exist: a dangling link counts as where it points, so that nothing is created through it unseen. */
 export async function followAll(path: string, links = 0): Promise<string> {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { CommandLine } from '../sandbox/types.ts'
 import type { Environment } from './environment.ts'
-import { toolEnvironment } from './environment.ts'
+import { commandEnvironment } from './environment.ts'
 import { createBoundedOutput } from './output.ts'
 import type { BoundedOutput } from './output.ts'
 import { spawnGuarded } from './orphan-guard.ts'
@@ -42,7 +42,8 @@ export function createShellTool(env: Environment): Tool {
     execute: async ({ command, timeout_seconds = DEFAULT_TIMEOUT_S }, context) => {
       const [file = '', ...args] = context.words ?? [shell, '-c', inOrder(command)]
       const timeoutMs = Math.min(timeout_seconds, MAX_TIMEOUT_S) * 1_000
-      return await runConfined({ file, args, env: toolEnvironment(env) }, context, async (confined) => {
+      const own = await commandEnvironment(env, context.workspace.root)
+      return await runConfined({ file, args, env: own }, context, async (confined) => {
         using group = spawnGuarded(confined.file, confined.args, { cwd: context.workspace.root, env: confined.env })
         return await runCommand(group.child, timeoutMs, context)
       })

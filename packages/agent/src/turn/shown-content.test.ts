@@ -119,6 +119,7 @@ for (const [rule, written] of Object.entries(RULES)) {
   test(`a rule is about what happens: ${rule} keeps it out of the instructions, also through a link of their name`, async () => {
     await using kit = await kitWith([written], says('ok'))
     await symlink(FILE, join(kit.workspace, 'AGENTS.md'))
+    await kit.trust()
     await kit.run('go')
     assert.doesNotMatch(sentTo(kit), new RegExp(SECRET))
   })
@@ -128,6 +129,7 @@ test('instructions that may not be read are left out', async () => {
   for (const action of ['deny', 'ask'] as const) {
     await using kit = await kitWith([{ tool: 'read', match: 'AGENTS.md', action }], says('ok'))
     await writeFile(join(kit.workspace, 'AGENTS.md'), SECRET)
+    await kit.trust()
     await kit.run('go')
     assert.doesNotMatch(sentTo(kit), new RegExp(SECRET))
   }

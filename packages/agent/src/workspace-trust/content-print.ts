@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { commandsOfGit, gitDirectoriesOf } from '../permissions/git-settings.ts'
+import { isWithin } from '../tools/real-path.ts'
 import { printOf } from './print.ts'
 
 /** Of what version control keeps, only this decides what runs: the rest changes all the time. */
@@ -18,24 +19,30 @@ const SETTINGS: Record<string, readonly string[]> = {
 const STATE: Record<string, readonly string[]> = { '.idea': ['workspace.xml', 'shelf'], '.claude': ['worktrees'] }
 const HISTORY = /^\.aider\.(?:chat\.history\.md|input\.history|tags\.cache.*)$/i
 
-/** Of what there is to run or obey. Undefined: as it is, nothing. */
-export async function contentPrint({ path, isRepository }: { path: string; isRepository?: boolean }): Promise<string | undefined> {
+export interface Content {
+  path: string
+  isRepository?: boolean
+}
+
+/** Of what there is to run or obey. Undefined: as it is, nothing. `root`: of the workspace. */
+export async function contentPrint(root: string, { path, isRepository }: Content): Promise<string | undefined> {
   const name = basename(path)
-  if (isRepository === true) return await gitPrint([path])
-  if (name.toLowerCase() === '.git') return await gitPrint(await gitDirectoriesOf(path))
+  const within = isWithin(root, path) ? root : dirname(path)
+  if (isRepository === true) return await gitPrint([path], within)
+  if (name.toLowerCase() === '.git') return await gitPrint(await gitDirectoriesOf(path), within)
   if (HISTORY.test(name)) return undefined
   const settings = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined
-  if (!settings) return await printOf([path], { without: Object.hasOwn(STATE, name) ? STATE[name] : [] })
+  if (!settings) return await printOf([path], { within, without: Object.hasOwn(STATE, name) ? STATE[name] : [] })
   const files = await thoseThere(settings.map((at) => join(path, at)))
-  return files.length === 0 ? undefined : await printOf(files)
+  return files.length === 0 ? undefined : await printOf(files, { within })
 }
 
 /** Commands in its settings, and hooks: not those that git itself puts there. */
-async function gitPrint(directories: readonly string[]): Promise<string | undefined> {
+async function gitPrint(directories: readonly string[], within: string): Promise<string | undefined> {
   const commands = await commandsOfGit(directories)
   const hooks = await Promise.all(directories.map(async (at) => await hooksIn(join(at, 'hooks'))))
   const files = hooks.flat()
-  return commands.length === 0 && files.length === 0 ? undefined : await printOf(files, { text: JSON.stringify(commands) })
+  return commands.length === 0 && files.length === 0 ? undefined : await printOf(files, { within, text: JSON.stringify(commands) })
 }
 
 async function hooksIn(directory: string): Promise<string[]> {

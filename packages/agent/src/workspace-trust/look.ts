@@ -26,11 +26,10 @@ export const concerns = ({ by, runs }: Obeyed): boolean => runs || by === 'an ag
  */
 export async function lookAt(root: string, { home, qmtHome }: LookOptions): Promise<BroughtFile[]> {
   if (home !== undefined && isWithin(root, home)) return []
-  const given = home === undefined ? {} : { home }
-  const { found, isWhole } = await scanObeyed(root, { ...given, looksInto: (obeyed) => !concerns(obeyed) })
+  const { found, isWhole } = await scanObeyed(root, { home, looksInto: (obeyed) => !concerns(obeyed) })
   const brought: BroughtFile[] = isWhole ? [] : [UNREAD]
   for (const one of [...found, ...(await above(root, home))]) {
-    const print = concerns(one) && !isWithin(one.path, qmtHome) ? await contentPrint(one) : undefined
+    const print = concerns(one) && !isWithin(one.path, qmtHome) ? await contentPrint(root, one) : undefined
     if (print !== undefined) brought.push({ path: relative(root, one.path) || '.', by: one.by, runs: one.runs, print })
   }
   return brought.toSorted((one, other) => (one.path < other.path ? -1 : 1))

@@ -193,6 +193,18 @@ test('work of version control and editors changes nothing that was decided', asy
   await kit.trust.assertTrusted(kit.root)
 })
 
+test('what a link leads to elsewhere is not brought, and not read: a device, or a file that never ends', async () => {
+  await using kit = await createKit()
+  await mkdir(join(kit.root, '.claude'))
+  for (const [name, target] of Object.entries({ zero: '/dev/zero', log: '/proc/kmsg', home: '../../x' })) {
+    await symlink(target, join(kit.root, '.claude', name))
+  }
+  await symlink('/dev/random', join(kit.root, '.envrc'))
+  await kit.decide('trust')
+  await kit.write('../x', 'another')
+  await kit.trust.assertTrusted(kit.root)
+})
+
 test('a workspace that holds the home directory is the person’s own', async () => {
   await using kit = await createKit()
   await kit.write('../.claude/settings.json')

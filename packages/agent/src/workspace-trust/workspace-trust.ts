@@ -37,7 +37,7 @@ export function createWorkspaceTrust(options: WorkspaceTrustOptions): WorkspaceT
     },
     isTrusted: async (root, name) => {
       if (home !== undefined && isWithin(root, home)) return true
-      const print = await contentPrint({ path: join(root, name) })
+      const print = await contentPrint(root, { path: join(root, name) })
       const known = await trusted.of(root)
       return Array.from(known).some(([path, one]) => path.toLowerCase() === name.toLowerCase() && one === print)
     },
@@ -53,9 +53,9 @@ export function createWorkspaceTrust(options: WorkspaceTrustOptions): WorkspaceT
       const path = place === 'workspace' ? listedPart(shown) : undefined
       if (path === undefined) return async () => {}
       const known = (await trusted.of(root)).get(path)
-      const wasOurs = !(await isThere(join(root, path))) || (await contentPrint({ path: join(root, path) })) === known
+      const wasOurs = !(await isThere(join(root, path))) || (await contentPrint(root, { path: join(root, path) })) === known
       return async () => {
-        const print = await contentPrint({ path: join(root, path) })
+        const print = await contentPrint(root, { path: join(root, path) })
         if (wasOurs && print !== undefined) await trusted.add(root, new Map([[path, print]]))
       }
     },
