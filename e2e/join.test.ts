@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import process from 'node:process'
 import { test } from 'node:test'
 import type { PeerInfo } from '@qmtcode/protocol'
 import { eventually } from '@qmtcode/testing'
@@ -16,6 +17,8 @@ listen = "/ip4/127.0.0.1/tcp/0"
 discovery = "none"
 node_name = "${name}"
 ${more}`
+
+const noProc = process.platform === 'linux' ? false : 'needs /proc'
 
 interface Started {
   machine: Machine
@@ -64,6 +67,59 @@ test('two commands: an invite here, a join there, and the other machine is an ad
   const [listed] = JSON.parse(ok(await a.run(['invites', '--json'])).stdout) as { usesLeft: number; state: string }[]
   assert.deepEqual([listed?.usesLeft, listed?.state], [0, 'used'])
   assert.ok(!(await readFile(join(a.home, 'qmtcode.log'), 'utf8')).includes(made.url))
+})
+
+test('an invite is not in the list of processes, by whichever door it comes', { skip: noProc }, async () => {
+  await using a = await createMachine()
+  const host = await startNode(a, 'host')
+  const { url } = await invite(host, '--uses', '4')
+  const file = join(a.workspace, 'invite.txt')
+  await writeFile(file, `for you:\n${url.slice(0, 90)}\n${url.slice(90)}\n`)
+  const doors: { args: string[]; stdin?: string; isArgument?: boolean }[] = [
+    { args: ['join', '-', '--yes'], stdin: url },
+    { args: ['join', '--file', file, '--yes'] },
+    { args: ['--headless', '--mesh', `--mesh-join=${file}`] },
+    { args: ['--headless', '--mesh', `--mesh-join=${url}`], isArgument: true },
+  ]
+  for (const { args, stdin, isArgument = false } of doors) {
+    await using guest = await createMachine()
+    await guest.writeConfig(CONFIG('guest'))
+    const started = guest.start(args, { stdin })
+    const isSeen = async (): Promise<boolean> => (await readFile(`/proc/${started.process.pid}/cmdline`, 'utf8')).includes(url.slice(-80))
+    if (isArgument) await eventually('its place is taken', async () => !(await isSeen()))
+    else assert.equal(await isSeen(), false)
+    await eventually('joined', async () =>
+      (await readFile(join(guest.home, 'known_peers.json'), 'utf8').catch(() => '')).includes(host.peerId),
+    )
+    if (args[0] === 'join') ok(await started.ended)
+  }
+})
+
+test('join asks at a terminal, after it has said who will be admin here', { skip: noTerminal }, async () => {
+  await using a = await createMachine()
+  await using c = await createMachine()
+  const host = await startNode(a, 'host')
+  const { url } = await invite(host)
+  await using no = openTerminal(c, ['join'])
+  await no.shows(/paste the invite:/)
+  no.type(`${url}\r`)
+  await no.shows(new RegExp(`admins here will be: its root\\s+${host.peerId}[^]*join it\\?`))
+  no.type('n\r')
+  assert.equal(await no.ended(), 130)
+  assert.equal(
+    await readFile(join(c.home, 'known_peers.json'), 'utf8').then(
+      (text) => text.includes(host.peerId),
+      () => false,
+    ),
+    false,
+  )
+  await using yes = openTerminal(c, ['join'])
+  await yes.shows(/paste the invite:/)
+  yes.type(`${url}\r`)
+  await yes.shows(/join it\?/)
+  yes.type('y\r')
+  await yes.shows(/joined the mesh of host/)
+  assert.equal(await yes.ended(), 0)
 })
 
 test('on a terminal an invite is shown as a QR code too, unless it is not wanted', { skip: noTerminal }, async () => {

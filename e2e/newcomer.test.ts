@@ -22,7 +22,7 @@ test('a newcomer gets from an invite to an answer of the other machine by what t
   const node = host.start(['--headless'])
   await node.line(/listening: \S+/)
   const invited = ok(await host.run(['invite', '--yes', '--no-qr']))
-  assert.match(invited.stderr, /over there: qmtcode join URL/)
+  assert.match(invited.stderr, /over there: qmtcode join, then paste it/)
   const joined = ok(await guest.run(['join', invited.stdout.trim(), '--yes']))
   assert.match(joined.stdout, /from now on prompts of this machine may leave it to host; to stop that: qmtcode peers use host --off/)
 

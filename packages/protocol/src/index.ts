@@ -96,9 +96,23 @@ export {
   trustStateSchema,
 } from './peers.ts'
 export type { InviteInfo, InviteInit, JoinOptions, Joined, NewInvite } from './peers.ts'
-export type { KnownPeer, Load, MeshEvent, MeshStatus, NatKind, PeerInfo, Peers, ResolvedPeer, Role, Trust, TrustState } from './peers.ts'
+export type {
+  InviteTerms,
+  KnownPeer,
+  Load,
+  MeshEvent,
+  MeshStatus,
+  NatKind,
+  PeerInfo,
+  Peers,
+  ResolvedPeer,
+  Role,
+  Trust,
+  TrustState,
+} from './peers.ts'
 export { RIGHTS, expandRights, rightSchema } from './rights.ts'
 export type { Right } from './rights.ts'
+export { INVITE_PREFIX, inviteIn, isWholeInvite } from './invite-text.ts'
 export { didYouMean, nearest } from './nearest.ts'
 export { nodeNameSchema } from './node-name.ts'
 export { routeTargetSchema, routesContract, routingPolicySchema } from './routing.ts'

@@ -224,6 +224,16 @@ const joinedSchema = z.object({
 })
 export interface Joined extends z.infer<typeof joinedSchema> {}
 
+const inviteTermsSchema = z.object({
+  /** The mesh that it leads into, by its root. */
+  root: peerIdSchema,
+  inviter: peerIdSchema,
+  /** What this node becomes there. */
+  role: roleSchema,
+  expiresAt: statedDate(),
+})
+export interface InviteTerms extends z.infer<typeof inviteTermsSchema> {}
+
 export interface JoinOptions {
   /** What to call the inviter here. */
   name?: string
@@ -259,11 +269,13 @@ export interface Trust {
   invites(): Promise<InviteInfo[]>
   /** Nobody joins by it any more; who did stays. Throws not_found. */
   revoke(inviteId: string): Promise<InviteInfo>
+  /** What an invite says, as its inviter signed it; nothing is dialled, and nothing changes. Throws bad_request (altered, cut off, none). */
+  readInvite(text: string): Promise<InviteTerms>
   /**
-   * Redeems an invite at its inviter. Throws bad_request (altered, malformed), conflict (used up, another key answers),
+   * Redeems an invite at its inviter; `text` may have it in pieces. Throws bad_request (altered, malformed), conflict (used up, another key answers),
    * forbidden (expired, revoked), not_found (not known there), peer_unreachable.
    */
-  join(url: string, options?: JoinOptions): Promise<Joined>
+  join(text: string, options?: JoinOptions): Promise<Joined>
 }
 
 const one = z.object({ peerId: peerIdSchema })
@@ -276,8 +288,10 @@ export const peersContract = defineContract('peers', 1, {
   offers: unary(one, z.array(modelOfferSchema).max(LIMITS.listItems)),
 })
 
+const MAX_INVITE_TEXT = 65_536
+
 const joinInputSchema = z.object({
-  url: z.string().max(8_192),
+  url: z.string().max(MAX_INVITE_TEXT),
   name: statedName(63).optional(),
   use: z.boolean().optional(),
   unlessMember: z.boolean().optional(),
@@ -294,5 +308,6 @@ export const trustContract = defineContract('trust', 1, {
   invite: unary(inviteInitSchema, newInviteSchema),
   invites: unary(z.object({}), z.array(inviteInfoSchema).max(LIMITS.listItems)),
   revoke: unary(z.object({ inviteId: z.string().max(80) }), inviteInfoSchema),
+  readInvite: unary(z.object({ text: z.string().max(MAX_INVITE_TEXT) }), inviteTermsSchema),
   join: unary(joinInputSchema, joinedSchema),
 })

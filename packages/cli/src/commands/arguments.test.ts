@@ -70,7 +70,10 @@ const meanings: [string, object, object?][] = [
   ['peers ban gpu', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: false }, json: false, yes: false }],
   ['peers ban gpu --mesh-wide', { command: 'peers change', change: { kind: 'ban', peer: 'gpu', mesh: true }, json: false, yes: false }],
   ['invites', { command: 'invites', json: false }],
-  ['join qmt://mesh/join/a.b --no-use --yes', { command: 'join', url: 'qmt://mesh/join/a.b', use: false, json: false, yes: true }],
+  ['join qmt://mesh/join/a.b --no-use --yes', { command: 'join', invite: 'qmt://mesh/join/a.b', use: false, json: false, yes: true }],
+  ['join', { command: 'join', use: true, json: false, yes: false }],
+  ['join - --yes', { command: 'join', invite: '-', use: true, json: false, yes: true }],
+  ['join --file invite.txt --json', { command: 'join', file: 'invite.txt', use: true, json: true, yes: false }],
   [
     'invite --role admin --ttl 30m --uses 3 --label gpu,big --no-qr',
     { command: 'invite', role: 'admin', ttlMs: 1_800_000, uses: 3, labels: ['gpu', 'big'], qr: false, json: false, yes: false },

@@ -37,7 +37,7 @@ export async function board(context: CommandContext, command: BoardCommand): Pro
 function boardOf({ board: notes }: NodeHandle): Board {
   if (notes) return notes
   throw new AppError('bad_request', 'the board is shared over the mesh, which is not enabled here', {
-    hint: 'join one: qmtcode join URL; or start with --mesh, or write [mesh] into the configuration',
+    hint: 'join one: qmtcode join; or start with --mesh, or write [mesh] into the configuration',
   })
 }
 

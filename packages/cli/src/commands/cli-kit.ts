@@ -150,6 +150,7 @@ function fakeTrust(changes: string[], known: KnownPeer[]): Trust {
       changes.push(`revoke ${id}`)
       return { ...INVITE, state: 'revoked' }
     },
+    readInvite: async () => ({ root: PEER_B, inviter: PEER_B, role: 'client', expiresAt: 86_400_000 }),
     join: async (url, { name, use } = {}) => {
       changes.push(`join ${url} ${name ?? ''} ${use ?? ''}`)
       return { root: PEER_B, inviter: PEER_B, name: 'gpu-server', role: 'client', expiresAt: 2_592_000_000, use: use ?? true }

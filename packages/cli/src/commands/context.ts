@@ -78,7 +78,7 @@ export function meshOf(node: NodeHandle, command?: string): { peers: Peers; trus
     const typed = command === undefined ? '' : `: qmtcode --mesh ${command}`
     const isBegunHere = node.others !== undefined
     const hint = isBegunHere
-      ? `join one: qmtcode join URL; or start with --mesh${typed}; for good: [mesh] enabled = true in the configuration`
+      ? `join one: qmtcode join; or start with --mesh${typed}; for good: [mesh] enabled = true in the configuration`
       : 'the qmtcode that runs here is no node of a mesh: stop it, and start it with --mesh'
     throw new AppError('bad_request', 'the mesh is not enabled here', { hint })
   }

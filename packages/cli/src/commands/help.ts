@@ -12,7 +12,7 @@ Examples:
   git diff | qmtcode run -                    the prompt from a pipe
   qmtcode team.toml run --agent gpu-coder --allow edit,shell "fix the failing test"
   qmtcode --headless --mesh                   share this machine's models
-  qmtcode invite --name laptop                let a machine in; over there: qmtcode join 'qmt://…'
+  qmtcode invite --name laptop                let a machine in; over there: qmtcode join, then paste
   qmtcode attach gpu-server --new             a session over there, with its files and tools
   qmtcode --mesh=/ip4/192.168.1.100/tcp/9000  chat, and dial that peer
   qmtcode models --json | jq -r '.[].id'

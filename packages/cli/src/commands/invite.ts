@@ -50,7 +50,9 @@ async function qrCode(text: string): Promise<string> {
 function tell({ err, errStyle, components }: CommandContext, made: NewInvite, isOurs: boolean): void {
   const uses = made.uses === 1 ? 'one machine' : `${made.uses} machines`
   err.line(
-    errStyle.dim(`for ${uses}, as ${made.role}, within ${span(made.expiresAt - components.clock.now())}; over there: qmtcode join URL`),
+    errStyle.dim(
+      `for ${uses}, as ${made.role}, within ${span(made.expiresAt - components.clock.now())}; over there: qmtcode join, then paste it`,
+    ),
   )
   err.line(errStyle.dim(`whoever has the URL may use it; to take it back: qmtcode invites revoke ${made.id}`))
   if (isOurs)

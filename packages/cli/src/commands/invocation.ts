@@ -89,7 +89,10 @@ export interface InviteOptions {
 }
 
 export interface JoinCommand {
-  url: string
+  /** `-`, or nothing: it comes from stdin, where a person pastes it at a terminal. */
+  invite?: string
+  /** A file that holds it. */
+  file?: string
   /** What to call the inviter here. */
   name?: string
   use: boolean

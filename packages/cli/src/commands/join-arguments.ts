@@ -16,10 +16,13 @@ export function addJoinCommands(program: Command, invoke: (invocation: Invocatio
   const revoke = personal(invites.command('revoke').description('nobody joins by it any more')).argument('<id>', 'inv_…')
   revoke.action((id: string) => invoke({ command: 'invites revoke', id, ...said(revoke) }))
   const join = personal(program.command('join').description('join a mesh by an invite'))
-    .argument('<url>', 'qmt://mesh/join/…, as qmtcode invite printed it')
+    .argument('[invite]', 'qmt://mesh/join/…, as qmtcode invite printed it; - or nothing: pasted here, or piped in')
+    .option('--file <path>', 'the invite is in this file')
     .option('--name <name>', 'what to call the inviter here')
     .option('--no-use', 'let no prompts go to the inviter')
-  join.action((url: string, values: { name?: string; use: boolean }) => invoke({ command: 'join', url, ...values, ...said(join) }))
+  join.action((invite: string | undefined, values: { file?: string; name?: string; use: boolean }) =>
+    invoke({ command: 'join', invite, ...values, ...said(join) }),
+  )
 }
 
 function addInvite(program: Command, invoke: (invocation: Invocation) => void): void {

@@ -179,7 +179,7 @@ test('commands of the mesh say so where there is none', async () => {
   }
   const others = { isUsed: () => false, untilUnused: async () => {} }
   const { stderr } = await cli(['nodes'], { node: { ...fakeNode({ mesh: false }), others } })
-  assert.match(stderr, /hint: join one: qmtcode join URL; or start with --mesh: qmtcode --mesh nodes;/)
+  assert.match(stderr, /hint: join one: qmtcode join; or start with --mesh: qmtcode --mesh nodes;/)
   assert.equal((await cli(['models'], { node: fakeNode({ mesh: false }) })).code, 0)
 })
 

@@ -129,7 +129,7 @@ function addRootOptions(program: Command): void {
     )
     .option('--mesh-listen <multiaddr>', 'listen there; repeatable', collectAddress, [])
     .option('--mesh-connect <multiaddr>', 'dial it; repeatable', collectAddress, [])
-    .option('--mesh-join <url>', 'join by this invite, if not done already (see: qmtcode invite)')
+    .option('--mesh-join <file>', 'join by the invite in this file (a path with a /), if not done already')
     .option('--headless', 'no chat: run the node until SIGINT or SIGTERM', false)
     .optionsGroup('Options for other programs:')
     .option('--acp', 'ACP on stdio, for editors; with --node NAME for the sessions of that node, --agent ID for new sessions')

@@ -20,10 +20,10 @@ export async function promptText(given: string | undefined, source: PromptSource
   if (given === undefined && stdin.isTTY === true) {
     throw new AppError('bad_request', 'run needs a prompt', { hint: 'qmtcode run "what to do", or pipe it in' })
   }
-  const piped = given === undefined ? await readAll(stdin, signal) : await readBeside(source)
+  const piped = given === undefined ? await readPrompt(stdin, signal) : await readBeside(source)
   const text = [given ?? '', piped].filter((part) => part.trim() !== '').join('\n\nFrom standard input:\n\n')
   if (text === '') throw new AppError('bad_request', 'the prompt is empty', { hint: 'qmtcode run "what to do", or pipe it in' })
-  if (Buffer.byteLength(text) > LIMITS.promptBytes) throw tooLarge()
+  if (Buffer.byteLength(text) > LIMITS.promptBytes) throw tooLarge(PROMPT)
   return text
 }
 
@@ -31,7 +31,7 @@ async function readBeside(source: PromptSource): Promise<string> {
   const { stdin, signal, notice } = source
   if (stdin.isTTY === true) return ''
   const says = await saysSomething(stdin, signal)
-  if (says) return await readAll(stdin, signal)
+  if (says) return await readPrompt(stdin, signal)
   stdin.destroy?.()
   notice(
     `standard input is open, and nothing came within ${FIRST_BYTE_MS / 1_000} s: it is not read (to wait for it, pipe it in without a prompt)`,
@@ -56,9 +56,16 @@ async function saysSomething(stdin: InputStream, signal: AbortSignal): Promise<b
   }
 }
 
-const tooLarge = (): AppError => new AppError('too_large', `the prompt has more than ${LIMITS.promptBytes} bytes`)
+interface TextBound {
+  maxBytes: number
+  what: string
+}
+const PROMPT: TextBound = { maxBytes: LIMITS.promptBytes, what: 'the prompt' }
+const tooLarge = ({ maxBytes, what }: TextBound): AppError => new AppError('too_large', `${what} has more than ${maxBytes} bytes`)
 
-async function readAll(stdin: InputStream, signal: AbortSignal): Promise<string> {
+const readPrompt = (stdin: InputStream, signal: AbortSignal): Promise<string> => readAll(stdin, { signal, ...PROMPT })
+
+export async function readAll(stdin: InputStream, { signal, ...bound }: { signal: AbortSignal } & TextBound): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   let size = 0
@@ -66,7 +73,7 @@ async function readAll(stdin: InputStream, signal: AbortSignal): Promise<string>
   signal.addEventListener('abort', () => stdin.destroy?.(), { once: true })
   for await (const chunk of stdin) {
     size += chunk.length
-    if (size > LIMITS.promptBytes) throw tooLarge()
+    if (size > bound.maxBytes) throw tooLarge(bound)
     text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

@@ -115,7 +115,7 @@ function peersCheck({ configured, connectedPeers }: SelfDiagnosis): Check[] {
   return [
     warning(AREA, 'peers', 'no peer is connected, and none is configured', [
       command('qmtcode invite'),
-      advice('and on the other machine: qmtcode join URL'),
+      advice('and on the other machine: qmtcode join, then paste the invite'),
     ]),
   ]
 }

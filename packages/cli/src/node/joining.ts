@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAppError, toAppError } from '@qmtcode/protocol'
 import type { Logger, Trust } from '@qmtcode/protocol'
+import { inviteFromFile } from './invite-file.ts'
 
+const IS_PATH = /^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/ // of anything else nothing is shown: it may be an invite with a fault
 const AGAIN_AFTER_MS = 5_000
 
 export interface JoiningComponents {
@@ -12,7 +14,7 @@ export interface JoiningComponents {
 }
 
 /**
- * Redeems the invite of the configuration, if this node is no member by it yet; the invite is told to nobody.
+ * Redeems the invite of the configuration (or in the file that it names), if this node is no member by it yet; the invite is told to nobody.
  * Resolves after the first try; goes on while the inviter cannot be reached.
  */
 export async function startJoining(components: JoiningComponents, invite: string): Promise<AsyncDisposable> {
@@ -37,7 +39,8 @@ async function goOn(components: JoiningComponents, invite: string, signal: Abort
 /** Whether there is nothing more to try. */
 async function tryOnce({ trust, logger, notice }: JoiningComponents, invite: string, signal: AbortSignal): Promise<boolean> {
   try {
-    const joined = await trust.join(invite, { signal, unlessMember: true })
+    const text = IS_PATH.test(invite) ? await inviteFromFile(invite) : invite
+    const joined = await trust.join(text, { signal, unlessMember: true })
     logger.info('member of a mesh', { root: joined.root, role: joined.role })
     return true
   } catch (error) {

@@ -4,7 +4,7 @@ import { isAppError, sessionsContract, trustContract } from '@qmtcode/protocol'
 import type { Sessions, Trust } from '@qmtcode/protocol'
 import { personsSessions, personsTrust } from './persons-trust.ts'
 
-const READS = new Set(['list', 'invites'])
+const READS = new Set(['list', 'invites', 'readInvite'])
 const PERSONS = new Set(['answer', 'share'])
 
 type Method = (...args: unknown[]) => Promise<unknown>

@@ -28,6 +28,7 @@ export function personsTrust(trust: Trust, isTool: IsTool): Trust {
   return {
     list: async () => await trust.list(),
     invites: async () => await trust.invites(),
+    readInvite: async (text) => await trust.readInvite(text),
     admit: byPerson(async (...args: Parameters<Trust['admit']>) => await trust.admit(...args)),
     setRole: byPerson(async (...args: Parameters<Trust['setRole']>) => await trust.setRole(...args)),
     use: byPerson(async (...args: Parameters<Trust['use']>) => await trust.use(...args)),

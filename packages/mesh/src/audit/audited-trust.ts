@@ -40,6 +40,7 @@ export function auditedTrust(port: Trust, { audit, trust }: { audit: Audit; trus
   return {
     list: () => port.list(),
     invites: () => port.invites(),
+    readInvite: (text) => port.readInvite(text),
     admit: (peerId, init) =>
       noted(
         change('admit', peerId),

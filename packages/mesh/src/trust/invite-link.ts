@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { AppError, peerIdSchema, roleSchema, statedDate } from '@qmtcode/protocol'
+import { AppError, INVITE_PREFIX, inviteIn, isWholeInvite, peerIdSchema, roleSchema, statedDate } from '@qmtcode/protocol'
 import type { PeerId, Role } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { readToken, requireSigned, signToken } from './signed.ts'
@@ -19,7 +19,6 @@ export interface InviteLink {
   addresses: string[]
 }
 
-const PREFIX = 'qmt://mesh/join/'
 export const MAX_INVITE_ADDRESSES = 6
 export const inviteIdSchema = z.string().regex(/^inv_[0-9a-z]{16}$/)
 
@@ -38,14 +37,19 @@ const linkSchema = z.tuple([
 export async function writeInviteLink(link: InviteLink, key: Ed25519PrivateKey): Promise<string> {
   const { id, secret, inviter, root, role, expiresAt, addresses } = link
   const fields: z.input<typeof linkSchema> = [1, id, secret, inviter, root === inviter ? null : root, role, expiresAt, addresses]
-  return PREFIX + (await signToken('invite', fields, key))
+  return INVITE_PREFIX + (await signToken('invite', fields, key))
 }
 
-/** Throws bad_request for a URL that is none, or that its inviter did not sign as it is. The URL is in no message. */
-export async function openInviteLink(url: string): Promise<InviteLink> {
-  const text = url.trim()
-  if (!text.startsWith(PREFIX)) throw new AppError('bad_request', `this is no invite: one begins with ${PREFIX}`)
-  const token = text.slice(PREFIX.length)
+/**
+ * What the invite in `text` says, which may be in pieces. Throws bad_request where there is none, where it is cut off, and where its
+ * inviter did not sign it as it is. The URL is in no message.
+ */
+export async function openInviteLink(text: string): Promise<InviteLink> {
+  const found = inviteIn(text)
+  if (!found) throw new AppError('bad_request', `this is no invite: one begins with ${INVITE_PREFIX}`)
+  const token = found.url.slice(INVITE_PREFIX.length)
+  if (!isWholeInvite(found.url))
+    throw new AppError('bad_request', 'the invite is cut off, or it was altered', { hint: 'copy all of it, as qmtcode invite printed it' })
   const [, id, secret, inviter, root, role, expiresAt, addresses] = readToken(token, linkSchema, 'invite')
   await requireSigned('invite', token, inviter)
   return { id, secret, inviter, root: root ?? inviter, role, expiresAt, addresses }

@@ -17,7 +17,7 @@ import { shortId, standingOf } from './standing.ts'
 import type { Standing } from './standing.ts'
 
 /** Everything this node holds of others: decisions, pins, grants, knocks. The only writer of `known_peers.json`. */
-export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' | 'join' | 'unban'> {
+export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' | 'readInvite' | 'join' | 'unban'> {
   readonly pins: Pins
   /** Changed within `update` only. */
   readonly grants: GrantBook

@@ -1,6 +1,7 @@
 import type { Clock, PeerId, Trust } from '@qmtcode/protocol'
 import type { Greeter } from '../handshake/greeter.ts'
 import type { Libp2pHost } from '../libp2p-host.ts'
+import { openInviteLink } from './invite-link.ts'
 import { joinMesh } from './join.ts'
 import type { Membership } from './membership.ts'
 import type { TrustBook } from './trust-book.ts'
@@ -27,6 +28,10 @@ export function trustPort(components: TrustPortComponents, options: { self: Peer
     invite: (init) => membership.invite(init),
     invites: () => membership.invites(),
     revoke: (inviteId) => membership.revoke(inviteId),
+    readInvite: async (text) => {
+      const { root, inviter, role, expiresAt } = await openInviteLink(text)
+      return { root, inviter, role, expiresAt }
+    },
     join: (url, init) => joinMesh(url, { ...components, dial: host.libp2p.dial.bind(host.libp2p) }, { ...init, ...options }),
   }
 }

@@ -15,6 +15,7 @@ export function trustOverRpc(client: ContractClient<typeof trustContract>): Trus
     invite: async (init = {}) => client.invite(init),
     invites: async () => client.invites({}),
     revoke: async (inviteId) => client.revoke({ inviteId }),
+    readInvite: async (text) => client.readInvite({ text }),
     join: async (url, { signal, ...options } = {}) => client.join({ url, ...options }, { signal }),
   }
 }
@@ -34,6 +35,7 @@ export function trustHandlers(trust: Trust): ContractHandlers<typeof trustContra
     invite: async (init) => trust.invite(init),
     invites: async () => trust.invites(),
     revoke: async ({ inviteId }) => trust.revoke(inviteId),
+    readInvite: async ({ text }) => trust.readInvite(text),
     join: async ({ url, ...options }, { signal }) => trust.join(url, { ...options, signal }),
   }
 }

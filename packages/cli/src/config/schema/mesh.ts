@@ -89,7 +89,11 @@ export const meshSchema = z.strictObject({
     .enum(['known', 'open'])
     .default('known')
     .describe('`known`: only admitted peers. `open`: any peer becomes an observer that may call shared models.'),
-  invite: text().optional().describe('Invite to join a mesh by, redeemed at a start that is no member yet; better as `${VAR}`.'),
+  invite: text()
+    .optional()
+    .describe(
+      'Invite to join a mesh by, or the path of a file that holds one, redeemed at a start that is no member yet; better as `${VAR}` or a file.',
+    ),
   timeouts: timeoutsSchema.prefault({}).describe('Bounds of model streams over the mesh.'),
   nat: natSchema.prefault({}).describe('How this node is reached from outside its network.'),
   share: shareSchema.prefault({}).describe('What peers get from this node.'),
