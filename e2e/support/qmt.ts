@@ -178,13 +178,14 @@ export async function startHost(
     /** Multiaddr. Default: loopback. */ listen?: string
     /** Patterns. Default: all. */ models?: string[]
     /** Further keys of `[mesh.share]`. */ share?: string
+    /** Default: gpu-server. */ name?: string
   },
 ): Promise<{ node: Running; address: string; peerId: string }> {
   await host.writeConfig(`
 [mesh]
 listen = "${options.listen ?? '/ip4/127.0.0.1/tcp/0'}"
 discovery = "none"
-node_name = "gpu-server"
+node_name = "${options.name ?? 'gpu-server'}"
 [mesh.share]
 models = ${JSON.stringify(options.models ?? ['*'])}
 ${options.share ?? ''}

@@ -63,6 +63,8 @@ export const peerInfoSchema = z.object({
   bytesOut: statedCounter(),
   labels: names,
   models: names,
+  /** Those whose server did not answer when the peer last asked it. */
+  modelsDown: names.optional(),
   agents: names,
   sessions: statedCount(),
   load: loadSchema,

@@ -9,14 +9,11 @@ import { createProviders } from './providers/providers.ts'
 
 /** Real providers, but for the ones of this machine, which may really run here. */
 function withLocal(providers: Providers, lists: Record<string, string[]> = {}): Providers {
-  return {
-    list: providers.list,
-    get(name): Provider {
-      const listed = lists[name]
-      const listModels = () => (listed ? Promise.resolve(listed) : Promise.reject(new Error('nothing there')))
-      return { ...providers.get(name), listModels }
-    },
+  const usual = (provider: Provider): Provider => {
+    const listed = lists[provider.name]
+    return { ...provider, listModels: () => (listed ? Promise.resolve(listed) : Promise.reject(new Error('nothing there'))) }
   }
+  return { ...providers, usual: () => providers.usual().map(usual) }
 }
 
 const find = async (providers: Providers, peerModels?: DefaultModelComponents['peerModels']) =>

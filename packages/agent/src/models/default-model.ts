@@ -27,10 +27,7 @@ export async function discoverDefaultModel(components: DefaultModelComponents, o
     const model = await modelOf(provider, probeMs)
     if (model !== undefined) return { model: `${provider.name}/${model}`, from: fromOf(provider) }
   }
-  const local = Object.entries(KNOWN_PROVIDERS).filter(
-    ([name, { byDefault }]) => byDefault?.when === 'probe' && !usable.some((own) => own.name === name),
-  )
-  const probed = await Promise.all(local.map(async ([name]) => await probe(providers.get(name), probeMs)))
+  const probed = await Promise.all(providers.usual().map(async (provider) => await probe(provider, probeMs)))
   const found = probed.find((candidate) => candidate !== undefined)
   if (found) return found
   throw noModel((await peerModels?.()) ?? [])
@@ -69,7 +66,7 @@ function noModel(peerModels: readonly string[]): AppError {
   const servers = Object.values(KNOWN_PROVIDERS).filter(({ byDefault }) => byDefault?.when === 'probe')
   const ways = [
     `set ${keys.join(', ')}`,
-    `start ${servers.map(({ title }) => title).join(' or ')} here`,
+    `start one of ${servers.map(({ title }) => title).join(', ')} here`,
     'name a server by [providers.NAME] base_url',
     'or choose builtin/demo, which is no LLM (--model builtin/demo; in a chat, /model builtin/demo)',
   ]

@@ -45,8 +45,8 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
       .map((model) => ({ id: `${provider.name}/${model}`, model }))
       .filter(({ id }) => modelIdSchema.safeParse(id).success)
       .map(({ id, model }) => {
-        const contextTokens = provider.contextTokens?.(model)
-        const load = { slots: slots.load().slots, inFlight: slots.inFlight(id) }
+        const { contextTokens, slots: server = Infinity, busy = 0 } = provider.facts?.(model) ?? {}
+        const load = { slots: Math.min(slots.load().slots, server), inFlight: Math.max(slots.inFlight(id), busy) }
         const told = { ...(contextTokens !== undefined && { contextTokens }), ...(down && { state: 'down' as const }) }
         return { id, provider: provider.name, model, ...load, ...told }
       })
@@ -86,7 +86,10 @@ export function createLocalModels(components: { providers: Providers; clock?: Cl
 
   return {
     async offers() {
-      return (await Promise.all(providers.list().map(offersOf))).flat()
+      const usual = Promise.all(providers.usual().map(offersOf))
+      const own = await Promise.all(providers.list().map(offersOf))
+      // What lists no models may be any server.
+      return [...own.flat(), ...(await usual).flat().filter(({ model }) => model !== '*')]
     },
     stream: (request, { signal } = {}) => guarded(sourceOf(request), { ...options, signal }),
     problem,

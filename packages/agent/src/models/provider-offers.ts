@@ -1,6 +1,7 @@
 import { AppError, toAppError } from '@qmtcode/protocol'
 import type { Clock } from '@qmtcode/protocol'
 import type { Provider } from './providers/provider.ts'
+import { isOnThisMachine } from './providers/this-machine.ts'
 
 export interface ProviderOffersOptions {
   /** Default: 2 s. */
@@ -46,7 +47,7 @@ export function createProviderOffers(clock: Clock, options: ProviderOffersOption
     listed.state = provider.listModels({ signal: AbortSignal.timeout(timeoutMs) }).then(
       (models) => {
         lastModels.set(provider.name, models)
-        return keep({ models }, isOnThisMachine(provider.baseUrl) ? localAgeMs : maxAgeMs)
+        return keep({ models }, provider.baseUrl !== undefined && isOnThisMachine(provider.baseUrl) ? localAgeMs : maxAgeMs)
       },
       (cause: unknown) => {
         const error = downError(provider, cause)
@@ -81,6 +82,3 @@ function downError({ title, baseUrl = '' }: Provider, cause: unknown): AppError 
   const why = status === undefined ? 'does not answer' : `is not ready (status ${status})`
   return new AppError('provider_error', `${title} at ${baseUrl} ${why}`, { cause, details: status === undefined ? undefined : { status } })
 }
-
-const isOnThisMachine = (baseUrl: string | undefined): boolean =>
-  baseUrl !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(baseUrl).hostname)

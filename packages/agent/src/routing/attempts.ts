@@ -125,7 +125,7 @@ function noneServes({ candidates, model }: Plan, errors: ReadonlyMap<Candidate, 
   })
   if (!first) return new AppError('model_unavailable', `no node serves ${model} now`)
   const { code, message, hint, details } = first.error
-  const told = others.map(({ node, error }) => `${node}: ${error.message}`)
+  const told = others.map(({ node, error }) => (error.message.startsWith(`${node}: `) ? error.message : `${node}: ${error.message}`))
   const rest = told.length === 0 ? 'no other node offers it' : `also tried: ${told.join('; ')}`
   return new AppError(code, `${message}; ${rest}`, { hint, details, cause: first.error })
 }

@@ -203,6 +203,20 @@ test('any passes over its own server that is down, and takes it where nobody els
   assert.equal((await createRig({ unready: down }).call(ANY)).route.node, 'me')
 })
 
+test('a peer whose server does not answer is asked after all others, and named', async () => {
+  const kit = createPeersKit()
+  kit.set('down', { models: [], info: { modelsDown: ['a/b'] }, error: new AppError('provider_error', 'connection refused') })
+  kit.set('up', { models: ['a/b'] })
+  const { call } = createRig({ kit, lacks: true })
+  assert.equal((await call(ANY)).route.node, 'up')
+  assert.deepEqual(
+    kit.calls.map(({ peer }) => peer),
+    ['up'],
+  )
+  kit.set('up', { models: [], info: { modelsDown: ['a/b'] }, error: new AppError('provider_error', 'out of memory') })
+  await assert.rejects(call(ANY), { message: 'down: connection refused; also tried: up: out of memory' })
+})
+
 test('any waits for what peers offer, and not for ever', async () => {
   const kit = createPeersKit()
   kit.set('gpu', { models: [], info: { hasRecord: false } })

@@ -71,10 +71,15 @@ async function othersFor(components: PlanComponents, model: string, waitMs: numb
     await recordsOf(peers, waitMs)
     offering = await peersOffering(peers, model)
   }
-  return offering.map((place) => {
+  const up = offering.map((place) => {
     const candidate = { node: place.name, peerId: place.peerId, place }
     return { ...candidate, doubt: coolingOf(components, candidate, model) }
   })
+  const down = (await peersOffering(peers, model, 'down')).map((place) => {
+    const doubt = new AppError('provider_error', `${place.name}: its server of ${model} does not answer`)
+    return { node: place.name, peerId: place.peerId, place, doubt }
+  })
+  return [...up, ...down]
 }
 
 async function hereFor(components: PlanComponents, model: string): Promise<Candidate> {

@@ -14,16 +14,18 @@ export function isUsable(peer: PeerInfo): boolean {
   return !peer.self && peer.use && peer.trust !== 'banned' && isThere && mayCall
 }
 
-/** Usable peers whose record offers `model`, in the order of the list. */
-export async function peersOffering(peers: Peers | undefined, model: string): Promise<PeerPlace[]> {
+/** Usable peers whose record offers `model`, in the order of the list; or those that have it, but whose server does not answer. */
+export async function peersOffering(peers: Peers | undefined, model: string, state: 'up' | 'down' = 'up'): Promise<PeerPlace[]> {
   const all = (await peers?.list()) ?? []
+  const offersOf = (peer: PeerInfo): readonly string[] => (state === 'up' ? peer.models : (peer.modelsDown ?? []))
   return all
-    .filter((peer) => isUsable(peer) && peer.models.some((offer) => matchesPattern(offer, model)))
+    .filter((peer) => isUsable(peer) && offersOf(peer).some((offer) => matchesPattern(offer, model)))
     .map(({ peerId, name }) => ({ peerId, name }))
 }
 
 /** Its first record, or the one for the role that it gave this node, has not come. */
-const isUntold = (peer: PeerInfo): boolean => isUsable(peer) && (peer.hasRecord === false || peer.models.length === 0)
+const isUntold = (peer: PeerInfo): boolean =>
+  isUsable(peer) && (peer.hasRecord === false || (peer.models.length === 0 && peer.modelsDown === undefined))
 
 /** Resolves when every peer that is linked, or just being dialled, has told what it offers, or after `waitMs`. */
 export async function recordsOf(peers: Peers, waitMs: number): Promise<void> {

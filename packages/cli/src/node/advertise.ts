@@ -30,10 +30,9 @@ export function startAdvertising(components: AdvertisingComponents): AsyncDispos
   const advertise = async (): Promise<void> => {
     const offers = await models.shared()
     if (stop.signal.aborted) return
-    const serving = offers.filter(({ state }) => state !== 'down')
-    const advert = { models: serving, agents, labels: config.mesh.labels, sessions: rows.toldCount() }
+    const advert = { models: offers, agents, labels: config.mesh.labels, sessions: rows.toldCount() }
     // How busy each model is, the load tells.
-    const said = JSON.stringify({ ...advert, models: serving.map((offer) => ({ ...offer, inFlight: 0 })) })
+    const said = JSON.stringify({ ...advert, models: offers.map((offer) => ({ ...offer, inFlight: 0 })) })
     if (said === last.said && performance.now() < last.at + RENEW_MS) return
     node.advertise(advert)
     last = { said, at: performance.now() }

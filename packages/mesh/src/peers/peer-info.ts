@@ -1,4 +1,4 @@
-import type { PeerId, PeerInfo } from '@qmtcode/protocol'
+import type { ModelOffer, PeerId, PeerInfo } from '@qmtcode/protocol'
 import { withoutPeerId } from '../addresses/multiaddrs.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { HeardRecords } from '../directory/heard-records.ts'
@@ -46,7 +46,7 @@ export function selfInfo(
     bytesIn: links.reduce((sum, link) => sum + link.meter.bytesIn, 0),
     bytesOut: links.reduce((sum, link) => sum + link.meter.bytesOut, 0),
     labels: advert.labels,
-    models: advert.models.map((offer) => offer.id),
+    ...modelsIn(advert.models),
     agents: advert.agents.map((agent) => agent.id),
     sessions: advert.sessions,
     load,
@@ -84,7 +84,7 @@ export function peerInfo(peerId: PeerId, components: PeerInfoComponents): PeerIn
     bytesIn: link?.meter.bytesIn ?? 0,
     bytesOut: link?.meter.bytesOut ?? 0,
     labels: [...new Set([...(configured?.labels ?? []), ...(trust.grants.grantOf(peerId)?.labels ?? [])])],
-    models: record?.models.map((offer) => offer.id) ?? [],
+    ...modelsIn(record?.models ?? []),
     agents: record?.agents.map((agent) => agent.id) ?? [],
     sessions: record?.sessions ?? 0,
     load: directory.loadOf(peerId) ?? NO_LOAD,
@@ -145,4 +145,11 @@ function nameProblem(peerId: PeerId, claimed: string | undefined, trust: TrustBo
   const owner = claimed === undefined ? undefined : trust.pins.idOfName(claimed)
   if (owner === undefined || owner === peerId) return undefined
   return `it calls itself ${claimed}, which is the name of ${owner}; if that one is gone: qmtcode peers forget ${owner}`
+}
+
+/** Those that can be called, and those whose server does not answer. */
+function modelsIn(offers: readonly ModelOffer[]): Pick<PeerInfo, 'models' | 'modelsDown'> {
+  const down = offers.filter(({ state }) => state === 'down').map(({ id }) => id)
+  const models = offers.filter(({ state }) => state !== 'down').map(({ id }) => id)
+  return down.length === 0 ? { models } : { models, modelsDown: down }
 }

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { anthropicDialect } from './anthropic-dialect.ts'
 import { writeAnswer } from './answer-writer.ts'
 import { openaiDialect } from './openai-dialect.ts'
+import { listedBy, ownPath } from './played-server.ts'
+import type { PlayedServer } from './played-server.ts'
 import { handlerOf } from './script.ts'
 import { complaintOf } from './strict.ts'
 import type { ChatBody, Handler, Script } from './script.ts'
@@ -34,6 +36,10 @@ export interface ScriptedLlmOptions {
   models?: readonly string[]
   /** Told there of each. Default: nothing. */
   contextTokens?: number
+  /** Which server it plays beside `/v1`. Default: one that has nothing there. */
+  plays?: PlayedServer
+  /** Calls that the played server says it runs at once. */
+  slots?: number
   /** False keeps no requests, for long runs. Default: true. */
   record?: boolean
   /** Default: any free one. */
@@ -43,7 +49,7 @@ export interface ScriptedLlmOptions {
 }
 
 export async function startScriptedLlm(script: Script | Handler, options: ScriptedLlmOptions = {}): Promise<ScriptedLlm> {
-  const { models = ['scripted'], contextTokens, record = true, port = 0, strict = true } = options
+  const { models = ['scripted'], contextTokens, slots, plays, record = true, port = 0, strict = true } = options
   const handler = handlerOf(script)
   const requests: RecordedRequest[] = []
   const waiting = new Map<number, ((request: RecordedRequest) => void)[]>()
@@ -86,15 +92,11 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
 
   const server = createServer((incoming, response) => {
     const path = (incoming.url ?? '/').replace(/\?.*/, '')
-    if (incoming.method === 'GET' && path.endsWith('/models')) {
-      const data = models.map((id) => ({
-        id,
-        object: 'model',
-        created: 1_700_000_000,
-        owned_by: 'scripted',
-        context_length: contextTokens,
-      }))
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ object: 'list', data }))
+    const own = ownPath(plays, path, { models, contextTokens, slots })
+    if (incoming.method === 'GET' && own === undefined && path.endsWith('/models')) {
+      sendJson(response, { object: 'list', data: listedBy(plays, { models, contextTokens, slots }) })
+    } else if (own !== undefined) {
+      sendJson(response, own)
     } else if (incoming.method === 'POST' && /\/(chat\/completions|messages)$/.test(path)) {
       answerCall(incoming, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
     } else {
@@ -125,6 +127,10 @@ export async function startScriptedLlm(script: Script | Handler, options: Script
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 }
 
 async function textOf(incoming: IncomingMessage): Promise<string> {

@@ -177,7 +177,7 @@ test('a peer reaches no server of this machine that the node does not use itself
 test('a server that is only known by name serves the models that it lists', async () => {
   await using server = await startScriptedLlm([[{ text: 'hi' }]])
   const provider = createProviders({ rack: { baseUrl: server.url } }).get('rack')
-  const providers = { list: () => [], get: () => provider }
+  const providers = { list: () => [], usual: () => [], get: () => provider }
   const host = createHostModels({ models: createLocalModels({ providers }) }, { self: 'me', caller: CALLER })
   assert.equal((await run(host, { model: 'rack/scripted' })).at(-1)?.type, 'finish')
   await refuses(host, { model: 'rack/other' }, 'model_unavailable', /not shared here/)

@@ -94,6 +94,7 @@ function note(log: Logger, error: unknown, call: { caller: string; model: string
 /** Hints are for this node's own person, addresses for nobody else. */
 function forPeer(error: unknown): AppError {
   const { code, message, details } = toAppError(error)
-  const shown = code === 'internal' ? 'the call failed on the host' : redact(message.replace(/\bhttps?:\/\/[^\s"',;)]+/gi, '[address]'))
+  const shown =
+    code === 'internal' ? 'the call failed on the host' : redact(message.replace(/\bhttps?:\/\/[^\s"',;)]*[^\s"',;):.]/gi, '[address]'))
   return new AppError(code, shown, { details, cause: error })
 }

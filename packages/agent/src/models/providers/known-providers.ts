@@ -61,8 +61,20 @@ export const KNOWN_PROVIDERS: Readonly<Record<string, KnownProvider>> = {
     keyEnv: [],
     byDefault: { when: 'probe', models: LOCAL_MODELS },
   },
-  vllm: { title: 'vLLM', kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:8000/v1', keyEnv: [] },
-  lmstudio: { title: 'LM Studio', kind: 'openai-compatible', baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: [] },
+  vllm: {
+    title: 'vLLM',
+    kind: 'openai-compatible',
+    baseUrl: 'http://127.0.0.1:8000/v1',
+    keyEnv: [],
+    byDefault: { when: 'probe', models: LOCAL_MODELS },
+  },
+  lmstudio: {
+    title: 'LM Studio',
+    kind: 'openai-compatible',
+    baseUrl: 'http://127.0.0.1:1234/v1',
+    keyEnv: [],
+    byDefault: { when: 'probe', models: LOCAL_MODELS },
+  },
 }
 
 /** In the product, so that anyone can try it without a key. It has no server, and no settings. */

@@ -1,5 +1,6 @@
 import { AppError } from '@qmtcode/protocol'
 import { z } from 'zod'
+import type { AskServer } from './server-facts.ts'
 
 const MAX_BYTES = 2_097_152
 const MAX_MODELS = 1_000
@@ -11,6 +12,8 @@ const listedSchema = z.object({
   context_length: tokens,
   context_window: tokens,
   meta: z.object({ n_ctx: tokens }).optional().catch(undefined),
+  owned_by: z.string().max(100).optional().catch(undefined),
+  created: z.number().optional().catch(undefined),
 })
 const modelListSchema = z.object({ data: z.array(listedSchema) })
 
@@ -18,6 +21,9 @@ export interface ListedModel {
   name: string
   /** Where the server tells. */
   contextTokens?: number
+  ownedBy?: string
+  /** When it was made or changed, as the server counts. */
+  created?: number
 }
 
 /** GET /models of an OpenAI-compatible server. `*` alone where the server has no such path. */
@@ -42,9 +48,34 @@ export async function listServerModels(
   if (!list.success) throw new AppError('provider_error', `${server.name} at ${server.baseUrl} answered /models with something else`)
   const models = list.data.data.map(({ id, ...told }): [string, ListedModel] => [
     id,
-    { name: id, contextTokens: told.max_model_len ?? told.context_length ?? told.context_window ?? told.meta?.n_ctx },
+    {
+      name: id,
+      contextTokens: told.max_model_len ?? told.context_length ?? told.context_window ?? told.meta?.n_ctx,
+      ownedBy: told.owned_by,
+      created: told.created,
+    },
   ])
   return [...new Map(models).values()].slice(0, MAX_MODELS)
+}
+
+/** For what a server tells beside `/v1`: undefined where it does not. */
+export function asker(
+  server: { baseUrl: string; apiKey: string | undefined },
+  { signal, fetch }: { signal: AbortSignal; fetch: typeof globalThis.fetch },
+): AskServer {
+  const root = server.baseUrl.replace(/\/v1$/, '')
+  const headers: Record<string, string> = server.apiKey === undefined ? {} : { authorization: `Bearer ${server.apiKey}` }
+  return async (path, body) => {
+    const post = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    try {
+      const response = await fetch(`${root}${path}`, { ...(body === undefined ? { headers } : post), signal })
+      if (response.ok) return parseJson(await boundedText(response))
+      await response.body?.cancel()
+    } catch {
+      return undefined
+    }
+    return undefined
+  }
 }
 
 /** A base URL without the version is a slip that nearly every server answers with 404. Throws bad_config where `/v1` has the list. */

@@ -1,5 +1,6 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import type { AppError } from '@qmtcode/protocol'
+import type { ServerFacts } from './server-facts.ts'
 import type { BUILTIN_PROVIDER, ProviderKind } from './known-providers.ts'
 
 /** One place that models can be called at. It never shows its key. */
@@ -23,8 +24,8 @@ export interface Provider {
   open(model: string, options: LanguageModelV4CallOptions): Promise<AsyncIterable<LanguageModelV4StreamPart>>
   /** Model names; `*` where any name goes. Throws AppError when its server does not tell. */
   listModels(options: { signal: AbortSignal }): Promise<string[]>
-  /** How much a model's context holds, as the last list told; undefined where it did not. */
-  contextTokens?(model: string): number | undefined
+  /** What its server told of a model, beside its name, when it was last asked for its list. */
+  facts?(model: string): ServerFacts
   /** Text without this provider's key, or anything else that looks like one. */
   redact(text: string): string
 }
@@ -33,6 +34,8 @@ export interface Provider {
 export interface Providers {
   /** The configured ones in the file's order, then those with a key in the environment, then what is built in. */
   list(): readonly Provider[]
+  /** Servers that may run on this machine at their usual addresses, without the addresses that `list` has. Whether one runs, only asking tells. */
+  usual(): readonly Provider[]
   /** Also one that is merely known by name. Throws model_unavailable with the nearest names. */
   get(name: string): Provider
 }

@@ -1,4 +1,5 @@
 import { AppError, nearest } from '@qmtcode/protocol'
+import { isOnThisMachine } from './this-machine.ts'
 import type { Provider, Providers } from './provider.ts'
 import { createDemoProvider } from '../demo/demo-provider.ts'
 import { BUILTIN_PROVIDER, KNOWN_PROVIDERS, knownProvider } from './known-providers.ts'
@@ -25,23 +26,42 @@ export function createProviders(config: Readonly<Record<string, ProviderConfig>>
   made.set(BUILTIN_PROVIDER, createDemoProvider())
   const listed = [...made.values()]
 
+  const get = (name: string): Provider => {
+    const found = made.get(name)
+    if (found) return found
+    const known = knownProvider(name)
+    if (!known) throw unknownProvider(name, made.keys())
+    const provider = createRemoteProvider({ name, known, kind: known.kind, baseUrl: baseUrlOf(name, known, {}, env), isConfigured: false })
+    made.set(name, provider)
+    return provider
+  }
+  const taken = new Set(listed.flatMap(({ baseUrl }) => (baseUrl === undefined ? [] : [placeOf(baseUrl)])))
+  const names = Object.entries(KNOWN_PROVIDERS).flatMap(([name, { byDefault }]) => (byDefault?.when === 'probe' ? [name] : []))
   return {
     list: () => listed,
-    get(name) {
-      const found = made.get(name)
-      if (found) return found
-      const known = knownProvider(name)
-      if (!known) throw unknownProvider(name, made.keys())
-      const provider = createRemoteProvider({
-        name,
-        known,
-        kind: known.kind,
-        baseUrl: baseUrlOf(name, known, {}, env),
-        isConfigured: false,
-      })
-      made.set(name, provider)
-      return provider
-    },
+    get,
+    usual: () =>
+      names
+        .filter((name) => !listed.some((own) => own.name === name) && !isMisread(name, env))
+        .map(get)
+        .filter(({ baseUrl = '' }) => !taken.has(placeOf(baseUrl))),
+  }
+}
+
+/** Host and port, the same for each name of this machine. */
+function placeOf(baseUrl: string): string {
+  const { protocol, hostname, port } = new URL(baseUrl)
+  const host = isOnThisMachine(baseUrl) ? 'here' : hostname
+  return `${host}:${port || (protocol === 'https:' ? '443' : '80')}`
+}
+
+/** A variable that holds no address is told when its server is named. */
+function isMisread(name: string, env: Environment): boolean {
+  try {
+    baseUrlOf(name, knownProvider(name), {}, env)
+    return false
+  } catch {
+    return true
   }
 }
 

@@ -2,11 +2,13 @@ import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provid
 import { AppError } from '@qmtcode/protocol'
 import { redact } from '../redact.ts'
 import type { KnownProvider, ProviderKind } from './known-providers.ts'
-import { listServerModels } from './list-models.ts'
+import { asker, listServerModels } from './list-models.ts'
 import { loadProvider } from './load-model.ts'
 import { keepLatest } from './keep-latest.ts'
 import { createProviderFetch } from './provider-fetch.ts'
 import type { Provider } from './provider.ts'
+import { serverFacts } from './server-facts.ts'
+import type { ServerFacts } from './server-facts.ts'
 
 export interface RemoteProviderInit {
   name: string
@@ -25,7 +27,8 @@ const MAX_KEPT_MODELS = 64
 export function createRemoteProvider(init: RemoteProviderInit): Provider {
   const { name, known, kind, baseUrl, apiKey, keySource, isConfigured } = init
   const providerFetch = createProviderFetch({ name, baseUrl })
-  let contexts: ReadonlyMap<string, number | undefined> = new Map()
+  const kept = new Map<string, ServerFacts>()
+  let facts: ReadonlyMap<string, ServerFacts> = new Map()
   let loading: Promise<(model: string) => LanguageModelV4> | undefined
 
   return {
@@ -45,11 +48,12 @@ export function createRemoteProvider(init: RemoteProviderInit): Provider {
     },
     async listModels({ signal }) {
       if (kind !== 'openai-compatible') return ['*']
-      const listed = await listServerModels({ name, baseUrl, apiKey }, { signal, fetch: providerFetch })
-      contexts = new Map(listed.map((model) => [model.name, model.contextTokens]))
+      const options = { signal, fetch: providerFetch }
+      const listed = await listServerModels({ name, baseUrl, apiKey }, options)
+      facts = await serverFacts({ name, listed, ask: asker({ baseUrl, apiKey }, options), kept })
       return listed.map((model) => model.name)
     },
-    contextTokens: (model) => contexts.get(model),
+    facts: (model) => facts.get(model) ?? {},
     redact: (text) => redact(text, apiKey === undefined ? [] : [apiKey]),
   }
 }
