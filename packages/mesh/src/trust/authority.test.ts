@@ -289,6 +289,37 @@ const STORIES: [title: string, story: (mesh: Mesh) => Promise<string>, expected:
     'banned',
   ],
   [
+    'a key that an admin gave up, and a thief has, lets another in, and bans',
+    async ({ here, alice, carol, mallory, other, clock, chainOf, grant, ban, hears, shows }) => {
+      await meet(mallory, here)
+      await meet(carol, here)
+      const rotated = [await signRotation({ before: mallory.self, after: other.self, at: clock.now() }, mallory.key)]
+      await here.membership.asked(other.self, { ...HELLO, rotated })
+      assert.deepEqual([here.says(other), here.says(carol)], ['admin', 'client'])
+      clock.pass(DAY)
+      await hears(await ban(mallory, carol.self, { chain: chainOf(carol) }))
+      assert.equal(here.says(carol), 'client')
+      await shows(alice, await grant(mallory, { to: alice.self, role: 'client' }))
+      return here.says(alice)
+    },
+    'unknown',
+  ],
+  [
+    'a key that the root gave up, and a thief has, lets another in, bans, and lifts',
+    async ({ here, root, alice, mallory, carol, other, clock, grant, ban, hears, shows }) => {
+      for (const node of [alice, mallory]) await meet(node, here)
+      const rotated = [await signRotation({ before: root.self, after: other.self, at: clock.now() }, root.key)]
+      await here.membership.asked(other.self, { ...HELLO, rotated })
+      clock.pass(DAY)
+      await hears(await signBan({ root: other.self, peer: mallory.self, by: other.self, at: clock.now() }, [], other.key))
+      await hears(await ban(root, alice.self, { at: clock.now() + 365 * DAY }))
+      await hears(await ban(root, mallory.self, { at: clock.now() + 365 * DAY, lifted: true }))
+      await shows(carol, await grant(root, { to: carol.self, role: 'admin' }))
+      return [alice, mallory, carol].map((node) => here.says(node)).join()
+    },
+    'admin,banned,unknown',
+  ],
+  [
     'a grant of tomorrow does not put out the one of today',
     async ({ here, root, alice, clock, grant, shows }) => {
       await meet(alice, here)

@@ -42,8 +42,8 @@ export function createCredentials(components: CredentialsComponents, { self }: {
   }
   async function follow(peerId: PeerId, tokens: readonly string[]): Promise<PeerId[]> {
     const steps = await openRotations(tokens, peerId, clock.now())
-    for (const { before, after } of steps) {
-      if (!(await trust.move(before, after))) continue
+    for (const { before, after, at } of steps) {
+      if (!(await trust.move(before, after, at))) continue
       log.warn('a peer has a new id, signed by the old one', { before, after })
       onMoved()
     }

@@ -40,6 +40,8 @@ const MAX_ASKED = 64
 
 export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, personal }: JudgeComponents): Judge {
   const { latest } = aliases
+  /** A key that was given up, and that a thief may have, signs nothing more. */
+  const isOfKey = (by: PeerId, at: number): boolean => at <= (aliases.givenUpAt(by) ?? at)
   const isSame = (a: PeerId, b: PeerId): boolean => a === b || latest(a) === latest(b)
   const lastOf = (grants: Grants) => grants[grants.length - 1] ?? grants[0]
 
@@ -47,8 +49,8 @@ export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, persona
   function stands(grants: Grants, asked: Asked): boolean {
     const [{ root }] = grants
     if (!isPinned(root) || !isCurrent(grants, clock.now()) || personal(latest(root)).isBanned) return false
-    return grants.every(({ to }, at) => {
-      if (isBanned(root, to, asked)) return false
+    return grants.every(({ to, by, from }, at) => {
+      if (!isOfKey(by, from) || isBanned(root, to, asked)) return false
       return at === grants.length - 1 || isStillAdmin(to, upTo(grants, at), asked)
     })
   }
@@ -72,7 +74,7 @@ export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, persona
   /** The root's last word decides. Where it said nothing, those count that stand above the peer in the chain it showed itself. */
   function isBanned(root: PeerId, peerId: PeerId, asked: Asked): boolean {
     const words = aliases.all(latest(peerId)).flatMap(wordsOn)
-    const here = words.filter((word) => isSame(word.root, root))
+    const here = words.filter((word) => isSame(word.root, root) && isOfKey(word.by, word.at))
     return here.length > 0 && decide(here, (by) => isAdminAbove(by, heldIn(root, peerId), asked), isSame)
   }
   function isAdminAbove(by: PeerId, chain: Grants | undefined, asked: Asked): boolean {

@@ -15,6 +15,8 @@ const entrySchema = z.object({
   trust: z.enum(['admitted', 'banned']).optional(),
   /** Its new id, which it signed. Only the first counts: whoever stole the old key is too late. */
   movedTo: peerIdSchema.optional(),
+  /** When it signed that: what it signed later counts for nothing. Milliseconds since 1970. */
+  movedAt: z.number().optional(),
   role: roleSchema.optional(),
   /** What its person had said before a ban that was lifted: no grant gives it more. */
   atMost: roleSchema.optional(),

@@ -43,6 +43,8 @@ export function shownRotations(tokens: readonly Token[], self: PeerId, now: numb
     .slice(-MAX_SHOWN)
 }
 
-/** Who this node was, whether it still says so or not. */
-export const earlierSelves = (tokens: readonly Token[]): PeerId[] =>
-  tokens.map((token) => readToken(token, statementSchema, 'rotation').before)
+/** Every rotation of this node, whether it is still shown or not. */
+export const ownRotations = (tokens: readonly Token[]): Rotation[] => tokens.map((token) => readToken(token, statementSchema, 'rotation'))
+
+/** Who this node was. */
+export const earlierSelves = (tokens: readonly Token[]): PeerId[] => ownRotations(tokens).map(({ before }) => before)

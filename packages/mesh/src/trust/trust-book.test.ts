@@ -155,7 +155,7 @@ test('unban gives no more than what was said before the ban, whatever a grant gi
   const third = await openBook(path)
   assert.deepEqual(stateOf(third), ['admitted', 'observer'])
   const ofNewKey = await granted(now.self)
-  await third.move(old.self, now.self)
+  await third.move(old.self, now.self, Date.now())
   await third.update(() => third.grants.keep(now.self, ofNewKey))
   assert.deepEqual(
     [stateOf(third, now.self), stateOf(third)],

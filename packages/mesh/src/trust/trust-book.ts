@@ -30,7 +30,7 @@ export interface TrustBook extends Omit<Trust, 'invite' | 'invites' | 'revoke' |
   /** Keeps addresses and, where it is free, a name for a peer that a mesh brought. Within `update`. */
   introduce(peerId: PeerId, about: { name?: string; addresses?: string[]; use?: boolean }): void
   /** A peer has a new id: its decisions and pins are the new one's, the old one is banned. False: nothing is known of the old one, or it has moved already. */
-  move(before: PeerId, after: PeerId): Promise<boolean>
+  move(before: PeerId, after: PeerId, at: number): Promise<boolean>
   standing(peerId: PeerId): Standing
   /** What this node's person says of a peer; signed words are not looked at. */
   personal(peerId: PeerId): PersonalWord
@@ -168,7 +168,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
       const merged = [...new Set([...addresses, ...(entryOf(peerId)?.addresses ?? [])])].slice(0, MAX_ADDRESSES)
       edit(peerId, { addresses: merged, ...(isFree && { name }), ...(use !== undefined && { use }) })
     },
-    async move(old, now) {
+    async move(old, now, at) {
       if (old === options.self || now === options.self || !known().includes(old)) return false
       const entry = entryOf(old)
       if (entry?.movedTo !== undefined || entryOf(now)?.movedTo !== undefined) return false
@@ -176,7 +176,7 @@ export function createTrustBook(components: { clock: Clock; file: KnownPeersFile
         if (entry) content.peers[now] = { ...entry, ...content.peers[now] }
         pins.move(old, now)
         if (grants.isPinned(old)) grants.pinRoot(now)
-        content.peers[old] = { addresses: [], trust: 'banned', movedTo: now }
+        content.peers[old] = { addresses: [], trust: 'banned', movedTo: now, movedAt: at }
         aliases.moved(old, now)
         grants.move(old, now)
       })
