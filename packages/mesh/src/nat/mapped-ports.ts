@@ -1,5 +1,6 @@
 import type { UPnPNATComponents } from '@libp2p/upnp-nat'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { routerClient } from './router-client.ts'
 
 /** Ports that the router forwards on request (UPnP). */
 export interface MappedPorts {
@@ -18,8 +19,9 @@ export function createMappedPorts(): MappedPorts {
   let manager: UPnPNATComponents['addressManager'] | undefined
   return {
     async load() {
-      const { uPnPNAT } = await import('@libp2p/upnp-nat')
-      service = uPnPNAT({ autoConfirmAddress: true, portMappingTTL: MAPPING_TTL_MS, portMappingDescription: 'qmtcode' })
+      const [{ uPnPNAT }, { upnpNat }] = await Promise.all([import('@libp2p/upnp-nat'), import('@achingbrain/nat-port-mapper')])
+      const portMappingClient = routerClient(upnpNat({ ttl: MAPPING_TTL_MS, description: 'qmtcode' }))
+      service = uPnPNAT({ autoConfirmAddress: true, portMappingClient })
     },
     make(components) {
       if (!service) throw new TypeError('make() before load()')
