@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, realpath, writeFile } from 'node:fs/promises'
+import { readFile, readdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventsOf, eventsOfType } from './support/output.ts'
@@ -45,6 +45,30 @@ test('run --node works in the shared workspace of the server: reads, edits that 
     [['write_file', 'gpu-server']],
   )
   assert.match(eventsOfType(events, 'message.completed').at(-1)?.text ?? '', /not offered/)
+})
+
+test('an agent of [[remote_agents]] works whole on its server: the files and commands there, none here', async () => {
+  await using pair = await startShared((workspace) => `${shares(workspace)}shell = "ask"\n`)
+  await writeFile(join(pair.server.workspace, 'notes.txt'), 'the launch code is tangerine\n')
+  const config = await readFile(join(pair.laptop.home, 'config.toml'), 'utf8')
+  const remote = (id: string, more = ''): string => `[[remote_agents]]\nid = "${id}"\npeer = "gpu-server"\n${more}`
+  await pair.laptop.writeConfig(
+    `${config}${remote('gpu-coder')}${remote('named', 'agent = "default"\n')}[[remote_agents]]\nid = "some"\npeer = "any"\n`,
+  )
+  for (const id of ['gpu-coder', 'named']) {
+    const read = await pair.laptop.run(['run', '--agent', id, '--model', 'builtin/demo', '--json', 'read notes.txt'])
+    assert.equal(read.code, 0, read.stderr)
+    assert.deepEqual(
+      eventsOfType(eventsOf(read.stdout), 'tool.started').map(({ name, node }) => [name, node]),
+      [['read_file', 'gpu-server']],
+    )
+  }
+  const shell = await pair.laptop.run(['run', '--agent', 'gpu-coder', '--model', 'builtin/demo', '--allow', 'shell', 'run touch here.txt'])
+  assert.equal(shell.code, 4, shell.stderr)
+  assert.match(shell.stderr, /only the person at gpu-server may allow shell/)
+  assert.deepEqual(await readdir(pair.laptop.workspace), [])
+  const any = await pair.laptop.run(['run', '--agent', 'some', 'hi'])
+  assert.match(any.stderr, /runs on any node, and choosing one is not built yet/)
 })
 
 test('what the server does not share is refused with the key that would share it, exit 4', async () => {

@@ -17,6 +17,8 @@ export const agentSpecSchema = z.object({
   target: routeTargetSchema,
   /** Model calls of one turn; absent: the loop's default. */
   maxSteps: z.int().positive().optional(),
+  /** Of an agent that runs on a peer: what it is called there (default: the same, else that node's default agent), and its directory there. */
+  remote: z.object({ agent: z.string().optional(), workspace: z.string().optional() }).optional(),
   /** An agent of another maker, with tools and models of its own. */
   foreign: z.literal(true).optional(),
 })

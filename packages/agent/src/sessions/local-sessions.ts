@@ -177,6 +177,12 @@ async function createSession(view: ViewParts, init: SessionInit): Promise<Sessio
 function agentOf({ agents }: SessionsComponents, id: string | undefined): AgentSpec {
   const agent = id === undefined ? agents.default() : agents.get(id)
   if (!agent) throw new AppError('not_found', `no agent ${id} here`, { hint: 'see: qmtcode agents' })
+  if (agent.kind === 'remote') {
+    const peer = agent.target.kind === 'peer' ? agent.target.peer : 'NODE'
+    throw new AppError('unsupported', `the agent ${agent.id} runs on ${peer}: a session of this node cannot have it`, {
+      hint: `qmtcode run --agent ${agent.id} "…", or qmtcode attach ${peer} --new`,
+    })
+  }
   return agent
 }
 

@@ -4,6 +4,7 @@ import { withNode } from '../commands/context.ts'
 import type { CommandContext } from '../commands/context.ts'
 import { watchPeers, watchReserved } from '../commands/serve.ts'
 import { askAboutWorkspace } from '../commands/workspace-question.ts'
+import { placeOfAgent } from '../node/agent-place.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { errorLines } from '../output/errors.ts'
 import { startLines } from '../output/mesh-lines.ts'
@@ -40,6 +41,8 @@ export async function chat(context: CommandContext, init: ChatInit = {}): Promis
     out.say(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
     await askAboutWorkspace(context, { workspaces: node.workspaces, directory: components.cwd })
     return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
+    const { sessions, host, init: begun } = await placeOfAgent(node, { workspace: components.cwd, agent: init.agent })
+    return await converse(context, node, { sessions, node: host, init: { ...init, ...begun } })
   })
 }
 

@@ -166,7 +166,13 @@ async function agent(value: string | undefined, { conversation, node, print }: S
   const ids = agents.map((candidate) => candidate.id)
   if (value === undefined)
     return print(agents.map(({ id, description }) => `  ${printableLine(id)}  ${printableLine(description)}`).join('\n'))
-  if (!ids.includes(value)) throw new AppError('not_found', `no agent ${value}${didYouMean(value, ids)}`, { hint: '/agent lists them' })
+  const chosen = agents.find(({ id }) => id === value)
+  if (!chosen) throw new AppError('not_found', `no agent ${value}${didYouMean(value, ids)}`, { hint: '/agent lists them' })
+  if (chosen.kind === 'remote') {
+    throw new AppError('unsupported', `${value} runs on another node: this chat has sessions of one node alone`, {
+      hint: `in another terminal: qmtcode --agent ${value}`,
+    })
+  }
   conversation.reset({ agent: value })
   print(`agent: ${value}, in a new session`)
 }

@@ -40,9 +40,7 @@ test('the answer is on stdout, the route, the tools and the usage on stderr', as
     stderr,
     /^→ gpu-server · builtin\/demo \(peer gpu-server\)\n• shell npm test \(on laptop\)\n {2}shell ok, 1\.2 s\n0 ms · 10 tokens in, 5 out · ses_\w+\n$/,
   )
-  assert.deepEqual(node.sessions.inits, [
-    { agent: undefined, model: undefined, mode: undefined, workspace: '/work', unattended: true, allow: [] },
-  ])
+  assert.deepEqual(node.sessions.inits, [{ model: undefined, mode: undefined, workspace: '/work', unattended: true, allow: [] }])
   assert.equal(node.closed, 1)
 })
 

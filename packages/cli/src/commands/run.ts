@@ -1,5 +1,7 @@
 import { isAppError, newPromptId } from '@qmtcode/protocol'
 import type { SessionEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { placeOfAgent } from '../node/agent-place.ts'
+import type { AgentPlace } from '../node/agent-place.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { errorLines } from '../output/errors.ts'
 import { createEventView } from '../output/event-view.ts'
@@ -28,9 +30,10 @@ export async function run(context: CommandContext, options: RunOptions): Promise
   }
   const text = await context.interrupts.race(promptText(options.prompt, source))
   return await withNode(context, {}, async (node) => {
-    const sessions = await sessionsOf(node, options.node)
+    const place = await placeOf(context, node, options)
+    const { sessions } = place
     const known = options.session === undefined ? undefined : await sessions.get(options.session)
-    const session = known ?? (await create(context, sessions, options))
+    const session = known ?? (await create(context, place, options))
     if (known && options.model !== undefined) await sessions.configure(known.id, { model: options.model })
     const isAsked = canAsk(context) && !options.json
     if (sessions === node.sessions) {
@@ -66,11 +69,15 @@ export async function sessionsOf(node: NodeHandle, written: string | undefined):
   return peer.self ? node.sessions : peers.sessions(peer.peerId)
 }
 
-async function create(context: CommandContext, sessions: Sessions, options: RunOptions): Promise<SessionInfo> {
-  const workspace = options.node === undefined ? context.components.cwd : undefined // another host has its own
+async function placeOf({ components }: CommandContext, node: NodeHandle, { node: named, agent }: RunOptions): Promise<AgentPlace> {
+  if (named === undefined) return await placeOfAgent(node, { agent, workspace: components.cwd })
+  return { sessions: await sessionsOf(node, named), init: { agent } } // another host has workspaces of its own
+}
+
+async function create(context: CommandContext, { sessions, init }: AgentPlace, options: RunOptions): Promise<SessionInfo> {
   const unattended = options.json || !canAsk(context)
-  const { agent, model, mode, allow } = options
-  return await sessions.create({ agent, model, mode, workspace, unattended, allow })
+  const { model, mode, allow } = options
+  return await sessions.create({ ...init, model, mode, unattended, allow })
 }
 
 type Asked = Extract<SessionEvent, { type: 'permission.requested' | 'question.asked' }>

@@ -41,13 +41,14 @@ function specOf(agent: AgentConfig, kind: AgentSpec['kind'], like?: AgentSpec): 
   }
 }
 
-const remoteSpecOf = ({ id, name, description, peer, capabilities }: RemoteAgentConfig): AgentSpec => ({
+const remoteSpecOf = ({ id, name, description, peer, capabilities, agent, workspace }: RemoteAgentConfig): AgentSpec => ({
   id,
   name: name ?? id,
   description,
   kind: 'remote',
   capabilities,
   target: targetOf(peer),
+  ...((agent ?? workspace) !== undefined && { remote: { agent, workspace } }),
 })
 
 const acpSpecOf = ({ id, name, description }: AcpAgentConfig): AgentSpec => ({

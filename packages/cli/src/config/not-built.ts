@@ -20,7 +20,6 @@ const NOT_BUILT: NotBuilt[] = [
   { path: 'mesh.share.slots' },
   { path: 'mesh.share.queue' },
   { path: 'mesh.share.tokens_per_day' },
-  { path: 'remote_agents' },
   ...['agent', 'planner', 'delegates.*'].flatMap((agent) => [
     { path: `${agent}.mcp`, values: hasItems },
     { path: `${agent}.limits.max_tokens` },

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { loadPeerId } from '@qmtcode/mesh/identity'
 import { createAgent, isAppError } from '../index.ts'
+import type { AskedEvent } from '../index.ts'
 
 async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'qmt-library-'))
@@ -46,7 +47,6 @@ peer = "any"
   assert.deepEqual(await mesh.connectedPeers(), [])
   assert.deepEqual(await agent.listRemoteNodes(), [])
   assert.deepEqual(agent.routing.load().get('elsewhere')?.providerTarget, { kind: 'any' })
-  await assert.rejects(createAgent({ home, workspace: home }), (error) => isAppError(error, 'bad_request'))
 })
 
 test('without a mesh, what needs one says so', async (t) => {
@@ -91,3 +91,36 @@ model = "demo"
 })
 
 const systemIdentity = async (home: string): Promise<{ peerId: string }> => ({ peerId: await loadPeerId(join(home, 'mesh_identity.key')) })
+
+test('chat never waits for a person who is not there: a permission goes to onAsk, else it is denied', async (t) => {
+  const [home, workspace] = [await directory(t), await directory(t)]
+  await using agent = await createAgent({ home, workspace })
+  const write = 'create hello.txt with good morning'
+  const session = await agent.createSession({ model: 'builtin/demo' })
+  await session.chat(write)
+  assert.deepEqual(await readdir(workspace), [])
+  const asked: string[] = []
+  const onAsk = (event: AskedEvent) => {
+    asked.push(event.type)
+    return 'allow' as const
+  }
+  await session.chat(write, { onAsk })
+  assert.deepEqual(asked, ['permission.requested'])
+  assert.deepEqual(await readdir(workspace), ['hello.txt'])
+  for await (const event of session.prompt('create other.txt with two')) {
+    if (event.type === 'permission.requested') await session.answer({ id: event.id, answer: 'deny' })
+  }
+  assert.deepEqual(await readdir(workspace), ['hello.txt'])
+})
+
+test('a program beside a running node works through it: its sessions are the node’s', async (t) => {
+  const [home, workspace] = [await directory(t), await directory(t)]
+  await using first = await createAgent({ home, workspace })
+  await using second = await createAgent({ home, workspace })
+  const session = await second.createSession({ model: 'builtin/demo' })
+  assert.match(await session.chat('list files'), /\w/)
+  assert.deepEqual(
+    (await first.listSessions()).map(({ id }) => id),
+    [session.id],
+  )
+})

@@ -2,6 +2,7 @@ import process from 'node:process'
 import { AppError } from '@qmtcode/protocol'
 import type { Peers, RoutingSnapshot, SessionId, SessionInfo, SessionInit } from '@qmtcode/protocol'
 import { qmtHomeOf } from '../config/file-paths.ts'
+import { placeOfAgent } from '../node/agent-place.ts'
 import type { NodeHandle } from '../node-handle.ts'
 import { openNode } from '../node/open-node.ts'
 import { VERSION } from '../version.ts'
@@ -12,7 +13,7 @@ import type { RemoteSession } from './remote-sessions.ts'
 import { openSession } from './session.ts'
 import type { AgentSession } from './session.ts'
 
-/** A node in this process, as a program uses it. */
+/** A node as a program uses it: in this process, or the one of this home that runs already. */
 export interface Agent extends AsyncDisposable {
   createSession(init?: SessionInit): Promise<AgentSession>
   session(id: SessionId): Promise<AgentSession>
@@ -49,7 +50,10 @@ export interface AgentOptions {
   notice?(line: string): void
 }
 
-/** Starts a node. Throws bad_config, and bad_request where another process runs the node of this home. */
+/**
+ * Starts a node, or works through the one that another process runs in this home. Throws bad_config, and bad_request where the mesh that
+ * is asked for is not that of the running node.
+ */
 export async function createAgent(options: AgentOptions = {}): Promise<Agent> {
   const { env } = process
   const cwd = options.workspace ?? process.cwd()
@@ -59,7 +63,7 @@ export async function createAgent(options: AgentOptions = {}): Promise<Agent> {
     {
       configPath: options.config,
       mesh: { enabled: options.mesh ?? false, addresses: [], listen: [], connect: [] },
-      serve: true,
+      serve: false,
       waitMs,
       dialWaitMs: waitMs,
       signal: new AbortController().signal,
@@ -73,7 +77,10 @@ export async function createAgent(options: AgentOptions = {}): Promise<Agent> {
     })
   }
   return {
-    createSession: async (init = {}) => openSession(node.sessions, await node.sessions.create(init)),
+    createSession: async (init = {}) => {
+      const place = await placeOfAgent(node, init)
+      return openSession(place.sessions, await place.sessions.create({ ...init, ...place.init }))
+    },
     session: async (id) => openSession(node.sessions, await node.sessions.get(id)),
     listSessions: async () => (await node.sessions.list()).items,
     listRemoteNodes: async () => (await createMesh(peers())).connectedPeers({ all: true }),

@@ -1,18 +1,34 @@
-import { AppError, fromWireError, newPromptId } from '@qmtcode/protocol'
-import type { PromptContent, SessionEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
+import { AppError, fromWireError, isAppError, newPromptId } from '@qmtcode/protocol'
+import type { PromptContent, SessionAnswer, SessionEvent, SessionId, SessionInfo, Sessions } from '@qmtcode/protocol'
 
 /** One session, wherever its host is. */
 export interface AgentSession {
   id: SessionId
   info: SessionInfo
-  /** One prompt to its end: the text of its answer. Throws the turn's error; cancelled when it was. */
-  chat(text: string, options?: { signal?: AbortSignal }): Promise<string>
-  /** The events of one prompt, from its acceptance to the end of its turn. Leaving the loop leaves the turn running. */
+  /**
+   * One prompt to its end: the text of its answer. What it asks goes to `onAsk`; without one, a permission is denied and a question stays
+   * without answer: nobody is there who could say yes. Throws the turn's error; cancelled when it was.
+   */
+  chat(text: string, options?: ChatOptions): Promise<string>
+  /** The events of one prompt, from its acceptance to the end of its turn; what it asks waits for `answer`. Leaving the loop leaves the turn running. */
   prompt(content: string | PromptContent, options?: { signal?: AbortSignal }): AsyncIterable<SessionEvent>
   /** All that happens in the session. */
   follow(options?: { after?: number; signal?: AbortSignal }): AsyncIterable<SessionEvent>
+  /** Answers a permission or a question of the session. Throws conflict where somebody else did, or it is closed. */
+  answer(answer: SessionAnswer): Promise<void>
   cancel(): Promise<void>
 }
+
+/** What a turn waits for. */
+export type AskedEvent = Extract<SessionEvent, { type: 'permission.requested' | 'question.asked' }>
+
+export interface ChatOptions {
+  signal?: AbortSignal
+  /** Decides what the turn asks: `allow`, `allow_session` or `deny`; for a question its reply, or `deny` to leave it to the model. */
+  onAsk?(asked: AskedEvent): Promise<SessionAnswer['answer']> | SessionAnswer['answer']
+}
+
+const denyAll = () => 'deny' as const
 
 export function openSession(sessions: Sessions, info: SessionInfo): AgentSession {
   const { id } = info
@@ -35,13 +51,23 @@ export function openSession(sessions: Sessions, info: SessionInfo): AgentSession
     throw new AppError('cancelled', 'no longer followed')
   }
 
+  /** What somebody else answered first, or only the host's person may answer, is theirs. */
+  const reply = async (asked: AskedEvent, answer: SessionAnswer['answer']): Promise<void> => {
+    try {
+      await sessions.answer(id, { id: asked.id, answer })
+    } catch (error) {
+      if (!isAppError(error, 'conflict', 'forbidden')) throw error
+    }
+  }
+
   return {
     id,
     info,
     prompt,
-    chat: async (text, options) => {
+    chat: async (text, { signal, onAsk = denyAll } = {}) => {
       let answer = ''
-      for await (const event of prompt(text, options)) {
+      for await (const event of prompt(text, { signal })) {
+        if (event.type === 'permission.requested' || event.type === 'question.asked') await reply(event, await onAsk(event))
         if (event.type === 'message.completed') answer = event.text
         if (event.type === 'turn.ended' && event.error) throw fromWireError(event.error)
         if (event.type === 'turn.ended' && event.stopReason === 'cancelled') throw new AppError('cancelled', 'the turn was cancelled')
@@ -49,6 +75,7 @@ export function openSession(sessions: Sessions, info: SessionInfo): AgentSession
       return answer
     },
     follow: (options) => sessions.follow(id, options),
+    answer: (answer) => sessions.answer(id, answer),
     cancel: () => sessions.cancel(id),
   }
 }
