@@ -127,17 +127,20 @@ async function readAll(stream: ChildProcess['stdout'], output: BoundedOutput, pr
   await output.write(decoder.end())
 }
 
+/** How a shell reports a program that is not there. */
+const NOT_FOUND = 127
 const DIRECT = '; a rule of [permissions] allows this command without a shell, so its first word has to be a program'
 
 function describeEnd(end: End, timeoutMs: number, isDirect: boolean): string {
   switch (end.kind) {
     case 'exit':
-      return end.signal === null ? `[exit code ${end.code}]` : `[ended by ${end.signal}]`
+      if (end.signal !== null) return `[ended by ${end.signal}]`
+      return `[exit code ${end.code}${isDirect && end.code === NOT_FOUND ? DIRECT : ''}]`
     case 'timeout':
       return `[killed: it took longer than ${timeoutMs / 1_000} s; a longer timeout_seconds may be given, at most ${MAX_TIMEOUT_S}]`
     case 'cancelled':
       return '[killed: the turn was cancelled]'
     case 'error':
-      return `[not started: ${end.error.message}${isDirect ? DIRECT : ''}]`
+      return `[not started: ${end.error.message}]`
   }
 }

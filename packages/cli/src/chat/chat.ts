@@ -40,7 +40,6 @@ export async function chat(context: CommandContext, init: ChatInit = {}): Promis
     if (init.model !== undefined) out.line(outStyle.dim(`model: ${printableLine(init.model)}`))
     out.say(outStyle.dim(`${printableLine(components.cwd)} · /help, Ctrl-D to leave`))
     await askAboutWorkspace(context, { workspaces: node.workspaces, directory: components.cwd })
-    return await converse(context, node, { sessions: node.sessions, init: { workspace: components.cwd, ...init } })
     const { sessions, host, init: begun } = await placeOfAgent(node, { workspace: components.cwd, agent: init.agent })
     return await converse(context, node, { sessions, node: host, init: { ...init, ...begun } })
   })
