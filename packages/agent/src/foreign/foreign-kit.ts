@@ -5,6 +5,7 @@ import process from 'node:process'
 import { newPromptId, silentLogger, systemClock } from '@qmtcode/protocol'
 import type { SessionEvent, SessionId, SessionInit, Sessions } from '@qmtcode/protocol'
 import { acpAgentCommand, followUntil } from '@qmtcode/testing'
+import { createGuestFiles } from '../guest-files/guest-files.ts'
 import { createPermissions } from '../permissions/permissions.ts'
 import { startSessions } from '../sessions/sessions-kit.ts'
 import { createTools } from '../tools/tool-set.ts'
@@ -49,6 +50,7 @@ export async function startForeignKit({ command = acpAgentCommand(), idleMs = 60
         tools: createTools({ env }, { qmtHome: join(home, '.qmt') }),
         permissions: createPermissions(),
         workspaceTrust: trust,
+        guestFiles: createGuestFiles({ clock: systemClock, log: silentLogger }, { qmtHome: join(home, '.qmt') }),
         clock: systemClock,
         env,
         log: silentLogger,

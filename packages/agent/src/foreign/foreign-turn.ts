@@ -3,9 +3,11 @@ import type { PromptResponse } from '@agentclientprotocol/sdk'
 import { AppError, isAppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { Clock, StopReason, Usage } from '@qmtcode/protocol'
 import { redact } from '../models/redact.ts'
+import type { GuestFiles } from '../guest-files/types.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Workspace } from '../tools/workspace.ts'
-import { createGuestWords } from '../turn/guest-words.ts'
+import { createOthersWords } from '../turn/others-words.ts'
+import type { OthersWords } from '../turn/others-words.ts'
 import { createTurnRights } from '../turn/turn-rights.ts'
 import type { TurnContext, TurnOutcome } from '../turn/types.ts'
 import { addUsage, noUsage } from '../turn/usage.ts'
@@ -24,6 +26,7 @@ const CANCEL_GRACE_MS = 4_000 // below what a session gives its turns
 
 export interface ForeignTurnComponents {
   permissions: Permissions
+  guestFiles: GuestFiles
   clock: Clock
   /** This node's name. */
   node: string
@@ -37,10 +40,13 @@ export async function runForeignTurn(
   open: { agent: ForeignAgent; session: AgentSession; workspace: Workspace },
 ): Promise<TurnOutcome> {
   const { session } = open
+  const { guestFiles, clock } = components
   const recorder = createRecorder(turn, components)
+  const others = createOthersWords({ turn, workspace: open.workspace, guestFiles, now: () => clock.now() })
+  const writing = await others.writing() // it writes by itself, as commands do
   const watch = createWatch(open.agent)
   let usage: Usage = noUsage
-  listen({ ...components, turn, recorder, watch, onUsage: (told) => (usage = addUsage(noUsage, { ...usage, ...told })) }, open)
+  listen({ ...components, turn, others, recorder, watch, onUsage: (told) => (usage = addUsage(noUsage, { ...usage, ...told })) }, open)
   try {
     const response = await converse(components, { turn, watch }, open)
     await recorder.end({ partial: response.stopReason === 'cancelled' })
@@ -52,6 +58,7 @@ export async function runForeignTurn(
   } finally {
     watch.stop()
     session.listener = undefined
+    await writing?.ended({ isError: false })
   }
 }
 
@@ -65,6 +72,7 @@ const STOP_REASONS: Readonly<Record<string, StopReason>> = {
 
 interface Hearing extends ForeignTurnComponents {
   turn: TurnContext
+  others: OthersWords
   recorder: Recorder
   watch: Watch
   /** What is told of it; the rest stays. */
@@ -72,14 +80,12 @@ interface Hearing extends ForeignTurnComponents {
 }
 
 function listen(hearing: Hearing, { session, workspace }: { session: AgentSession; workspace: Workspace }): void {
-  const { turn, recorder, watch, clock, guestShell } = hearing
+  const { turn, others, recorder, watch, clock, guestShell } = hearing
   const forGuest = turn.guest !== undefined
-  const guestWords = createGuestWords(turn.isGuest)
-  for (const event of turn.events) guestWords.observe(event)
   const granted = grantedBefore(turn.events, turn.author.peerId, workspace)
   const rights = createTurnRights(
     { turn, permissions: hearing.permissions },
-    { allow: turn.allow, granted, forGuest, hasGuestWords: guestWords.has },
+    { allow: turn.allow, granted, forGuest, root: workspace.root, others },
   )
   const requests = createTurnRequests(
     { turn, workspace, rights, recorder, clock, pause: watch.pause, resume: watch.resume },

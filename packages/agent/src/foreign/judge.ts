@@ -39,7 +39,9 @@ export async function judge(
   if (asked.length === 0) return { action: 'allow', reason: 'allowed', needs: [], subjects }
   const needs = [...new Set(asked.flatMap((decision) => decision.needs))]
   const reason = [...new Set(asked.map((decision) => decision.reason))].filter((text) => text !== '').join('; ')
-  return { action: 'ask', reason, needs, subjects, ...(asked.some(({ reserved }) => reserved) && { reserved: true }) }
+  const reserved = asked.some((decision) => decision.reserved)
+  const unseen = asked.find((decision) => decision.unseen)?.unseen
+  return { action: 'ask', reason, needs, subjects, ...(reserved && { reserved }), ...(unseen && { unseen }) }
 }
 
 async function holdsDirectory(paths: readonly ResolvedPath[]): Promise<boolean> {

@@ -66,6 +66,8 @@ export function createTurnRequests(components: RequestComponents, options: Judge
         ...(decision.reserved && { reserved: true }),
       })
       if (answer === 'deny') return `not allowed: ${reason ?? 'the user said no'}`
+      const still = await rights.allowed(decision)
+      if (still !== undefined) return `not allowed: ${still}`
       if (answer === 'allow_session' && !decision.reserved) for (const subject of decision.subjects) rights.add({ subject, by })
       await turn.assertAllowed()
       if (await hasMoved(workspace, decision.subjects)) return `${permission}: a path changed while this was asked`

@@ -1,3 +1,4 @@
+import type { UnseenFile } from '../guest-files/types.ts'
 import type { Confinement } from '../sandbox/types.ts'
 import type { ToolPermission, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath } from '../tools/workspace.ts'
@@ -42,6 +43,8 @@ export interface PermissionDecision {
   reserved?: boolean
   /** A rule allows the command as these words, program first: it runs without a shell. */
   words?: readonly string[]
+  /** It is asked only because of these files: who allows it takes them for theirs. */
+  unseen?: readonly UnseenFile[]
 }
 
 /** What is known of a session. */

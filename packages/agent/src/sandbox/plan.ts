@@ -100,6 +100,12 @@ export async function planFor(place: ConfinedPlace, options: PlanOptions): Promi
   }
 }
 
+/** Whether a command sees what lies at a path, or in part below it. */
+export function shows({ empty, readable, writable }: SandboxPlan, path: string): boolean {
+  const isHidden = empty.some((directory) => isWithin(directory, path))
+  return !isHidden || [...readable, ...writable].some((open) => isWithin(open, path) || isWithin(path, open))
+}
+
 /** Data of this machine: `/srv`, `/var`, `/mnt`, and whatever else stands there. */
 async function othersOfRoot(): Promise<string[]> {
   const entries = await readdir('/', { withFileTypes: true })

@@ -8,7 +8,7 @@ import { bubblewrap } from './bubblewrap.ts'
 import { holdBackNew } from './hold-back.ts'
 import { createOneAtATime } from './one-at-a-time.ts'
 import type { FoundObeyed } from './obeyed-scan.ts'
-import { planFor } from './plan.ts'
+import { planFor, shows } from './plan.ts'
 import { seatbelt } from './seatbelt.ts'
 import type { CommandLine, ConfinedCommand, ConfinedPlace, Confinement, Sandbox, SandboxMode, SandboxProgram } from './types.ts'
 
@@ -67,7 +67,7 @@ export function createSandbox({ env }: { env: Environment }, options: SandboxOpt
       const failure = working.has(key) ? undefined : await failureOf(await wrap(probe(plan.closedDirectories, toolEnvironment(env))))
       if (failure !== undefined) return none(`${program.name} does not work here (${failure})`)
       working.add(key)
-      return { kind: 'sandbox', wrap: place.forGuest ? wrapForGuest : wrap, network: plan.network }
+      return { kind: 'sandbox', wrap: place.forGuest ? wrapForGuest : wrap, network: plan.network, shows: (path) => shows(plan, path) }
     },
   }
 }

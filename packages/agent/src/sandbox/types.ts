@@ -26,6 +26,8 @@ export type Confinement =
       /** The same command inside the sandbox. Throws forbidden where it would not hold it any more, as when the workspace has moved. */
       wrap(command: CommandLine, signal?: AbortSignal): Promise<ConfinedCommand>
       network: boolean
+      /** Whether commands can see what lies at a path, absolute and real. Absent: they see all. */
+      shows?(path: string): boolean
     }
   | {
       kind: 'none'

@@ -2,15 +2,16 @@ import type { LanguageModelV4FunctionTool, LanguageModelV4Message } from '@ai-sd
 import { AppError, toAppError, toWireError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Logger, ModelCallOptions, Usage } from '@qmtcode/protocol'
 import { z } from 'zod'
+import type { GuestFiles } from '../guest-files/types.ts'
 import { grantedIn } from '../permissions/granted.ts'
 import type { Permissions } from '../permissions/types.ts'
 import type { Tool, ToolSet } from '../tools/types.ts'
 import { isAnswered } from './answered.ts'
 import { openCalls } from './begun-calls.ts'
-import { createGuestWords } from './guest-words.ts'
 import { runModelStep } from './model-step.ts'
 import type { ModelStep, StepComponents } from './model-step.ts'
 import type { ModelCall } from './message-builder.ts'
+import { createOthersWords } from './others-words.ts'
 import { foldPrompt } from './prompt.ts'
 import { createRepeatGuard } from './repeat-guard.ts'
 import { systemPrompt } from './system-prompt.ts'
@@ -27,6 +28,7 @@ export interface TurnComponents {
   tools: ToolSet
   permissions: Permissions
   workspaceTrust: WorkspaceTrust
+  guestFiles: GuestFiles
   clock: Clock
   log: Logger
   /** This node's name: where the tools run. */
@@ -87,16 +89,15 @@ interface Run {
 
 async function openRun(components: TurnComponents, turn: TurnContext, options: TurnOptions): Promise<Run> {
   const { guestShell = 'no', retryDelaysMs } = options
-  const { tools, clock, log, node, router, workspaceTrust } = components
+  const { tools, clock, log, node, router, workspaceTrust, guestFiles } = components
   const forGuest = turn.guest !== undefined
   const workspace = await tools.openWorkspace(turn.workspace, turn.sessionId, { forGuest })
   const events = [...turn.events]
-  const guestWords = createGuestWords(turn.isGuest)
-  for (const event of events) guestWords.observe(event)
+  const others = createOthersWords({ turn, workspace, tools, guestFiles, now: () => clock.now() })
   const append = async (init: DurableEventInit): Promise<DurableEvent> => {
     const event = await turn.append(init)
     events.push(event)
-    guestWords.observe(event)
+    others.observe(event)
     return event
   }
   const hasShell = guestShell === 'ask' || (guestShell === 'sandbox' && workspace.confinement.kind === 'sandbox')
@@ -109,7 +110,8 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
       forGuest,
       confinement: workspace.confinement,
       freeInSandbox: guestShell === 'sandbox',
-      hasGuestWords: guestWords.has,
+      root: workspace.root,
+      others,
     },
   )
   const appendRoute = routeAppender(append, turn.turnId)
@@ -145,8 +147,12 @@ async function openRun(components: TurnComponents, turn: TurnContext, options: T
       log,
       node,
       guard: createRepeatGuard(),
-      // What a guest wrote, or had written, is not the person's.
-      writing: async (path) => (forGuest || guestWords.has() ? undefined : await workspaceTrust.writing(workspace.root, path)),
+      writing: async (path) => {
+        const begun = await others.writing(path?.real)
+        if (begun || !path) return begun
+        const written = await workspaceTrust.writing(workspace.root, path)
+        return { ended: async () => await written() }
+      },
     },
     cuts: 0,
     usage: events.reduce((sum, event) => (isMessageOf(turn, event) ? addUsage(sum, event.usage) : sum), noUsage),

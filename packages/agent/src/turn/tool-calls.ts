@@ -2,6 +2,7 @@ import { isAppError, toAppError } from '@qmtcode/protocol'
 import type { Clock, DurableEvent, DurableEventInit, Json, Logger } from '@qmtcode/protocol'
 import { z } from 'zod'
 import { mayShow } from '../permissions/reading.ts'
+import type { BegunWrite } from '../guest-files/types.ts'
 import type { PermissionDecision, PermissionSubject, SessionPermissions } from '../permissions/types.ts'
 import type { Tool, ToolContext, ToolResult, ToolTarget } from '../tools/types.ts'
 import type { ResolvedPath, Workspace } from '../tools/workspace.ts'
@@ -26,8 +27,8 @@ export interface CallComponents {
   log: Logger
   node: string
   guard: RepeatGuard
-  /** Before a file is written. What it returns is called once that is done. */
-  writing(path: ResolvedPath): Promise<(() => Promise<void>) | undefined>
+  /** Before a file is written, or a command runs (no `path`). */
+  writing(path?: ResolvedPath): Promise<Pick<BegunWrite, 'ended'> | undefined>
 }
 
 /**
@@ -178,7 +179,9 @@ async function permit(
       ...(decision.reserved && { reserved: true }),
     })
     if (answer === 'allow_session' && !decision.reserved) rights.add({ subject, by })
-    return answer === 'deny' ? deniedText(decision, reason) : { rights: await rights.now() }
+    if (answer === 'deny') return deniedText(decision, reason)
+    const still = await rights.allowed(decision)
+    return still === undefined ? { rights: await rights.now() } : `not allowed: ${still}`
   } catch (error) {
     if (!turn.signal.aborted) log.warn('a permission could not be asked for', { tool: call.name, error: messageOf(error) })
     return turn.signal.aborted ? NOT_RUN : `not allowed: it could not be asked for (${messageOf(error)})`
@@ -202,17 +205,16 @@ function describe({ path }: PermissionSubject, summary: string, { reason }: Perm
   return reason === '' ? shown : `${shown} (${reason})`
 }
 
-async function execute({ turn, log, writing }: CallComponents, ready: Exclude<Prepared, { refused: ToolResult }>): Promise<ToolResult> {
-  const { tool, input, context, isShown } = ready
+async function execute(components: CallComponents, ready: Exclude<Prepared, { refused: ToolResult }>): Promise<ToolResult> {
+  const { turn, log } = components
+  const { tool, isShown } = ready
   try {
     await turn.assertAllowed() // whatever happened while calls beside it were asked for
   } catch {
     return { output: NOT_RUN, isError: true }
   }
   try {
-    const written = tool.permission === 'edit' ? await writing(context.path) : undefined
-    const result = await tool.execute(input, context)
-    await written?.().catch((error: unknown) => log.warn('what a turn wrote is not trusted yet', { error: messageOf(error) }))
+    const result = await recorded(components, ready)
     return isShown ? result : unshown(ready, result.isError)
   } catch (error) {
     if (turn.signal.aborted) return { output: 'stopped: the turn was cancelled', isError: true }
@@ -227,6 +229,24 @@ function unshown({ tool, context }: Exclude<Prepared, { refused: ToolResult }>, 
   return {
     output: `${tool.name} ${outcome}; what it says is not shown, since [permissions] keep ${context.path.shown} from being read`,
     isError,
+  }
+}
+
+/** What it writes is known as the person's, or as that of those whose words are in it. */
+async function recorded(
+  { writing, log }: CallComponents,
+  { tool, input, context }: Exclude<Prepared, { refused: ToolResult }>,
+): Promise<ToolResult> {
+  const isOfFile = tool.permission === 'edit'
+  if (tool.permission === 'read' || (isOfFile && tool.target === undefined)) return await tool.execute(input, context)
+  const begun = await writing(isOfFile ? context.path : undefined)
+  let isError = true
+  try {
+    const result = await tool.execute(input, context)
+    isError = result.isError ?? false
+    return result
+  } finally {
+    await begun?.ended({ isError }).catch((error: unknown) => log.warn('who wrote a file is not known', { error: messageOf(error) }))
   }
 }
 

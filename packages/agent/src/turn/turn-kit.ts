@@ -13,6 +13,7 @@ import type {
   PromptId,
   QuestionReply,
 } from '@qmtcode/protocol'
+import { createGuestFiles } from '../guest-files/guest-files.ts'
 import { createPermissions } from '../permissions/permissions.ts'
 import type { PermissionOptions } from '../permissions/types.ts'
 import type { Confinement, Sandbox } from '../sandbox/types.ts'
@@ -63,10 +64,16 @@ export interface TurnKit extends AsyncDisposable {
   controller: AbortController
   /** As the person does: what the workspace brings is obeyed. */
   trust(): Promise<void>
+  /** As a turn of a guest in another session does. */
+  guestWrites(path: string): Promise<void>
+  /** A command, which does not end. */
+  guestBegins(): Promise<void>
   /** Accepts a prompt and runs its turn. */
   run(prompt: string, change?: Partial<TurnContext>): Promise<TurnOutcome>
   /** Goes on with a turn whose events are in the log. */
   resume(turn: { promptId: PromptId; turnId: string }): Promise<TurnOutcome>
+  /** What follows is in another session, after a restart of the node. */
+  newSession(): void
   log(init: DurableEventInit): Promise<DurableEvent>
   ended(): { name: string; output: string; isError: boolean }[]
 }
@@ -85,6 +92,7 @@ export interface KitOptions {
   /** What the tools believe to hold commands; nothing does. */
   confinement?: Confinement
   maxSteps?: number
+  guestShell?: 'ask' | 'sandbox'
   retryDelaysMs?: readonly number[]
 }
 
@@ -103,23 +111,29 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
   let turns = 0
   const log = async (init: DurableEventInit): Promise<DurableEvent> => {
     // Through JSON, as the real log.
-    const event = JSON.parse(JSON.stringify({ ...init, sessionId, seq: events.length + 1, at: 0 })) as DurableEvent
+    const event = JSON.parse(JSON.stringify({ ...init, sessionId, seq: events.length + 1, at: systemClock.now() })) as DurableEvent
     events.push(event)
     return event
   }
+  const openGuestFiles = () => createGuestFiles({ clock: systemClock, log: silentLogger }, { qmtHome })
+  let guestFiles = openGuestFiles()
   const trust = createWorkspaceTrust({ qmtHome })
-  const runTurn = createTurnRunner(
-    {
-      router: scriptedRouter(options, sent),
-      tools: createTools({ env: process.env, sandbox: believed(options.confinement) }, { qmtHome, extra: options.extra }),
-      permissions: createPermissions(options.permissions),
-      workspaceTrust: trust,
-      clock: systemClock,
-      log: silentLogger,
-      node: 'here',
-    },
-    { maxSteps: options.maxSteps, retryDelaysMs: options.retryDelaysMs },
-  )
+  const router = scriptedRouter(options, sent)
+  const createRunner = () =>
+    createTurnRunner(
+      {
+        router,
+        tools: createTools({ env: process.env, sandbox: believed(options.confinement) }, { qmtHome, extra: options.extra }),
+        permissions: createPermissions(options.permissions),
+        workspaceTrust: trust,
+        guestFiles,
+        clock: systemClock,
+        log: silentLogger,
+        node: 'here',
+      },
+      { maxSteps: options.maxSteps, guestShell: options.guestShell, retryDelaysMs: options.retryDelaysMs },
+    )
+  let runTurn = createRunner()
   const author = { node: 'here' }
   const go = async ({ promptId, turnId }: { promptId: PromptId; turnId: string }, change?: Partial<TurnContext>): Promise<TurnOutcome> => {
     const ask: TurnContext['ask'] = async ({ callId, tool, input, summary, needs }) => {
@@ -169,17 +183,30 @@ export async function createTurnKit(options: KitOptions): Promise<TurnKit> {
     questions,
     controller,
     trust: async () => await trust.decide(workspace, (await trust.look(workspace)).files, 'trust'),
+    guestBegins: async () => {
+      await guestFiles.writing({ by: 'bob', root: workspace })
+    },
+    guestWrites: async (path) => {
+      const begun = await guestFiles.writing({ by: 'bob', root: workspace, path: join(workspace, path) })
+      await begun.ended({ isError: false })
+    },
     log,
     ended: () => events.filter((event) => event.type === 'tool.ended').map(({ name, output, isError }) => ({ name, output, isError })),
     async run(text, change) {
       const promptId = change?.promptId ?? newPromptId()
       turns += 1
       const turnId = change?.turnId ?? `turn-${turns}`
-      if (!change?.promptId) await log({ type: 'prompt.accepted', promptId, author, content: [{ type: 'text', text }], position: 0 })
+      if (!change?.promptId)
+        await log({ type: 'prompt.accepted', promptId, author: change?.author ?? author, content: [{ type: 'text', text }], position: 0 })
       await log({ type: 'turn.started', turnId, promptId })
       return await go({ promptId, turnId }, change)
     },
     resume: (turn) => go(turn),
+    newSession() {
+      events.length = 0
+      guestFiles = openGuestFiles()
+      runTurn = createRunner()
+    },
     [Symbol.asyncDispose]: async () => await rm(base, { recursive: true, force: true }),
   }
 }

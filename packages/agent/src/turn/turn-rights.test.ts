@@ -10,7 +10,8 @@ const command = { tool: 'shell', permission: 'shell' as const, command: 'make' }
 const none = {
   allow: [],
   granted: [],
-  hasGuestWords: () => false,
+  root: '/work',
+  others: { found: () => Promise.resolve({ isInContext: false, unseen: [] }), approve: () => Promise.resolve() },
   confinement: { kind: 'sandbox' as const, wrap: <T>(one: T) => Promise.resolve(one), network: true },
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import {
   createBoardTools,
   createForeignAgents,
+  createGuestFiles,
   createPeerBounds,
   createPeerSessions,
   createPermissions,
@@ -72,8 +73,9 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
   const tools = createTools({ env, sandbox }, { qmtHome: config.home, closed: secrets, extra: mesh && createBoardTools(mesh.board) })
   const permissions = createPermissions({ ...config.permissions, home: env['HOME'] })
   const workspaceTrust = createWorkspaceTrust({ home: env['HOME'] ?? homedir(), qmtHome: config.home })
+  const guestFiles = createGuestFiles({ clock, log: logger.child('files') }, { qmtHome: config.home })
   const ownTurn = createTurnRunner(
-    { router, tools, permissions, workspaceTrust, clock, log: logger.child('turn'), node: node.name },
+    { router, tools, permissions, workspaceTrust, guestFiles, clock, log: logger.child('turn'), node: node.name },
     { guestShell: share.shell },
   )
   const foreign = createForeignAgents(
@@ -82,6 +84,7 @@ export function createSessionSide(components: SessionSideComponents): SessionSid
       tools,
       permissions,
       workspaceTrust,
+      guestFiles,
       clock,
       env,
       log: logger.child('agents'),

@@ -8,6 +8,7 @@ import { silentLogger, systemClock } from '@qmtcode/protocol'
 import type { ModelPart, SessionEvent, SessionId, Sessions } from '@qmtcode/protocol'
 import { followUntil } from '@qmtcode/testing'
 import { z } from 'zod'
+import { createGuestFiles } from '../../guest-files/guest-files.ts'
 import { createPermissions } from '../../permissions/permissions.ts'
 import { createTools } from '../../tools/tool-set.ts'
 import { defineTool } from '../../tools/types.ts'
@@ -97,11 +98,10 @@ function runnerOf(
     },
   }
   const tools = createTools({ env: process.env }, { qmtHome: join(home, 'qmt'), extra: [holding] })
+  const common = { clock: systemClock, log: silentLogger }
+  const guestFiles = createGuestFiles(common, { qmtHome: join(home, 'qmt') })
   const workspaceTrust = createWorkspaceTrust({ qmtHome: join(home, 'qmt') })
-  return createTurnRunner(
-    { router, tools, permissions: createPermissions(), workspaceTrust, clock: systemClock, log: silentLogger, node: 'host' },
-    {},
-  )
+  return createTurnRunner({ ...common, router, tools, permissions: createPermissions(), workspaceTrust, guestFiles, node: 'host' }, {})
 }
 
 /** Every way in which Bob's right to prompt there ends. */
