@@ -1,4 +1,4 @@
-import { AppError, createBell, notAhead } from '@qmtcode/protocol'
+import { AppError, createBell, notAhead, roleIncludes } from '@qmtcode/protocol'
 import type { Bell, Board, BoardEvent, Clock, Logger, Note, NoteWriter, PeerId, Role } from '@qmtcode/protocol'
 import type { Gossip } from '../gossip/types.ts'
 import { openBoardFile } from './board-file.ts'
@@ -55,6 +55,7 @@ function createBoard(components: BoardComponents): Board & { stop(): void } {
       tidy(components, notes)
     },
     changed: bell.ring,
+    isPreferred: (speaker) => roleIncludes(components.about(speaker).role, 'client'),
   })
   gossip.add(notes)
   const own = readable

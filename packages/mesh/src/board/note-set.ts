@@ -25,9 +25,11 @@ export interface NoteSetOptions {
   keep(entry: GossipEntry, taken: () => void): Promise<void>
   /** What of the set a person sees may be another now. */
   changed(): void
+  /** In a full set only what others say gives way: who makes up authors fills no room of theirs. Default: nobody. */
+  isPreferred?(speaker: PeerId): boolean
 }
 
-export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteSet {
+export function createNoteSet({ entries, keep, changed, isPreferred = () => false }: NoteSetOptions): NoteSet {
   const byKey = new Map<string, NoteEntry>()
   const byNote = new Map<string, Map<string, NoteEntry>>()
   /** Of each speaker the notes it speaks of, as they sort. */
@@ -58,13 +60,20 @@ export function createNoteSet({ entries, keep, changed }: NoteSetOptions): NoteS
     if (byKey.size > LIMITS.gossipEntries) dropOfTheLongest()
   }
   function dropOfTheLongest(): void {
-    const [, keys] = [...bySpeaker].reduce((longest, next) => (next[1].length > longest[1].length ? next : longest))
+    const others = [...bySpeaker].filter(([speaker]) => !isPreferred(speaker))
+    const [, keys] = (others.length > 0 ? others : [...bySpeaker]).reduce((longest, next) =>
+      next[1].length > longest[1].length ? next : longest,
+    )
     const oldest = byKey.get(keys[0] ?? '')
     if (oldest) drop(oldest)
   }
+  const hasRoomFor = (speaker: PeerId): boolean =>
+    byKey.size < LIMITS.gossipEntries || isPreferred(speaker) || [...bySpeaker.keys()].some((other) => !isPreferred(other))
   function isKept(key: string, author: PeerId): boolean {
     const keys = bySpeaker.get(author) ?? []
-    return byKey.has(key) || keys.length < LIMITS.notesPerNode || compare(numberOf(key), numberOf(keys[0] ?? '')) > 0
+    if (byKey.has(key)) return true
+    if (keys.length >= LIMITS.notesPerNode) return compare(numberOf(key), numberOf(keys[0] ?? '')) > 0
+    return hasRoomFor(author)
   }
 
   for (const entry of entries) take(readNoteEntry(entry))

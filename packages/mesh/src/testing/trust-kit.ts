@@ -46,8 +46,8 @@ export const helloOf = ({ membership }: TrustNode): Hello => {
 
 const isBannedAt = (at: TrustNode, peer: TrustNode): boolean => at.trust.standing(peer.self).state === 'banned'
 
-/** Two nodes meet as they do on a connection: each shows what it is, gets what is granted, and hears bans; nothing where one is banned. */
-export async function meet(a: TrustNode, b: TrustNode): Promise<void> {
+/** Two nodes meet as they do on a connection: each shows what it is, gets what is granted, and hears bans, but of `mute`; nothing where one is banned. */
+export async function meet(a: TrustNode, b: TrustNode, mute?: TrustNode): Promise<void> {
   if (isBannedAt(a, b) || isBannedAt(b, a)) return
   const answer = await b.membership.asked(a.self, helloOf(a))
   await a.membership.heard(b.self, { ...helloOf(b), ...answer })
@@ -55,7 +55,7 @@ export async function meet(a: TrustNode, b: TrustNode): Promise<void> {
     [a, b],
     [b, a],
   ] as const) {
-    if (from.trust.standing(to.self).role === undefined) continue
+    if (from === mute || from.trust.standing(to.self).role === undefined) continue
     for (const { ban } of from.trust.grants.bansAfter(0)) await to.membership.takeBan(ban)
   }
 }

@@ -377,3 +377,22 @@ test('whoever came in by one that is banned, lowered or lapsed is told of at onc
   here.trust.review()
   assert.deepEqual(lately(), ['alice: admin → unknown', 'carol: observer → unknown', 'mallory: observer → unknown'])
 })
+
+for (const role of ['client', 'admin'] as const) {
+  test(`admins that granted the role ${role} to, and banned, each other in a circle: each question has an answer, soon`, async () => {
+    const { root, here, grant, ban, clock } = await mesh()
+    const nodes = await Promise.all(Array.from({ length: 20 }, async () => await trustNode(await newSigner(), clock)))
+    const ring = await Promise.all(nodes.map(async (node) => ({ node, chain: await grant(root, { to: node.self, role: 'admin' }) })))
+    for (const [nth, { node }] of ring.entries()) {
+      for (const other of [ring[(nth + 1) % ring.length], ring[(nth + 7) % ring.length]]) {
+        assert.ok(other)
+        const chain = await grant(other.node, { to: node.self, role }, other.chain)
+        const banned = await ban(other.node, node.self, { chain })
+        await here.trust.update(() => (here.trust.grants.keep(node.self, chain), here.trust.grants.addBan(banned)))
+      }
+    }
+    const startedAt = performance.now()
+    for (const { node } of ring) here.says(node)
+    assert.ok(performance.now() - startedAt < 2_000)
+  })
+}

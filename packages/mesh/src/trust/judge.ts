@@ -33,10 +33,21 @@ export interface JudgeComponents {
   personal(peerId: PeerId): PersonalWord
 }
 
-/** Whose ban of whom was asked for in the course of one question, and whether it counts: not while that is open, so that two who ban each other end. */
+/**
+ * What was asked in the course of one question, with its answer: each once, since admins may grant to, and ban, each other in a circle.
+ * While the answer is open, and beyond so many, a ban by an admin does not count, and a chain that lowers its bearer does.
+ */
 type Asked = Map<string, boolean>
-/** Bans of admins by admins that an admin banned: of so many the rest does not count. The root's words always do. */
 const MAX_ASKED = 64
+
+function askOnce(asked: Asked, question: string, { open, answer }: { open: boolean; answer: () => boolean }): boolean {
+  const known = asked.get(question)
+  if (known !== undefined || asked.size >= MAX_ASKED) return known ?? open
+  asked.set(question, open)
+  const answered = answer()
+  asked.set(question, answered)
+  return answered
+}
 
 export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, personal }: JudgeComponents): Judge {
   const { latest } = aliases
@@ -61,7 +72,8 @@ export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, persona
     return !shown || lastOf(shown).role === 'admin' || succeeds(quoted, shown, asked)
   }
   function succeeds(next: Grants, held: Grants, asked: Asked): boolean {
-    if (!stands(held, asked)) return true
+    const question = `stands ${held[0].root} ${lastOf(held).to}`
+    if (!askOnce(asked, question, { open: true, answer: () => stands(held, asked) })) return true
     const { by, from } = lastOf(next)
     return held.some((grant) => isSame(grant.by, by)) && from > lastOf(held).from
   }
@@ -80,13 +92,8 @@ export function createJudge({ clock, aliases, isPinned, heldIn, wordsOn, persona
   function isAdminAbove(by: PeerId, chain: Grants | undefined, asked: Asked): boolean {
     const at = chain?.findIndex(({ to }) => isSame(to, by)) ?? -1
     if (!chain || at < 0 || at >= chain.length - 1) return false
-    const key = [chain[0].root, lastOf(chain).to, by].join(' ')
-    const known = asked.get(key)
-    if (known !== undefined || asked.size >= MAX_ASKED) return known ?? false
-    asked.set(key, false)
-    const answer = countsAsAdmin(by, upTo(chain, at), asked)
-    asked.set(key, answer)
-    return answer
+    const question = `bans ${chain[0].root} ${lastOf(chain).to} ${by}`
+    return askOnce(asked, question, { open: false, answer: () => countsAsAdmin(by, upTo(chain, at), asked) })
   }
   return {
     roleBy(grants) {

@@ -1,7 +1,7 @@
 import { createKeptSet } from '@qmtcode/mesh/gossip'
 import type { Gossip, KeptSet } from '@qmtcode/mesh/gossip'
 import { AppError, sessionRowSchema, toAppError, statedCounter } from '@qmtcode/protocol'
-import type { Logger, SessionId, SessionInfo, SessionRow } from '@qmtcode/protocol'
+import type { Logger, PeerId, SessionId, SessionInfo, SessionRow } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { OwnRows } from './own-rows.ts'
 
@@ -13,12 +13,13 @@ const START = 'start'
 const ROWS_PER_NODE = 1_000
 const startSchema = z.object({ since: statedCounter() })
 
-/** The rows that members tell, by gossip. */
-export function createSharedRows(gossip: Gossip): KeptSet<SharedRow> {
+/** The rows that members tell, by gossip. `isKnown`: of whom room is kept, however many others the members tell of. */
+export function createSharedRows(gossip: Gossip, isKnown: (peerId: PeerId) => boolean): KeptSet<SharedRow> {
   const set = createKeptSet<SharedRow>({
     name: SET,
     self: gossip.self,
     maxPerAuthor: ROWS_PER_NODE + 1,
+    isPreferred: isKnown,
     parse: ({ key, author, payload }) => parseRow(key.slice(author.length + 1), payload),
   })
   set.onUpdate((key) => {

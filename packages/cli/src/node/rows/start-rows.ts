@@ -1,6 +1,7 @@
 import { seesRow } from '@qmtcode/agent'
 import type { EventLog } from '@qmtcode/agent'
 import type { MeshNode } from '@qmtcode/mesh'
+import { roleIncludes } from '@qmtcode/protocol'
 import type { Clock, Logger, PeerId, SessionInfo, SessionRows, Sessions } from '@qmtcode/protocol'
 import type { Config } from '../../config/config.ts'
 import { createOwnRows } from './own-rows.ts'
@@ -33,7 +34,8 @@ export interface RowsSideComponents {
 
 export function startRows({ config, clock, logger, log, node, mesh }: RowsSideComponents): RowsSide {
   const own = createOwnRows({ clock, logger })
-  const shared = mesh && { set: createSharedRows(mesh.gossip), gossip: mesh.gossip, peers: mesh.peers }
+  const isKnown = (peerId: PeerId): boolean => roleIncludes(mesh?.about(peerId).role, 'client')
+  const shared = mesh && { set: createSharedRows(mesh.gossip, isKnown), gossip: mesh.gossip, peers: mesh.peers }
   const isShown = (row: SessionInfo): boolean => seesRow(row, config.mesh.share)
   const toldCount = (): number => own.all().filter(isShown).length
   let publishing: { stop(): Promise<void> } | undefined
