@@ -38,6 +38,12 @@ const SOAKS: Soak[] = [
     file: 'e2e/lab/detection.test.ts',
     env: { QMT_LAB_SECS: '600' },
   },
+  {
+    name: 'silence',
+    what: 'model servers that are silent for 320 s, where the limits allow it',
+    file: 'packages/agent/src/models/silence.test.ts',
+    env: { QMT_SILENT_MS: '320000' },
+  },
   { name: 'nat', what: 'every pair of NATs, through a relay', file: 'e2e/lab/nat.test.ts', env: { QMT_NAT: 'all' } },
   {
     name: 'attacks',

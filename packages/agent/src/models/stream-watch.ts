@@ -14,13 +14,20 @@ export interface StreamWatch {
   end(options: { abort: boolean }): void
 }
 
+/** A timer that fires so late was not run by a process that stood still: stopped by a signal, a laptop that slept, a paused machine. */
+const STOOD_STILL_MS = 500
+/** What came meanwhile lies in the socket, or comes again over a link that must be found dead first. */
+const MAX_SECOND_LOOK_MS = 10_000
+
 export function createStreamWatch(outer: AbortSignal | undefined, timedOut: () => AppError): StreamWatch {
   const controller = new AbortController()
   let reason: AppError | undefined
   let fail: ((error: AppError) => void) | undefined
   let timer: NodeJS.Timeout | undefined
   let armedMs = 0
+  let armedAt = 0
   let lapsed = false
+  let ended = false
 
   const leave = (error: AppError): void => {
     if (reason) return
@@ -30,8 +37,25 @@ export function createStreamWatch(outer: AbortSignal | undefined, timedOut: () =
   }
   const onAbort = (): void => leave(cancelled(outer))
   const strike = (): void => {
-    if (fail) leave(timedOut())
-    else lapsed = true
+    const late = performance.now() - armedAt - armedMs
+    if (late > STOOD_STILL_MS) return start(Math.min(armedMs, MAX_SECOND_LOOK_MS))
+    // Timers run before sockets are read: what lies there is read before anybody is called silent.
+    const at = armedAt
+    setImmediate(() => {
+      if (at !== armedAt || ended) return
+      if (fail) leave(timedOut())
+      else lapsed = true
+    })
+  }
+  const start = (ms: number): void => {
+    armedAt = performance.now()
+    if (timer && ms === armedMs) {
+      timer.refresh()
+      return
+    }
+    clearTimeout(timer)
+    armedMs = ms
+    timer = setTimeout(strike, ms)
   }
   if (outer?.aborted) onAbort()
   else outer?.addEventListener('abort', onAbort, { once: true })
@@ -41,13 +65,7 @@ export function createStreamWatch(outer: AbortSignal | undefined, timedOut: () =
     reason: () => reason,
     arm(ms) {
       lapsed = false
-      if (timer && ms === armedMs) {
-        timer.refresh()
-        return
-      }
-      clearTimeout(timer)
-      armedMs = ms
-      timer = setTimeout(strike, ms)
+      start(ms)
     },
     // Not Promise.race: it would keep every part alive until the one long-lived promise settles.
     // oxlint-disable-next-line typescript/promise-function-async -- an async function would cost two turns for each token
@@ -58,7 +76,7 @@ export function createStreamWatch(outer: AbortSignal | undefined, timedOut: () =
       }
       if (lapsed) {
         lapsed = false
-        timer?.refresh()
+        start(armedMs)
       }
       return new Promise<T>((resolve, reject) => {
         fail = reject
@@ -75,6 +93,7 @@ export function createStreamWatch(outer: AbortSignal | undefined, timedOut: () =
       })
     },
     end({ abort }) {
+      ended = true
       clearTimeout(timer)
       outer?.removeEventListener('abort', onAbort)
       if (abort) controller.abort(reason)

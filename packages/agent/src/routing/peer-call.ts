@@ -25,7 +25,7 @@ export async function callPeer(peers: Peers, place: PeerPlace, call: PeerCall): 
 async function* lasting(models: Models, place: PeerPlace, call: PeerCall): AsyncGenerator<ModelPart> {
   const { signal, graceMs, timeouts } = call
   const request = { ...call.request, callId: graceMs === 0 ? undefined : newId('call') }
-  const read: Progress = { after: 0 }
+  const read: Progress = { after: 0, at: Date.now() }
   const open = (again: boolean, ended: AbortSignal | undefined): AsyncIterable<ModelPart> => {
     const source = {
       model: `${place.name}:${request.model}`,
@@ -43,11 +43,12 @@ async function* lasting(models: Models, place: PeerPlace, call: PeerCall): Async
         call.onLink?.({ ...part, peerId: place.peerId, node: place.name })
         continue
       }
+      read.at = Date.now()
       if (part.type !== 'ping') read.after += 1
       yield part
     }
   } catch (error) {
-    throw read.gone ? goneError(place, read.gone) : error
+    throw read.gone ? goneError(place, { cause: read.gone, awayMs: Date.now() - read.at, graceMs }) : error
   } finally {
     // The host would keep the call until its grace is over. Where that cannot be told it, its grace ends the call.
     if (isLost && signal.aborted && request.callId) sayEnd(models, request.callId, graceMs).catch(() => {})
@@ -57,6 +58,8 @@ async function* lasting(models: Models, place: PeerPlace, call: PeerCall): Async
 /** Pings are not counted: they are the link's. */
 interface Progress {
   after: number
+  /** When the last came, by the clock on the wall, which also counts what a laptop slept. */
+  at: number
   /** What the host said who does not have the call any more. */
   gone?: AppError
 }
@@ -78,11 +81,16 @@ async function* rest(models: Models, request: ModelRequest, read: Progress, sign
   yield* models.stream(request, { signal })
 }
 
-function goneError({ name }: PeerPlace, cause: AppError): AppError {
-  const why = cause.code === 'unsupported' ? 'does not resume calls' : 'does not have the call any more; it may have restarted'
-  return new AppError('link_lost', `lost the link to ${name} in the middle of its answer, and ${name} ${why}`, {
+function goneError({ name }: PeerPlace, { cause, awayMs, graceMs }: { cause: AppError; awayMs: number; graceMs: number }): AppError {
+  const lost = `lost the link to ${name} in the middle of its answer`
+  const restarted = `${name} does not have the call any more; it may have restarted`
+  if (cause.code === 'unsupported')
+    return new AppError('link_lost', `${lost}, and ${name} does not resume calls`, { cause, hint: 'prompt again' })
+  if (awayMs < graceMs) return new AppError('link_lost', `${lost}, and ${restarted}`, { cause, hint: 'prompt again' })
+  const away = `nothing came from it for ${Math.round(awayMs / 1_000)} s`
+  return new AppError('link_lost', `${lost}: ${away}, and a call is kept for ${graceMs / 1_000} s (did this machine sleep?)`, {
     cause,
-    hint: 'prompt again',
+    hint: 'prompt again; the time is [mesh] stream_reconnect_grace_secs, on both nodes',
   })
 }
 

@@ -1,8 +1,9 @@
 import { APICallError } from '@ai-sdk/provider'
 import type { LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { AppError } from '@qmtcode/protocol'
-import { Agent, EnvHttpProxyAgent, request } from 'undici'
+import { request } from 'undici'
 import type { Dispatcher } from 'undici'
+import { modelDispatcher } from '../providers/dispatcher.ts'
 import { createAnswer } from './answer.ts'
 import type { Answer } from './answer.ts'
 import { chatBody } from './body.ts'
@@ -43,16 +44,6 @@ export async function* streamChat(server: ChatServer, model: string, options: La
   yield* isStream ? readEvents(url, response.body, answer) : readWhole(await textOf(response.body, MAX_ANSWER_BYTES), answer)
 }
 
-/** One for the process: it keeps connections. The proxy is the environment's, never for this machine. */
-let shared: Dispatcher | undefined
-
-function dispatcher(): Dispatcher {
-  const limits = { headersTimeout: 0, bodyTimeout: 0, allowH2: false }
-  const wantsProxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].some((name) => process.env[name])
-  shared ??= wantsProxy ? new EnvHttpProxyAgent(limits) : new Agent(limits)
-  return shared
-}
-
 async function send(
   server: ChatServer,
   url: string,
@@ -61,7 +52,7 @@ async function send(
   const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'text/event-stream, application/json' }
   if (server.apiKey !== undefined) headers['authorization'] = `Bearer ${server.apiKey}`
   try {
-    return await request(url, { method: 'POST', headers, body: JSON.stringify(body), dispatcher: dispatcher(), signal })
+    return await request(url, { method: 'POST', headers, body: JSON.stringify(body), dispatcher: await modelDispatcher(), signal })
   } catch (cause) {
     if (signal?.aborted) throw cause
     throw new APICallError({ message: messageOf(cause), url, requestBodyValues: {}, cause })

@@ -12,6 +12,8 @@ export interface ProviderConfig {
   kind?: ProviderKind
   baseUrl?: string
   apiKey?: string
+  /** Of an answer, at most. */
+  maxOutputTokens?: number
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -73,7 +75,7 @@ function configured(name: string, settings: ProviderConfig, env: Environment): P
   const key = settings.apiKey
     ? { apiKey: settings.apiKey, keySource: `[providers.${name}] api_key` }
     : { apiKey: variable === undefined ? undefined : env[variable], keySource: variable }
-  return createRemoteProvider({ name, known, kind, baseUrl, isConfigured: true, ...key })
+  return createRemoteProvider({ name, known, kind, baseUrl, isConfigured: true, maxOutputTokens: settings.maxOutputTokens, ...key })
 }
 
 /** A question to stand before the hint, or nothing. */

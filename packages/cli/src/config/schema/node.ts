@@ -1,6 +1,6 @@
 import { PERMISSION_ACTIONS, PERMISSION_DEFAULTS, PROVIDER_KINDS, SANDBOX_MODES } from '@qmtcode/agent/vocabulary'
 import { z } from 'zod'
-import { agentId, httpUrl, text, texts } from './values.ts'
+import { agentId, count, httpUrl, text, texts } from './values.ts'
 
 export const providerSchema = z.strictObject({
   kind: z
@@ -9,6 +9,11 @@ export const providerSchema = z.strictObject({
     .describe('Protocol of the server. Default: the name of the table where it is a kind, else `openai-compatible`.'),
   base_url: httpUrl().optional().describe("Where the server is. Default: the provider's own; needed for a server of another name."),
   api_key: text().optional().describe("Key; better as `${VAR}`. Default: the provider's environment variable."),
+  max_output_tokens: count(1, 10_000_000)
+    .optional()
+    .describe(
+      'How long one answer may be, in tokens. Default: the server\'s own; 32000 for models that `kind = "anthropic"` does not know.',
+    ),
 })
 
 const action = z.enum(PERMISSION_ACTIONS)
