@@ -173,22 +173,25 @@ test('a question that was open before is asked on load and on resume, and says w
   assert.equal(items.find((event) => event.type === 'permission.answered')?.answer, 'allow')
 })
 
-test('an editor that goes leaves its turn running and its question open', async () => {
-  const asked = Promise.withResolvers<void>()
-  const editor = await edit({
-    onPermission: () => {
-      asked.resolve()
-      return new Promise(() => {})
-    },
-  })
-  const sessionId = await open(editor)
-  const ended = assert.rejects(editor.agent.request('session/prompt', { sessionId, prompt: text('ask') }), /closed/i)
-  await asked.promise
-  await editor[Symbol.asyncDispose]()
-  await ended
-  assert.equal((await sessions.get(sessionId)).state, 'waiting')
-  await eventually('nobody follows it any more', async () => (await sessions.get(sessionId)).followers.length === 0)
-  await sessions.cancel(sessionId)
+test('an editor that goes ends what it asked for, and leaves what others run', async () => {
+  for (const isOurs of [true, false]) {
+    const asked = Promise.withResolvers<void>()
+    const editor = await edit({
+      onPermission: () => {
+        asked.resolve()
+        return new Promise(() => {})
+      },
+    })
+    const sessionId = await open(editor)
+    const ended = isOurs && assert.rejects(editor.agent.request('session/prompt', { sessionId, prompt: text('ask') }), /closed/i)
+    if (!isOurs) await host.as('bob').prompt(sessionId, { promptId: 'p3' as never, content: text('ask') })
+    await asked.promise
+    await editor[Symbol.asyncDispose]()
+    await ended
+    await eventually('nobody follows it any more', async () => (await sessions.get(sessionId)).followers.length === 0)
+    assert.equal((await sessions.get(sessionId)).state, isOurs ? 'idle' : 'waiting')
+    await sessions.cancel(sessionId)
+  }
 })
 
 test('mode and model are options; a change by anyone is told', async () => {

@@ -3,6 +3,8 @@ import { readFile, readdir } from 'node:fs/promises'
 import { test } from 'node:test'
 import { eventually, startScriptedLlm } from '@qmtcode/testing'
 import type { SessionInfo } from '@qmtcode/protocol'
+import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
+import { startAcp } from './support/acp-process.ts'
 import { noTerminal, openTerminal } from './support/pty.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
@@ -118,3 +120,24 @@ test('Ctrl-D leaves a turn to the node that runs it; nohup outlives the terminal
   const { stdout } = await desk.machine.run(['sessions', '--json'])
   assert.match(stdout, /"state": "running"/)
 })
+
+for (const isClient of [false, true]) {
+  test(`however an editor goes, what it asked for goes along${isClient ? ', also where another process is the node' : ''}`, async () => {
+    for (const how of ['end', 'pipes', 'SIGHUP', 'SIGTERM', ...(isClient ? [] : (['SIGKILL'] as const))] as const) {
+      await using desk = await startDesk({ sandbox: 'off' })
+      if (isClient) await desk.machine.start(['--headless', '--mesh=/ip4/127.0.0.1/tcp/0']).line(/listening/)
+      await using editor = await startAcp(desk.machine)
+      const { sessionId } = await editor.agent.request('session/new', { cwd: desk.machine.workspace, mcpServers: [] })
+      const prompt = editor.agent.request('session/prompt', { sessionId, prompt: textBlocks('go') })
+      const cut = prompt.then(
+        ({ stopReason }) => assert.equal(stopReason, 'cancelled'),
+        (error: unknown) => assert.match(String(error), /closed|interrupted|cancelled|aborted/i),
+      )
+      await desk.begun()
+      if (how === 'end') await editor.end()
+      else await editor.lose(how)
+      await desk.over()
+      await cut
+    }
+  })
+}

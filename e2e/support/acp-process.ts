@@ -15,6 +15,8 @@ export interface AcpProcess extends Editor {
   end(): Promise<{ code: number | null; stderr: string }>
   /** By SIGKILL. */
   kill(): Promise<void>
+  /** The editor is gone, with both of its pipes, or qmtcode gets a signal. Gives the exit code. */
+  lose(how: 'pipes' | NodeJS.Signals): Promise<number | null>
 }
 
 /** `qmtcode --acp` on a machine, and an editor at its other end. */
@@ -42,6 +44,12 @@ export async function startAcp(machine: Machine, args: string[] = [], options: E
     ...editor,
     end,
     kill: () => endBy('SIGKILL'),
+    lose: async (how) => {
+      if (how !== 'pipes') child.kill(how)
+      else for (const pipe of [child.stdin, child.stdout]) pipe.destroy()
+      const [code] = await closed
+      return code
+    },
     [Symbol.asyncDispose]: () => endBy('SIGTERM'),
   }
 }

@@ -62,6 +62,8 @@ export type EventOf<Type extends DurableEvent['type']> = Extract<DurableEventIni
 export interface QueuedPrompt {
   promptId: PromptId
   author: Author
+  /** What held when it was accepted: what is chosen later is for later prompts. Absent after a restart: what holds when it runs. */
+  settings?: { model?: string; mode: 'build' | 'plan' }
 }
 
 export interface ForkCopy {

@@ -100,7 +100,7 @@ async function acceptPrompt(
 ): Promise<PromptReceipt> {
   const first = await log.receipt(session.id, promptId)
   if (first) return first
-  await openRow(log, session)
+  const { model, mode } = await openRow(log, session)
   const size = Buffer.byteLength(JSON.stringify(content))
   if (size > LIMITS.promptBytes) throw new AppError('too_large', `a prompt of ${size} bytes; at most ${LIMITS.promptBytes}`)
   if (session.queue.length >= MAX_QUEUED) {
@@ -112,7 +112,7 @@ async function acceptPrompt(
     use: 'turn',
   })
   if (!accepted) throw new AppError('internal', 'the log stored nothing')
-  session.queue.push({ promptId, author })
+  session.queue.push({ promptId, author, settings: { model, mode } })
   session.isHeld = false
   engine.pump(session)
   return { promptId, seq: accepted.seq, position }
@@ -120,12 +120,17 @@ async function acceptPrompt(
 
 /** Withdraws what has not started, or aborts what runs and returns it. */
 async function cancelPrompt({ engine, log, author }: Caller, session: HotSession, promptId?: PromptId): Promise<HotSession['turn']> {
-  const { turn } = session
-  if (turn && (promptId ?? turn.promptId) === turn.promptId) {
+  const abortTurn = (): HotSession['turn'] => {
+    const { turn } = session
+    if (!turn || (promptId ?? turn.promptId) !== turn.promptId) return undefined
     turn.abort(new AppError('cancelled', `cancelled by ${nameOf(author)}`))
     return turn
   }
+  const running = abortTurn()
+  if (running) return running
   const { interrupted } = await rowOf(log, session)
+  const begun = abortTurn() // while the log was read
+  if (begun) return begun
   const isQueued = session.queue.some((prompt) => prompt.promptId === promptId)
   const withdrawn = isQueued ? promptId : interrupted
   if (withdrawn === undefined || (promptId ?? withdrawn) !== withdrawn) return undefined

@@ -39,13 +39,14 @@ export function startTurn(host: TurnHost, { turnId, events: earlier }: ReopenedT
       const { row, events, agent } = await host.load(head.seq)
       controller.signal.throwIfAborted()
       questions.isUnattended = row.unattended
+      const { model, mode } = host.prompt.settings ?? row
       return await host.runTurn({
         sessionId: host.sessionId,
         turnId,
         promptId,
         agent,
-        model: row.model,
-        mode: row.mode,
+        model,
+        mode,
         workspace: row.workspace,
         author: host.prompt.author,
         guest: host.guestOf(host.prompt.author) ?? host.guestOf(row.author),
@@ -141,13 +142,15 @@ async function untilEnd(signal: AbortSignal, graceMs: number, work: () => Promis
   }
 }
 
-/** A turn that was aborted and did not complete ends as the abort says, whatever it failed with. */
+/** A turn that was cancelled ends so, also where its last words were under way already. One that did not complete ends as another abort says, whatever it failed with. */
 function endOf({ stopReason = 'failed', usage, error }: Partial<TurnOutcome>, signal: AbortSignal): TurnEnd {
-  if (!signal.aborted || stopReason === 'completed') return { stopReason, usage, error, because: error?.message ?? 'the turn has ended' }
+  const isCancelled = signal.aborted && isAppError(signal.reason, 'cancelled')
+  if (!signal.aborted || (stopReason === 'completed' && !isCancelled))
+    return { stopReason, usage, error, because: error?.message ?? 'the turn has ended' }
   const reason = toAppError(signal.reason)
   const because = reason.message
   if (isAppError(reason, 'interrupted')) return { stopReason: 'interrupted', usage, because }
-  if (isAppError(reason, 'cancelled')) return { stopReason: 'cancelled', usage, because }
+  if (isCancelled) return { stopReason: 'cancelled', usage, because }
   return { stopReason: 'failed', usage, error: toWireError(reason), because }
 }
 

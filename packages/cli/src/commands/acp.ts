@@ -1,6 +1,7 @@
+import { AppError } from '@qmtcode/protocol'
 import type { Logger, ModelOffer } from '@qmtcode/protocol'
 import { serveAcp, stdioStream } from '@qmtcode/server'
-import type { AcpComponents, AcpHost } from '@qmtcode/server'
+import type { AcpComponents, AcpHost, AcpServer } from '@qmtcode/server'
 import { createLastingNode, lastingSessions } from '../node/lasting-node.ts'
 import type { LastingNode } from '../node/lasting-node.ts'
 import type { NodeHandle } from '../node-handle.ts'
@@ -9,6 +10,7 @@ import { printableLine } from '../output/printable.ts'
 import { meshOf, openNode, withNode } from './context.ts'
 import type { CommandContext } from './context.ts'
 import type { AcpCommand } from './invocation.ts'
+import type { Interrupts } from './interrupts.ts'
 import { offersOfAll } from './models.ts'
 
 /** Serves an editor on stdin and stdout until it goes. All else is told on stderr. */
@@ -23,9 +25,22 @@ export async function acp(context: CommandContext, options: AcpCommand): Promise
       { ...served, log: logTo(context), clock: components.clock },
       { stream: stdioStream(components.stdin, components.stdout), host, agent: options.agent, version: components.version },
     )
-    await interrupts.race(server.closed)
+    await untilGone(server, interrupts)
     return 0
   })
+}
+
+/** At a signal the editor's prompts are cancelled, for which the node must be there still; a second signal does not wait for that. */
+async function untilGone(server: AcpServer, interrupts: Interrupts): Promise<void> {
+  const interrupted = new AbortController()
+  const handling = interrupts.handle(() => {
+    handling[Symbol.dispose]()
+    interrupted.abort(new AppError('cancelled', 'interrupted'))
+    server.stop().catch(() => {}) // whoever waits for the end hears of it
+  })
+  await server.closed
+  interrupted.signal.throwIfAborted()
+  handling[Symbol.dispose]()
 }
 
 type Served = Pick<AcpComponents, 'sessions' | 'agents' | 'models'> & { host: AcpHost }

@@ -1,11 +1,11 @@
-import type { AgentContext, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
-import { AppError, toAppError } from '@qmtcode/protocol'
+import type { AgentContext, SessionUpdate } from '@agentclientprotocol/sdk'
+import { toAppError } from '@qmtcode/protocol'
 import type { Logger, PromptContent, PromptId, SessionEvent, SessionInfo } from '@qmtcode/protocol'
 import type { AcpSessions } from './acp-sessions.ts'
 import { createDialogues } from './dialogues.ts'
 import type { Question } from './dialogues.ts'
 import { createFollowing } from './following.ts'
-import { createPrompts } from './prompts.ts'
+import type { Prompts, SentPrompt } from './prompts.ts'
 import { createQuestions, openQuestions } from './questions.ts'
 import { interrupted } from './stop-reason.ts'
 import { isKeptBack } from './tool-calls.ts'
@@ -13,8 +13,12 @@ import { createUpdates } from './updates.ts'
 
 /** A session that the editor has open: its events go out as `session/update`, in order, until `stop`. */
 export interface Attachment {
-  prompt(content: PromptContent, signal: AbortSignal): Promise<PromptResponse>
+  /** Resolves when the host has it. */
+  prompt(content: PromptContent, signal: AbortSignal): Promise<SentPrompt>
+  /** Ends the editor's prompts; where there is none, whatever runs in the session. */
   cancel(): Promise<void>
+  /** Resolves when all up to now has been shown, also where the events had ended. */
+  ready(): Promise<void>
   /** Sends the options and the title that hold now. */
   refresh(): Promise<void>
   stop(): Promise<void>
@@ -22,6 +26,8 @@ export interface Attachment {
 
 export interface AttachmentComponents {
   sessions: AcpSessions
+  /** Of this session. */
+  prompts: Prompts
   client: AgentContext
   /** Aborts when the editor is gone. */
   gone: AbortSignal
@@ -42,7 +48,7 @@ export interface AttachmentOptions {
 
 /** Resolves when all that was there has been sent, and what comes is followed. */
 export async function attach(components: AttachmentComponents, options: AttachmentOptions): Promise<Attachment> {
-  const { sessions, client, gone, log } = components
+  const { sessions, prompts, client, gone, log } = components
   const { info, replay, isLocal, takesNotices, takesForms } = options
   const { id: sessionId, workspace } = info
   let runningPrompt: PromptId | undefined
@@ -50,7 +56,6 @@ export async function attach(components: AttachmentComponents, options: Attachme
   let hasTitle = info.title !== ''
 
   const updates = createUpdates({ workspace, isLocal, takesNotices })
-  const prompts = createPrompts({ sessions, sessionId, log })
   const isForEditor = (question: Question): boolean => question.type === 'question.asked' || !isKeptBack(question, isLocal)
   const isOurTurn = (): boolean => runningPrompt !== undefined && prompts.isOurs(runningPrompt)
   const questions = createQuestions({
@@ -58,7 +63,7 @@ export async function attach(components: AttachmentComponents, options: Attachme
     sessionId,
     log,
     gone,
-    isOurs: () => isOurTurn() && !prompts.isCancelling(),
+    isOurs: () => runningPrompt !== undefined && isOurTurn() && !prompts.isCancelled(runningPrompt),
     show: createDialogues({ sessionId, client, view: { workspace, isLocal }, takesForms, isOurs: isOurTurn }),
   })
   const send = async (all: readonly SessionUpdate[]): Promise<void> => {
@@ -71,7 +76,7 @@ export async function attach(components: AttachmentComponents, options: Attachme
   }
   const show = async (event: SessionEvent, isHistory: boolean): Promise<void> => {
     if (event.type === 'turn.started') runningPrompt = event.promptId
-    const isEcho = event.type === 'prompt.accepted' && prompts.isOurs(event.promptId)
+    const isEcho = !isHistory && event.type === 'prompt.accepted' && prompts.isOurs(event.promptId)
     if (!isEcho) await send(updates.of(event))
     if ((event.type === 'permission.requested' || event.type === 'question.asked') && isForEditor(event)) questions.opened(event)
     if (event.type === 'permission.answered' || event.type === 'question.answered') questions.answered(event.id)
@@ -101,11 +106,18 @@ export async function attach(components: AttachmentComponents, options: Attachme
   if (!replay && info.state === 'waiting') await recall()
   const following = createFollowing({ sessions, info, gone, show, onHead: questions.release, onLost }, { after: replay ? 0 : info.seq })
   const stop = async (): Promise<void> => {
-    prompts.failSent(new AppError('cancelled', `session ${sessionId} was closed`))
     await following.stop()
     await recovering
     await questions.stop()
   }
   await following.ready()
-  return { prompt: (content, signal) => prompts.run(content, { ready: following.ready, signal }), cancel: prompts.cancel, refresh, stop }
+  return {
+    prompt: (content, signal) => prompts.send(content, { ready: following.ready, signal }),
+    cancel: async () => {
+      if ((await prompts.cancel()) === 0) await sessions.cancel(sessionId)
+    },
+    ready: following.ready,
+    refresh,
+    stop,
+  }
 }

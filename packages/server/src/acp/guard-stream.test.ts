@@ -25,7 +25,7 @@ async function replies(...lines: (string | object)[]): Promise<Reply[]> {
   const app = agent()
     .onRequest('initialize', () => initializeResponse('1'))
     .onRequest('session/list', slow)
-  const connection = app.connect(guardStream(stdioStream(input, output)))
+  const connection = app.connect(guardStream(stdioStream(input, output), { settled: () => Promise.resolve() }))
   for (const line of lines) input.write(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`)
   input.end()
   await connection.closed

@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream'
+import { setImmediate as nextRound } from 'node:timers/promises'
 import { ndJsonStream } from '@agentclientprotocol/sdk'
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk'
 import { LIMITS, exceedsDepth } from '@qmtcode/protocol'
@@ -35,10 +36,12 @@ export function boundedLines(limit: number): TransformStream<Uint8Array, Uint8Ar
 }
 
 /**
- * The same stream for an agent: a message nested too deeply is refused by its id, and after the last message the end is held back
- * until all requests are answered, 2 s at most, so that a script may write its requests and close.
+ * The same stream for an agent. Messages reach their handlers in their order: the SDK looks for a handler in steps, more of them for
+ * some methods than for others, and a message comes when those of the one before are over. One that is nested too deeply is refused by
+ * its id. After the last one the end is held back until all requests are answered and all has taken effect (`settled`), 2 s at most, so
+ * that a script may write its requests and close.
  */
-export function guardStream(stream: Stream): Stream {
+export function guardStream(stream: Stream, { settled }: { settled(): Promise<void> }): Stream {
   const open = new Set<unknown>()
   const answered = Promise.withResolvers<void>()
   let ended = false
@@ -49,14 +52,15 @@ export function guardStream(stream: Stream): Stream {
   return {
     readable: stream.readable.pipeThrough(
       new TransformStream<AnyMessage, AnyMessage>({
-        transform(message, controller) {
+        async transform(message, controller) {
           if ('method' in message && 'id' in message) open.add(message.id)
           controller.enqueue(exceedsDepth(message, LIMITS.jsonDepth) ? tooDeep(message) : message)
+          await nextRound()
         },
         async flush() {
           ended = true
           check()
-          await withinMs(answered.promise, LAST_ANSWERS_MS)
+          await withinMs(Promise.all([answered.promise, settled()]), LAST_ANSWERS_MS)
         },
       }),
     ),
@@ -79,7 +83,7 @@ function tooDeep(message: AnyMessage): AnyMessage {
   return { jsonrpc: '2.0', ...shape } as AnyMessage
 }
 
-async function withinMs(promise: Promise<void>, ms: number): Promise<void> {
+async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
   await Promise.race([promise, late])

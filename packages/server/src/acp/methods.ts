@@ -4,6 +4,7 @@ import type { SessionId, SessionInfo } from '@qmtcode/protocol'
 import { z } from 'zod'
 import type { AcpSessions } from './acp-sessions.ts'
 import { changeOf, modeOf, modesOf } from './config-options.ts'
+import { createLanes } from './lanes.ts'
 import type { OpenSessions } from './open-sessions.ts'
 import { promptContentOf } from './prompt-content.ts'
 import { checkSetup, workspaceFor } from './session-setup.ts'
@@ -21,72 +22,94 @@ export interface MethodsOptions {
   agent?: string
 }
 
-/** ACP's methods for one editor, on a Sessions port. Their errors are ours. */
+const CREATION = 'creation' // the lane of what names no session yet
+
+/**
+ * ACP's methods for one editor, on a Sessions port. Their errors are ours. What is asked of one session takes effect in the order of
+ * the calls: a prompt when the host has it, all else when it is done.
+ */
 export function createMethods(components: MethodsComponents, { host, agent }: MethodsOptions) {
   const { sessions, open, configOptions } = components
   const isLocal = host === 'local'
+  const lanes = createLanes()
+  const inOrder = async <Value>(request: { sessionId: string }, work: (id: SessionId) => Promise<Value>): Promise<Value> => {
+    const id = idOf(request)
+    return await lanes.run(id, () => work(id))
+  }
 
   const stateOf = async (info: SessionInfo) => ({
     modes: modesOf(info),
     configOptions: await configOptions(info),
     _meta: { 'qmtcode/node': info.node, 'qmtcode/workspace': info.workspace },
   })
-  const reopen = async (request: acp.LoadSessionRequest | acp.ResumeSessionRequest, replay: boolean) => {
-    checkSetup(request, host)
-    const id = idOf(request)
-    await open.close(id)
-    const info = await sessions.get(id)
-    await open.open(info, { replay })
-    return await stateOf(info)
+  const opened = async (info: SessionInfo): Promise<acp.NewSessionResponse> => {
+    await open.open(info, { replay: false })
+    return { sessionId: info.id, ...(await stateOf(info)) }
   }
   return {
     create: async (request: acp.NewSessionRequest): Promise<acp.NewSessionResponse> => {
       checkSetup(request, host)
-      const info = await sessions.create({ agent, workspace: workspaceFor(request.cwd, host) })
-      await open.open(info, { replay: false })
-      return { sessionId: info.id, ...(await stateOf(info)) }
+      const created = () => sessions.create({ agent, workspace: workspaceFor(request.cwd, host) })
+      return await opened(await lanes.run(CREATION, created))
     },
-    load: (request: acp.LoadSessionRequest): Promise<acp.LoadSessionResponse> => reopen(request, true),
-    resume: (request: acp.ResumeSessionRequest): Promise<acp.ResumeSessionResponse> => reopen(request, false),
+    load: async (request: acp.LoadSessionRequest): Promise<acp.LoadSessionResponse> => {
+      checkSetup(request, host)
+      return await inOrder(request, async (id) => {
+        const info = await sessions.get(id)
+        await open.open(info, { replay: true })
+        return await stateOf(info)
+      })
+    },
+    /** One that is open already goes on as it is: the editor has seen all of it. */
+    resume: async (request: acp.ResumeSessionRequest): Promise<acp.ResumeSessionResponse> => {
+      checkSetup(request, host)
+      return await inOrder(request, async (id) => {
+        await (await open.get(id)).ready()
+        return await stateOf(await sessions.get(id))
+      })
+    },
     /** The editor's directory is not looked at: a fork works where its session does. */
     fork: async (request: ForkRequest): Promise<acp.NewSessionResponse> => {
       checkSetup(request, host)
-      const info = await sessions.fork(idOf(request))
-      await open.open(info, { replay: false })
-      return { sessionId: info.id, ...(await stateOf(info)) }
+      return await opened(await inOrder(request, (id) => sessions.fork(id)))
     },
     list: async ({ cwd, cursor }: acp.ListSessionsRequest): Promise<acp.ListSessionsResponse> => {
+      await lanes.settled()
       const page = await sessions.list({ cursor: cursor ?? undefined })
       const wanted = page.items.filter((info) => !isLocal || typeof cwd !== 'string' || info.workspace === cwd)
       return { sessions: wanted.map(listed), nextCursor: page.cursor }
     },
     prompt: async (request: acp.PromptRequest, signal: AbortSignal): Promise<acp.PromptResponse> => {
-      const id = idOf(request)
       const content = promptContentOf(request.prompt, { isLocal })
-      return await (await open.get(id)).prompt(content, signal)
+      const { ended } = await inOrder(request, async (id) => await (await open.get(id)).prompt(content, signal))
+      return await ended
     },
-    cancel: async (request: acp.CancelNotification): Promise<void> => await (await open.get(idOf(request))).cancel(),
-    setMode: async (request: acp.SetSessionModeRequest): Promise<acp.SetSessionModeResponse> => {
-      await sessions.configure(idOf(request), { mode: modeOf(request.modeId) })
-      return {}
-    },
+    cancel: async (request: acp.CancelNotification): Promise<void> =>
+      await inOrder(request, async (id) => await (await open.get(id)).cancel()),
+    setMode: async (request: acp.SetSessionModeRequest): Promise<acp.SetSessionModeResponse> =>
+      await inOrder(request, async (id) => {
+        await sessions.configure(id, { mode: modeOf(request.modeId) })
+        return {}
+      }),
     setOption: async (request: acp.SetSessionConfigOptionRequest): Promise<acp.SetSessionConfigOptionResponse> => {
-      const info = await sessions.configure(idOf(request), changeOf(request.configId, request.value))
+      const info = await inOrder(request, (id) => sessions.configure(id, changeOf(request.configId, request.value)))
       return { configOptions: await configOptions(info) }
     },
     /** Frees what the editor holds of it: for the host it stays open. */
-    close: async (request: acp.CloseSessionRequest): Promise<acp.CloseSessionResponse> => {
-      const id = idOf(request)
-      await (await open.peek(id))?.cancel()
-      await open.close(id)
-      return {}
-    },
-    remove: async (request: acp.DeleteSessionRequest): Promise<acp.DeleteSessionResponse> => {
-      const id = idOf(request)
-      await sessions.delete(id)
-      await open.close(id)
-      return {}
-    },
+    close: async (request: acp.CloseSessionRequest): Promise<acp.CloseSessionResponse> =>
+      await inOrder(request, async (id) => {
+        await (await open.peek(id))?.cancel()
+        await open.close(id)
+        return {}
+      }),
+    remove: async (request: acp.DeleteSessionRequest): Promise<acp.DeleteSessionResponse> =>
+      await inOrder(request, async (id) => {
+        await sessions.delete(id)
+        await open.close(id)
+        return {}
+      }),
+    /** Resolves when all that was asked for so far has taken effect. */
+    settled: lanes.settled,
   }
 }
 

@@ -1,19 +1,24 @@
 import type { AgentContext, SessionUpdate } from '@agentclientprotocol/sdk'
+import { AppError } from '@qmtcode/protocol'
 import type { Logger, SessionId, SessionInfo } from '@qmtcode/protocol'
 import type { AcpSessions } from './acp-sessions.ts'
 import { attach } from './attachment.ts'
 import type { Attachment } from './attachment.ts'
+import { createPrompts } from './prompts.ts'
+import type { Prompts } from './prompts.ts'
 
 /** The sessions that one editor has open, each attached once. */
 export interface OpenSessions {
-  /** Attaches, in the place of an earlier attachment. `replay`: sends everything from the first event on. */
+  /** Attaches, in the place of an earlier attachment, whose prompts go on. `replay`: sends everything from the first event on. */
   open(info: SessionInfo, options: { replay: boolean }): Promise<Attachment>
   /** The one that is open; else attached now: an editor that was started anew may go on with a session it knows. */
   get(id: SessionId): Promise<Attachment>
   peek(id: SessionId): Promise<Attachment> | undefined
+  /** What still waits for the end of its turn fails. */
   close(id: SessionId): Promise<void>
   /** Sends every session's options anew. */
   refresh(): void
+  /** The editor is gone: what it asked for ends. */
   stop(): Promise<void>
 }
 
@@ -31,10 +36,16 @@ export function createOpenSessions(
 ): OpenSessions {
   const { sessions, log, client, gone, describe } = components
   const attached = new Map<SessionId, Promise<Attachment>>()
+  const prompts = new Map<SessionId, Prompts>()
 
+  const promptsOf = (sessionId: SessionId): Prompts => {
+    const known = prompts.get(sessionId) ?? createPrompts({ sessions, sessionId, log })
+    prompts.set(sessionId, known)
+    return known
+  }
   const attachTo = (info: SessionInfo, replay: boolean): Promise<Attachment> =>
     attach(
-      { sessions, client: client(), gone: gone(), log, describe },
+      { sessions, prompts: promptsOf(info.id), client: client(), gone: gone(), log, describe },
       { info, replay, isLocal: options.isLocal, takesNotices: options.takesNotices(), takesForms: options.takesForms() },
     )
   const keep = async (id: SessionId, attaching: Promise<Attachment>): Promise<Attachment> => {
@@ -46,7 +57,7 @@ export function createOpenSessions(
       throw error
     }
   }
-  const close = async (id: SessionId): Promise<void> => {
+  const detach = async (id: SessionId): Promise<void> => {
     const attaching = attached.get(id)
     attached.delete(id)
     await attaching?.then(
@@ -54,9 +65,14 @@ export function createOpenSessions(
       () => {}, // told to who opened it
     )
   }
+  const close = async (id: SessionId): Promise<void> => {
+    prompts.get(id)?.failSent(new AppError('cancelled', `session ${id} was closed`))
+    prompts.delete(id)
+    await detach(id)
+  }
   return {
     open: async (info, { replay }) => {
-      await close(info.id)
+      await detach(info.id)
       return await keep(info.id, attachTo(info, replay))
     },
     get: (id) =>
@@ -75,6 +91,7 @@ export function createOpenSessions(
       }
     },
     stop: async () => {
+      await Promise.all([...prompts.values()].map((mine) => mine.abandon()))
       await Promise.all([...attached.keys()].map(close))
     },
   }

@@ -5,19 +5,26 @@ import type { AcpSessions } from './acp-sessions.ts'
 import { isTakenBack } from './errors.ts'
 import { promptResponseOf } from './stop-reason.ts'
 
-/** The prompts of one editor in one session, until their turns have ended. */
+/** The prompts of one editor in one session, until their turns have ended. They outlast an attachment: a session may be loaded meanwhile. */
 export interface Prompts {
-  /** Resolves when its turn has ended. `ready` comes before it is sent; `signal` is of the editor's request. */
-  run(content: PromptContent, options: { ready: () => Promise<void>; signal: AbortSignal }): Promise<PromptResponse>
+  /** Resolves when the host has it. `ready` comes before it is sent; `signal` is of the editor's request. */
+  send(content: PromptContent, options: { ready: () => Promise<void>; signal: AbortSignal }): Promise<SentPrompt>
   isOurs(promptId: PromptId): boolean
   /** After the event was shown: an answer comes behind all that belongs to it. */
   heard(event: SessionEvent): void
-  /** Ends ours; where there is none, whatever runs in the session. */
-  cancel(): Promise<void>
-  /** A cancel was asked for, and a turn of ours still runs. */
-  isCancelling(): boolean
+  /** Ends ours, and resolves when their ends were heard. Gives how many there were. */
+  cancel(): Promise<number>
+  /** Ends ours, of which nobody will hear any more. */
+  abandon(): Promise<void>
+  /** It is ours, and somebody at the editor cancelled it. */
+  isCancelled(promptId: PromptId): boolean
   /** What the host had taken will not end: these prompts fail. One that is being sent still has its own end. */
   failSent(error: unknown): void
+}
+
+export interface SentPrompt {
+  /** Resolves when its turn has ended. */
+  ended: Promise<PromptResponse>
 }
 
 interface Waiting {
@@ -25,43 +32,57 @@ interface Waiting {
   /** The host has it, or refused it: from then on it can be cancelled. */
   sent: Promise<unknown>
   isSent: boolean
+  isCancelled: boolean
 }
 
 export function createPrompts({ sessions, sessionId, log }: { sessions: AcpSessions; sessionId: SessionId; log: Logger }): Prompts {
   const waiting = new Map<PromptId, Waiting>()
-  let cancelling = false
 
-  const cancelOne = async (promptId: PromptId): Promise<void> => {
+  /** Whether the host did it. */
+  const cancelOne = async (promptId: PromptId, { sent }: Waiting): Promise<boolean> => {
     try {
-      await waiting.get(promptId)?.sent.catch(() => {})
+      await sent
       await sessions.cancel(sessionId, promptId)
+      return true
     } catch (error) {
       log.warn('a prompt could not be cancelled', { sessionId, promptId, error: toAppError(error).message })
+      return false
     }
   }
-  const run: Prompts['run'] = async (content, { ready, signal }) => {
+  /** What waits goes first, so that it does not start. */
+  const cancelAll = async (): Promise<Waiting[]> => {
+    const ours = [...waiting].toReversed()
+    for (const [, mine] of ours) mine.isCancelled = true
+    const cancelled: Waiting[] = []
+    for (const [promptId, mine] of ours) if (await cancelOne(promptId, mine)) cancelled.push(mine)
+    return cancelled
+  }
+  const send: Prompts['send'] = async (content, { ready, signal }) => {
     const promptId = newPromptId()
     const ended = Promise.withResolvers<PromptResponse>()
-    ended.promise.catch(() => {}) // sending may fail first
     const sent = ready().then(() => sessions.prompt(sessionId, { promptId, content }))
-    const mine: Waiting = { ended, sent, isSent: false }
+    const mine: Waiting = { ended, sent, isSent: false, isCancelled: false }
     waiting.set(promptId, mine)
-    let cancelled: Promise<void> | undefined
     const onAbort = (): void => {
-      if (isTakenBack(signal)) cancelled = cancelOne(promptId)
+      if (!isTakenBack(signal)) return
+      mine.isCancelled = true
+      cancelOne(promptId, mine).catch(() => {}) // it never rejects
     }
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      if (signal.aborted) onAbort()
-      await sent
-      mine.isSent = true
-      return await ended.promise
-    } finally {
+    const forget = (): void => {
       signal.removeEventListener('abort', onAbort)
       waiting.delete(promptId)
-      if (waiting.size === 0) cancelling = false
-      await cancelled
     }
+    ended.promise.then(forget, forget)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    try {
+      await sent
+    } catch (error) {
+      ended.reject(error)
+      throw error
+    }
+    mine.isSent = true
+    return { ended: ended.promise }
   }
   const heard = (event: SessionEvent): void => {
     if (event.type === 'prompt.withdrawn') waiting.get(event.promptId)?.ended.resolve({ stopReason: 'cancelled' })
@@ -74,16 +95,17 @@ export function createPrompts({ sessions, sessionId, log }: { sessions: AcpSessi
     }
   }
   return {
-    run,
+    send,
     heard,
     isOurs: (promptId) => waiting.has(promptId),
     cancel: async () => {
-      const ours = [...waiting.keys()].toReversed() // what waits goes first, so that it does not start
-      cancelling = ours.length > 0
-      if (ours.length === 0) await sessions.cancel(sessionId)
-      for (const promptId of ours) await cancelOne(promptId)
+      const count = waiting.size
+      const cancelled = await cancelAll()
+      await Promise.allSettled(cancelled.map(({ ended }) => ended.promise)) // their requests are answered with it
+      return count
     },
-    isCancelling: () => cancelling,
+    abandon: async () => void (await cancelAll()),
+    isCancelled: (promptId) => waiting.get(promptId)?.isCancelled ?? false,
     failSent: (error) => {
       for (const { ended, isSent } of waiting.values()) if (isSent) ended.reject(error)
     },

@@ -33,7 +33,7 @@ export interface AcpOptions {
 
 /** One editor, served. */
 export interface AcpServer extends AsyncDisposable {
-  /** Resolves when the editor is gone, or after `stop`. What runs in its sessions goes on at the host. */
+  /** Resolves when the editor is gone, or after `stop`, and its prompts were cancelled: what others run in its sessions goes on. */
   readonly closed: Promise<void>
   stop(): Promise<void>
 }
@@ -60,7 +60,6 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
     { isLocal: options.host === 'local', takesNotices: () => notices, takesForms: () => forms },
   )
   const methods = createMethods({ sessions, open, configOptions }, options)
-  // The prompt stands before the cancel: the SDK looks for a handler step by step, and a cancel must not overtake its prompt.
   const app = agent({ name: 'qmtcode' })
     .onRequest('initialize', ({ params }) => {
       notices = takesNotices(params)
@@ -78,7 +77,7 @@ export function serveAcp({ sessions, agents, models, log, clock }: AcpComponents
     .onRequest('session/delete', ({ params }) => answer(methods.remove(params)))
     .onRequest('session/fork', forkRequestSchema, ({ params }) => answer(methods.fork(params)))
     .onNotification('session/cancel', ({ params }) => answer(methods.cancel(params)))
-  const connection = app.connect(guardStream(options.stream))
+  const connection = app.connect(guardStream(options.stream, { settled: methods.settled }))
 
   const closed = connection.closed.then(async () => {
     log.info('the editor is gone', { reason: String(connection.signal.reason) })
