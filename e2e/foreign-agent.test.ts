@@ -77,7 +77,7 @@ test('its models are listed and chosen: models, /model in the chat, the options 
     listed.stdout + listed.stderr,
   )
   assert.deepEqual(await sessionsOfAgent(), [])
-  assert.match((await machine.run(['models'])).stdout, /claude\/large +- +--agent claude/)
+  assert.match((await machine.run(['models'])).stdout, /claude\/large +- +up +--agent claude/)
 
   await using editor = await startAcp(machine, ['--agent', 'claude'])
   const { sessionId, configOptions } = await editor.agent.request('session/new', { cwd: machine.workspace, mcpServers: [] })
