@@ -44,9 +44,9 @@ const DIALECTS: Record<ProviderKind, { first: string; last: string; alive: strin
 }
 
 const WHERE = ['before the headers', 'before the first token', 'in the middle'] as const
-const SILENT_MS = Number(process.env['QMT_SILENT_MS'] ?? 900)
+const SILENT_MS = Number(process.env['QMT_SILENT_MS'] ?? 3000)
 const EVERY_MS = 75
-const SHORT_MS = 400
+const SHORT_MS = 1_500
 const LONG_MS = SILENT_MS + 20_000
 
 async function silentServer(answer: (response: ServerResponse) => Promise<void>) {
