@@ -55,7 +55,8 @@ describe('what a peer states has an end: every number, text and list', () => {
   for (const { service, methods } of CONTRACTS) {
     for (const [name, method] of Object.entries(methods)) {
       const what = `${service}.${name}`
-      test(what, { skip: JUDGED_ELSEWHERE.includes(what) }, () => {
+      if (JUDGED_ELSEWHERE.includes(what)) continue
+      test(what, () => {
         assert.deepEqual(unboundedIn(method.input), [], 'its input')
         assert.deepEqual(unboundedIn(method.kind === 'unary' ? method.output : method.item), [], 'its output')
       })
