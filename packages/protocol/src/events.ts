@@ -17,6 +17,7 @@ import {
   statedReason,
   statedText,
 } from './stated.ts'
+import { isBase64 } from './wire-value.ts'
 
 /** Who did something. The peer id is the connection's; the user is as claimed. */
 export const authorSchema = z.object({
@@ -44,8 +45,12 @@ export const contentPartSchema = z.discriminatedUnion('type', [
 ])
 export type ContentPart = z.infer<typeof contentPartSchema>
 
+const [textPart, , filePart] = contentPartSchema.options
+/** Judged before it is in the log: a part that no model can be given would end every later turn of its session. */
+const promptFilePart = filePart.extend({ data: filePart.shape.data.refine(isBase64, 'the data of a file is not base64') })
+
 export const promptContentSchema = z
-  .array(z.discriminatedUnion('type', [contentPartSchema.options[0], contentPartSchema.options[2]]))
+  .array(z.discriminatedUnion('type', [textPart, promptFilePart]))
   .min(1)
   .max(1_000)
 export type PromptContent = z.infer<typeof promptContentSchema>

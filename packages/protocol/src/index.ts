@@ -159,5 +159,5 @@ export {
   statedName,
   statedText,
 } from './stated.ts'
-export { fromBase64, packValue, toBase64, unpackValue } from './wire-value.ts'
+export { fromBase64, isBase64, packValue, toBase64, unpackValue } from './wire-value.ts'
 export type { PackedValue } from './wire-value.ts'

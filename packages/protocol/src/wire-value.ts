@@ -93,6 +93,9 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary)
 }
 
+/** As all servers take it: padded, and without blanks. */
+export const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+
 /** Throws bad_request for what is not base64. */
 export function fromBase64(text: string): Uint8Array {
   let binary: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { newSessionId, toBase64 } from '@qmtcode/protocol'
+import { newSessionId, promptContentSchema, toBase64 } from '@qmtcode/protocol'
 import type { ContentPart, DurableEvent, DurableEventInit, MessageId, PromptContent, PromptId } from '@qmtcode/protocol'
 import { CONTINUE, foldPrompt } from './prompt.ts'
 
@@ -103,6 +103,16 @@ test('a resumed turn asks once, and is told to go on where the model spoke last'
   const events = logOf(prompt('p'), start('p'), message([text('half')], true), start('p'))
   assert.deepEqual(brief(events), ['user: p', 'assistant: half', `user: ${CONTINUE}`])
   assert.deepEqual(brief(logOf(prompt('p'), start('p'), start('p'))), ['user: p'])
+})
+
+test('a file of an older log that is not base64 ends no turn', () => {
+  for (const mediaType of ['text/plain', 'image/png'])
+    for (const data of ['!', 'AAA', 'file:///etc/passwd', 'AA=A', '\ud800']) {
+      const content = [{ type: 'file' as const, mediaType, data, filename: 'x' }]
+      assert.equal(promptContentSchema.safeParse(content).success, false, data)
+      const text = JSON.stringify(foldPrompt(logOf(prompt('p', content), start('p'))))
+      assert.match(text, /\[x \(.*\) came damaged\]/)
+    }
 })
 
 test('files go along, text files as text', () => {

@@ -1,5 +1,5 @@
 import type { LanguageModelV4Message, LanguageModelV4ToolResultPart } from '@ai-sdk/provider'
-import { fromBase64 } from '@qmtcode/protocol'
+import { fromBase64, isBase64 } from '@qmtcode/protocol'
 import type { ContentPart, DurableEvent, PromptContent, PromptId } from '@qmtcode/protocol'
 
 type Of<Type extends DurableEvent['type']> = Extract<DurableEvent, { type: Type }>
@@ -113,6 +113,7 @@ const noResult = (toolCallId: string, toolName: string): LanguageModelV4ToolResu
 
 function userPart(part: PromptContent[number]): UserPart {
   if (part.type === 'text') return { type: 'text', text: part.text }
+  if (!isBase64(part.data)) return { type: 'text', text: `[${part.filename ?? 'A file'} (${part.mediaType}) came damaged]` } // of an older log
   if (part.mediaType.startsWith('text/')) {
     const text = new TextDecoder().decode(fromBase64(part.data))
     return { type: 'text', text: `Attached file ${part.filename ?? '(no name)'}:\n${text}` }
