@@ -71,6 +71,12 @@ const SOAKS: Soak[] = [
   },
   { name: 'attacks', what: 'floods of connections for a minute', file: 'e2e/attacks/flood.test.ts', env: { QMT_FLOOD_MS: '60000' } },
   { name: 'attacks', what: '50 strangers knock at a chat', file: 'e2e/attacks/knocks.test.ts', env: { QMT_KNOCKS: '50' } },
+  {
+    name: 'attacks',
+    what: '400 prompts of 900 kB of a client',
+    file: 'e2e/attacks/client-values.test.ts',
+    env: { QMT_LARGE_PROMPTS: '400' },
+  },
   { name: 'attacks', what: 'the same over QUIC', file: 'e2e/attacks/flood-quic.test.ts', env: { QMT_FLOOD_MS: '60000' } },
 ]
 
