@@ -6,6 +6,7 @@ import type { SessionInfo } from '@qmtcode/protocol'
 import { textBlocks } from '../packages/server/src/acp/editor-kit.ts'
 import { startAcp } from './support/acp-process.ts'
 import { noTerminal, openTerminal } from './support/pty.ts'
+import type { Terminal } from './support/pty.ts'
 import { createMachine } from './support/qmt.ts'
 import type { Machine } from './support/qmt.ts'
 
@@ -67,19 +68,26 @@ const options = { skip: noTerminal }
 const WAYS = ['close', 'SIGHUP', 'SIGTERM', 'SIGKILL'] as const
 const CODES = { run: { SIGHUP: 129, SIGTERM: 130, SIGKILL: 137 }, chat: { SIGHUP: 129, SIGTERM: 130, SIGKILL: 137 } }
 
+/** A terminal at which the command of the model runs. */
+async function sitDown(desk: Desk, what: 'run' | 'chat'): Promise<Terminal> {
+  const terminal = openTerminal(desk.machine, what === 'run' ? ['run', 'go'] : [])
+  if (what === 'chat') {
+    await terminal.shows(/^›$/m)
+    terminal.type('go\r')
+  }
+  await desk.begun()
+  return terminal
+}
+
+const leave = (terminal: Terminal, way: (typeof WAYS)[number]): void => (way === 'close' ? terminal.close() : terminal.signal(way))
+
 for (const sandbox of ['auto', 'off'] as const) {
   for (const what of ['run', 'chat'] as const) {
     test(`sandbox ${sandbox}: however the terminal or the process of a ${what} goes, its command goes along`, options, async () => {
       for (const way of WAYS) {
         await using desk = await startDesk({ sandbox })
-        await using terminal = openTerminal(desk.machine, what === 'run' ? ['run', 'go'] : [])
-        if (what === 'chat') {
-          await terminal.shows(/^›$/m)
-          terminal.type('go\r')
-        }
-        await desk.begun()
-        if (way === 'close') terminal.close()
-        else terminal.signal(way)
+        await using terminal = await sitDown(desk, what)
+        leave(terminal, way)
         await desk.over()
         if (way !== 'close') assert.equal(await terminal.ended(), CODES[what][way], way)
       }
@@ -93,14 +101,8 @@ test('a window that is closed ends what was asked for in it, also where another 
       await using desk = await startDesk({ sandbox: 'off' })
       const node = desk.machine.start(['--headless', '--mesh=/ip4/127.0.0.1/tcp/0'])
       await node.line(/listening/)
-      await using terminal = openTerminal(desk.machine, what === 'run' ? ['run', 'go'] : [])
-      if (what === 'chat') {
-        await terminal.shows(/^›$/m)
-        terminal.type('go\r')
-      }
-      await desk.begun()
-      if (way === 'close') terminal.close()
-      else terminal.signal(way)
+      await using terminal = await sitDown(desk, what)
+      leave(terminal, way)
       await desk.over()
     }
   }
@@ -110,10 +112,7 @@ test('Ctrl-D leaves a turn to the node that runs it; nohup outlives the terminal
   await using desk = await startDesk({ sandbox: 'off' })
   const node = desk.machine.start(['--headless', '--mesh=/ip4/127.0.0.1/tcp/0'], { env: { _: '/usr/bin/nohup' } })
   await node.line(/listening/)
-  await using terminal = openTerminal(desk.machine, [])
-  await terminal.shows(/^›$/m)
-  terminal.type('go\r')
-  await desk.begun()
+  await using terminal = await sitDown(desk, 'chat')
   terminal.type('\u0004')
   assert.equal(await terminal.ended(), 0)
   node.process.kill('SIGHUP')

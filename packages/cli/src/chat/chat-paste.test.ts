@@ -25,6 +25,17 @@ async function startChat(script: Script, env: Record<string, string> = {}) {
   }
 }
 
+/** Keeps what is prompted; the first prompt asks for a permission, where `asks`. */
+function keptPrompts({ asks = false } = {}): { prompts: string[]; script: Script } {
+  const prompts: string[] = []
+  const script: Script = async (turn) => {
+    prompts.push(turn.prompt)
+    if (asks && prompts.length === 1) turn.say(`you said ${await turn.ask('shell')}`)
+    else turn.say('taken')
+  }
+  return { prompts, script }
+}
+
 /** What a person pastes, with and without a terminal that marks it. */
 const PASTES: [what: string, keys: string, text: string][] = [
   ['lines, marked', marked('one\rtwo\rthree'), 'one\ntwo\nthree'],
@@ -38,11 +49,8 @@ const PASTES: [what: string, keys: string, text: string][] = [
 
 test('a paste is one prompt, its text as it was, and goes out with Enter alone', async () => {
   for (const [what, keys, text] of PASTES) {
-    const prompts: string[] = []
-    const chat = await startChat(async (turn) => {
-      prompts.push(turn.prompt)
-      turn.say('taken')
-    })
+    const { prompts, script } = keptPrompts()
+    const chat = await startChat(script)
     chat.type(keys)
     await chat.seen(/› .*(?:pasted #1|\/quit)/)
     assert.deepEqual(prompts, [], `${what}: nothing goes out by itself`)
@@ -55,12 +63,8 @@ test('a paste is one prompt, its text as it was, and goes out with Enter alone',
 
 test('a paste answers no permission: it is kept for the next prompt', async () => {
   for (const keys of [marked('y'), marked('y\r'), 'y\ry\r', marked('a\ra\r')]) {
-    const prompts: string[] = []
-    const chat = await startChat(async (turn) => {
-      prompts.push(turn.prompt)
-      if (prompts.length === 1) turn.say(`you said ${await turn.ask('shell')}`)
-      else turn.say('second')
-    })
+    const { prompts, script } = keptPrompts({ asks: true })
+    const chat = await startChat(script)
     chat.type('go\r')
     await chat.seen(/y once/)
     chat.type(keys)
@@ -69,19 +73,15 @@ test('a paste answers no permission: it is kept for the next prompt', async () =
     await chat.seen(/you said deny/)
     await chat.seen(/tokens in[^]*› /)
     chat.type('\r')
-    await chat.seen(/second/)
+    await chat.seen(/taken/)
     assert.match(prompts[1] ?? '', /^[ya]/)
     await chat.leave()
   }
 })
 
 test('a question takes no key of its first half second: what is typed then goes to the next prompt', async () => {
-  const prompts: string[] = []
-  const chat = await startChat(async (turn) => {
-    prompts.push(turn.prompt)
-    if (prompts.length === 1) turn.say(`you said ${await turn.ask('shell')}`)
-    else turn.say('second')
-  })
+  const { prompts, script } = keptPrompts({ asks: true })
+  const chat = await startChat(script)
   chat.type('go\r')
   await chat.seen(/allow shell\? …/)
   chat.type('y\r')
@@ -91,7 +91,7 @@ test('a question takes no key of its first half second: what is typed then goes 
   await chat.seen(/you said deny/)
   await chat.seen(/tokens in[^]*› .*y$/)
   chat.type('es\r')
-  await chat.seen(/second/)
+  await chat.seen(/taken/)
   assert.deepEqual(prompts, ['go', 'yes'])
   await chat.leave()
 })
@@ -106,11 +106,8 @@ test('a question for words takes a paste, and the Enter behind it', async () => 
 })
 
 test('a backslash before Enter, and Alt-Enter, begin another line of the same prompt', async () => {
-  const prompts: string[] = []
-  const chat = await startChat(async (turn) => {
-    prompts.push(turn.prompt)
-    turn.say('taken')
-  })
+  const { prompts, script } = keptPrompts()
+  const chat = await startChat(script)
   chat.type('one\\\r')
   await chat.seen(/one⏎/)
   chat.type('two\u001b\rthree\r')
@@ -120,11 +117,8 @@ test('a backslash before Enter, and Alt-Enter, begin another line of the same pr
 })
 
 test('a line that was meant for a shell, or holds an invite, does not go to the model', async () => {
-  const prompts: string[] = []
-  const chat = await startChat(async (turn) => {
-    prompts.push(turn.prompt)
-    turn.say('taken')
-  })
+  const { prompts, script } = keptPrompts()
+  const chat = await startChat(script)
   for (const [line, said] of [
     ["qmtcode join 'qmt://mesh/join/abc'", /an invite is a secret/],
     ['take this: qmt://mesh/join/abc', /an invite is a secret[^]*an invite is a secret/],

@@ -56,7 +56,8 @@ async function newWorld(signers: Record<Name, Signer>): Promise<World> {
 
 /** The root takes back what was said in both worlds; else its word would be there in one alone, since it lifts made up bans, too. */
 async function rootLifts({ root, ...nodes }: World['nodes'], of: Name, by: 'root' | 'alice'): Promise<void> {
-  const [peer, signer] = [of === 'root' ? root : nodes[of], by === 'root' ? root : nodes[by]]
+  const all = { ...nodes, root }
+  const [peer, signer] = [all[of], all[by]]
   const words = root.trust.grants.bansOn(root.self, peer.self)
   if (words.some((word) => word.by === signer.self && !word.lifted)) await root.membership.unban(peer.self)
 }
